@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The objects of the model, as the operator defines them. The config file, the control
+ * socket and the configuration kept in the pinned maps all go through config_decode(), so a
+ * wrong value gives the same message everywhere.
+ */
+#ifndef ALPNLB_OBJECTS_H
+#define ALPNLB_OBJECTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../bpf/model.h"
+
+#define NAME_MAX_LEN 50 /* displayName of a service is limited likewise */
+
+/* An address block; IPv4 is kept mapped (::ffff:a.b.c.d) with 96 added to its length. */
+struct prefix {
+	uint8_t address[16]; /* host bits are zero */
+	uint8_t length;	     /* 0..128 */
+};
+
+struct prefix_list {
+	struct prefix *v;
+	size_t n;
+	bool set; /* false: null, no restriction */
+};
+
+struct port_range {
+	uint16_t first, last; /* host order, inclusive */
+};
+
+/* What every object has. `id` is 0 until registry_assign() or the file gives one. */
+struct object {
+	uint32_t id;
+	char *name; /* unique per kind; NULL only for rules */
+	char *display_name;
+	int line; /* in the file it came from, 0 = unknown */
+};
+
+struct server {
+	struct object o;
+	uint8_t address[16]; /* IPv6, or IPv4 mapped */
+	uint16_t port;	     /* host order; 0 = null, the farm's */
+	uint16_t weight;     /* 0..256; null = 1 */
+	bool active;	     /* status */
+	bool backup;
+	bool probe;
+	bool shutdown_sessions; /* onMarkedDown */
+	enum proxy_protocol proxy_protocol;
+};
+
+struct farm {
+	struct object o;
+	char *zone;
+	uint16_t port; /* host order; 0 = null, the frontend's */
+	enum balance balance;
+	struct server *servers;
+	size_t n_servers;
+};
+
+struct frontend {
+	struct object o;
+	char *zone;
+	struct port_range *ports;
+	size_t n_ports;
+	struct farm *default_farm; /* NULL = none; points into config.farms */
+	struct prefix_list allowed_source, denied_source; /* mutually exclusive */
+	struct prefix_list dedicated_ipfo; /* addresses to bind; not set = all */
+	bool disabled;
+	enum path path;
+	uint32_t hello_timeout, connect_timeout, idle_timeout; /* milliseconds; idle 0 = none */
+	uint32_t max_connections;			       /* 0 = no limit */
+};
+
+/* One pattern of a rule: a rule with `in` has several, `exists` has none. */
+struct pattern {
+	char *text;	       /* sni: lower case, no trailing dot; alpn: as given */
+	size_t len;	       /* 0..MAX_PATTERN */
+	uint32_t protocols;    /* FIELD_PROTOCOL: a PROTOCOL_* bit */
+	struct prefix source;  /* FIELD_SOURCE */
+};
+
+struct rule {
+	struct object o;
+	enum field field;
+	enum match match;
+	bool negate;
+	char *text; /* the pattern as it was written, NULL for exists */
+	struct pattern *patterns;
+	size_t n_patterns;
+};
+
+struct route {
+	struct object o;
+	struct frontend *frontend; /* NULL = attached to none; points into config.frontends */
+	enum action action;	   /* ACTION_FARM or ACTION_REJECT */
+	struct farm *target;	   /* for ACTION_FARM; points into config.farms */
+	uint8_t weight;
+	struct rule *rules;
+	size_t n_rules;
+};
+
+/* Owns everything below it; arrays keep the order of the file. */
+struct config {
+	char *zone; /* of this instance, NULL = none given */
+	struct farm *farms;
+	size_t n_farms;
+	struct frontend *frontends;
+	size_t n_frontends;
+	struct route *routes;
+	size_t n_routes;
+};
+
+/* Frees the configuration and all it owns. Accepts NULL and half-built ones. */
+void config_free(struct config *config);
+
+/*
+ * The routes of a frontend in order of evaluation: reject routes first, then ascending
+ * weight, then age (place in the file). Returns a malloc()ed array of *n pointers into
+ * config->routes, or NULL when out of memory.
+ */
+struct route **config_routes_in_order(const struct config *config,
+				      const struct frontend *frontend, size_t *n);
+
+/* Is the farm, frontend or route of this instance, or of another zone? */
+bool config_in_zone(const struct config *config, const char *zone);
+
+#endif
