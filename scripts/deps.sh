@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Installs what the build, the demo and the tests need, from Debian's packages. Does nothing when
+# everything is there. The nginx and haproxy packages bring system services: those this script
+# installs are neither started nor enabled.
+set -euo pipefail
+
+BUILD_PACKAGES=(
+	bpftool clang gcc libbpf-dev libc6-dev libclang-rt-14-dev libelf-dev libevent-dev
+	libjansson-dev libssl-dev libyaml-dev linux-libc-dev llvm make pkg-config uthash-dev
+	zlib1g-dev
+)
+TEST_PACKAGES=(
+	bats curl ethtool gnutls-bin haproxy iproute2 jq libcmocka-dev libnginx-mod-stream man-db
+	nghttp2-client nginx-light openssl procps python3 shellcheck tshark
+)
+
+say() {
+	printf 'deps: %s\n' "$*"
+}
+
+die() {
+	printf 'deps: %s\n' "$*" >&2
+	exit 1
+}
+
+missing_packages() {
+	local package
+	for package in "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"; do
+		[[ $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) == ii* ]] ||
+			printf '%s\n' "$package"
+	done
+}
+
+# Package scripts ask policy-rc.d before they start a service; 101 is "not allowed".
+POLICY=/usr/sbin/policy-rc.d
+forbid_services() {
+	[[ -e $POLICY ]] && return
+	printf '#!/bin/sh\nexit 101\n' >"$POLICY"
+	chmod 755 "$POLICY"
+	trap 'rm -f "$POLICY"' EXIT
+}
+
+disable_services() {
+	local package
+	command -v systemctl >/dev/null || return 0
+	for package in "$@"; do
+		case $package in
+		nginx-light) systemctl --quiet disable nginx || true ;;
+		haproxy) systemctl --quiet disable haproxy || true ;;
+		esac
+	done
+}
+
+install_packages() {
+	local log status=0
+	log=$(mktemp)
+	export DEBIAN_FRONTEND=noninteractive
+	{ apt-get -o DPkg::Lock::Timeout=300 update -q &&
+		apt-get -o DPkg::Lock::Timeout=300 install -qy --no-install-recommends "$@"; } \
+		>"$log" 2>&1 </dev/null || status=$?
+	((status == 0)) || cat "$log" >&2
+	rm -f "$log"
+	((status == 0)) || die "apt-get could not install: $*"
+}
+
+[[ -x /usr/bin/dpkg-query && -x /usr/bin/apt-get ]] ||
+	die "this is not a Debian system: install by hand: ${BUILD_PACKAGES[*]} ${TEST_PACKAGES[*]}"
+mapfile -t missing < <(missing_packages)
+if ((${#missing[@]} == 0)); then
+	say "all packages are there"
+	exit 0
+fi
+((EUID == 0)) || die "not root, and these packages are missing: ${missing[*]}"
+
+say "installing ${missing[*]}"
+forbid_services
+install_packages "${missing[@]}"
+disable_services "${missing[@]}"
