@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "control.h"
+#include "input.h"
+#include "output.h"
+#include "report.h"
+
+static const struct column columns[] = {COLUMN("instance", "instance"),
+					COLUMN("revision", "revision"), COLUMNS_END};
+
+static int call_failed(int err)
+{
+	switch (err) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+		return fail(CLI_NO_DAEMON,
+			    "instance '%s': no daemon is running; start it with: alpnlb "
+			    "--instance %s daemon -c FILE",
+			    options.instance, options.instance);
+	case -EPROTO:
+		return fail(CLI_FAILED, "instance '%s': the daemon closed without an answer",
+			    options.instance);
+	default:
+		return fail(CLI_FAILED, "instance '%s': control socket: %s", options.instance,
+			    strerror(-err));
+	}
+}
+
+static int print_answer(const json_t *answer, const char *file)
+{
+	const char *error = json_string_value(json_object_get(answer, "error"));
+	json_t *problems = json_object_get(answer, "problems"), *row;
+	int code;
+
+	if (error)
+		return report_failure(problems, file, error);
+	report_problems(problems, file);
+	row = json_pack("{s:s, s:O*, s:O*}", "instance", options.instance, "revision",
+			json_object_get(answer, "revision"), "problems", problems);
+	code = output_record(columns, row);
+	json_decref(row);
+	return code;
+}
+
+static int apply_file(const char *file)
+{
+	json_t *text, *request = NULL, *answer = NULL;
+	char *bytes = NULL;
+	size_t len;
+	int err, code = input_read(file, &bytes, &len);
+
+	if (code)
+		goto out;
+	text = json_stringn(bytes, len);
+	if (!text) {
+		code = fail(CLI_FAILED, "%s: not UTF-8 text", file_label(file));
+		goto out;
+	}
+	request = json_pack("{s:s, s:s, s:o}", "command", "apply", "name", file_label(file), "text",
+			    text);
+	err = control_call(options.instance, request, &answer);
+	code = err ? call_failed(err) : print_answer(answer, file);
+out:
+	json_decref(answer);
+	json_decref(request);
+	free(bytes);
+	return code;
+}
+
+static int apply_run(int argc, char **argv)
+{
+	if (argc < 2)
+		return fail(CLI_USAGE, "apply needs a file: alpnlb apply FILE (- is stdin)");
+	if (argv[1][0] == '-' && argv[1][1])
+		return fail(CLI_USAGE, "option '%s' has to stand before the noun", argv[1]);
+	if (argc > 2)
+		return fail(CLI_USAGE, "unexpected '%s': apply takes one file", argv[2]);
+	return apply_file(argv[1]);
+}
+
+const struct noun noun_apply = {
+	.name = "apply",
+	.help = "make a file the running configuration of the daemon",
+	.text = "All of it takes effect at once, or nothing does; no connection is dropped.\n"
+		"FILE is YAML or JSON; - is standard input. Manual: alpnlb-check(8).\n",
+	.arguments = "FILE",
+	.run = apply_run,
+};

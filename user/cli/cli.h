@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the nouns of the command line share: how a command is described, how its keywords
+ * are read, and how it fails. Commands return an exit code; only main() exits.
+ */
+#ifndef ALPNLB_CLI_H
+#define ALPNLB_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Exit codes, documented in alpnlb(8). */
+enum {
+	CLI_OK = 0,
+	CLI_FAILED = 1,	   /* the command was understood and did not succeed */
+	CLI_USAGE = 2,	   /* the command was not understood */
+	CLI_NOT_FOUND = 3, /* no object of that name or id */
+	CLI_NO_DAEMON = 4, /* no daemon, or nothing left by one, to answer */
+};
+
+/* The options that stand before the noun: written by main(), then only read. */
+struct options {
+	bool json;
+	bool pretty;
+	const char *instance;
+};
+extern struct options options;
+
+/* One `KEYWORD VALUE` a verb accepts. */
+struct keyword {
+	const char *name;
+	const char *value; /* how help writes the value: NAME, FILE, ... */
+};
+
+struct verb {
+	const char *name;
+	const char *help;		/* one line */
+	const struct keyword *keywords; /* ends with a NULL name; may be NULL */
+	/* `values` has one entry per keyword, NULL where it was not given. */
+	int (*run)(const char *const *values);
+};
+
+struct noun {
+	const char *name;
+	const char *help;	  /* one line, for the list of nouns */
+	const char *text;	  /* further help, ends with a newline; may be NULL */
+	const char *arguments;	  /* for a noun without verbs: what follows it */
+	const struct verb *verbs; /* ends with a NULL name; NULL for a noun without verbs */
+	const char *default_verb; /* when none is given; NULL = a verb is needed */
+	/* For a noun without verbs: argv[0] is the noun. */
+	int (*run)(int argc, char **argv);
+};
+
+extern const struct noun noun_daemon, noun_check, noun_apply, noun_frontend, noun_farm, noun_server,
+	noun_route, noun_rule, noun_conn, noun_stat, noun_hello, noun_doctor;
+
+/*
+ * Prints one line on stderr, `alpnlb: MESSAGE`, or {"error": "MESSAGE"} under -j, and
+ * returns `code`, so that a command can fail in one line.
+ */
+int fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Runs `argv` (the noun first) with the commands of `nouns`, an array that ends with NULL. */
+int cli_run(const struct noun *const *nouns, int argc, char **argv);
+
+/* Writes what `alpnlb help` prints, or help on one noun. */
+void cli_help(const struct noun *const *nouns);
+void noun_help(const struct noun *noun);
+
+/* Is it [A-Za-z0-9._-]{1,32}, and neither "." nor ".."? */
+bool instance_name_valid(const char *name);
+
+/* Reads an object id, 1..max; returns 0 when `text` is none. */
+unsigned int id_parse(const char *text, unsigned int max);
+
+/* json_object_set_new() that keeps NULL strings as null. */
+void set_string(json_t *object, const char *key, const char *value);
+void set_integer(json_t *object, const char *key, json_int_t value);
+
+#endif

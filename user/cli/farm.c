@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "cli.h"
+#include "rows.h"
+#include "snapshot.h"
+
+static const struct column columns[] = {
+	COLUMN("id", "ID"),
+	COLUMN("name", "NAME"),
+	DETAIL("display_name", "DISPLAY NAME"),
+	DETAIL("zone", "ZONE"),
+	COLUMN("balance", "BALANCE"),
+	COLUMN("port", "PORT"),
+	COLUMN("servers", "SERVERS"),
+	COLUMN("live", "LIVE"),
+	COLUMN("chosen", "CHOSEN"),
+	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS"),
+	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS"),
+	COLUMNS_END,
+};
+
+static int farm_show(const char *const *values)
+{
+	const char *name = values[0], *id = values[1];
+	const struct farm *farm;
+	struct snapshot s;
+	int code = snapshot_open(&s);
+
+	if (code)
+		goto out;
+	if (!name && !id) {
+		code = output_show(columns, farm_rows(s.config, &s.view), false);
+		goto out;
+	}
+	code = find_farm(s.config, name, id, &farm);
+	if (!code)
+		code = output_show(columns, json_pack("[o]", farm_row(farm, &s.view)), true);
+out:
+	snapshot_close(&s);
+	return code;
+}
+
+static const struct keyword show_keywords[] = {{"name", "NAME"}, {"id", "ID"}, {NULL, NULL}};
+
+static const struct verb verbs[] = {
+	{"show", "list the farms, or show one of them in full", show_keywords, farm_show},
+	{NULL, NULL, NULL, NULL},
+};
+
+const struct noun noun_farm = {
+	.name = "farm",
+	.help = "groups of servers that connections are spread over",
+	.text = "Read from the pinned maps: no daemon is needed. Manual: alpnlb-farm(8).\n",
+	.verbs = verbs,
+	.default_verb = "show",
+};

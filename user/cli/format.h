@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Turning values into text that is safe on a terminal and valid in JSON. Pure functions. */
+#ifndef ALPNLB_FORMAT_H
+#define ALPNLB_FORMAT_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Bytes a stranger sent, as printable ASCII: everything else, and the backslash, becomes
+ * \xNN, so that no two inputs look alike. malloc()ed, NULL when out of memory.
+ */
+char *bytes_escape(const uint8_t *bytes, size_t len);
+
+/* bytes_escape() as a JSON string. */
+json_t *json_bytes(const uint8_t *bytes, size_t len);
+
+/*
+ * The names of an ALPN list as a JSON array: each behind its length byte, as RFC 7301 sends
+ * them. A name that is cut short is kept with what there is of it.
+ */
+json_t *json_alpn(const uint8_t *list, size_t len);
+
+/*
+ * Text an operator wrote, for the terminal: UTF-8 stays, control characters (C0, DEL, C1)
+ * and the marks that change the direction of writing, and bytes that are not UTF-8, become
+ * \xNN. malloc()ed, NULL when out of memory.
+ */
+char *display_escape(const char *text);
+
+/* Characters of a UTF-8 string, which is how many columns it is taken to need. */
+size_t display_width(const char *text);
+
+/* "999 B", "1.2 KiB", ... */
+void bytes_format(uint64_t bytes, char *buf, size_t size);
+
+/* "350ms", "12.5s", "3m05s", "2h14m", "5d03h" */
+void milliseconds_format(uint64_t milliseconds, char *buf, size_t size);
+
+#endif

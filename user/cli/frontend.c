@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "cli.h"
+#include "rows.h"
+#include "snapshot.h"
+
+static const struct column columns[] = {
+	COLUMN("id", "ID"),
+	COLUMN("name", "NAME"),
+	DETAIL("display_name", "DISPLAY NAME"),
+	DETAIL("zone", "ZONE"),
+	COLUMN("addresses", "ADDRESSES"),
+	COLUMN("ports", "PORTS"),
+	COLUMN("path", "PATH"),
+	COLUMN("default_farm", "DEFAULT FARM"),
+	COLUMN("routes", "ROUTES"),
+	COLUMN("disabled", "DISABLED"),
+	DETAIL("allowed_source", "ALLOWED SOURCE"),
+	DETAIL("denied_source", "DENIED SOURCE"),
+	DETAIL_AS(FORMAT_MILLISECONDS, "hello_timeout_ms", "HELLO TIMEOUT"),
+	DETAIL_AS(FORMAT_MILLISECONDS, "connect_timeout_ms", "CONNECT TIMEOUT"),
+	DETAIL_AS(FORMAT_MILLISECONDS, "idle_timeout_ms", "IDLE TIMEOUT"),
+	DETAIL("max_connections", "MAX CONNECTIONS"),
+	COLUMN("live", "LIVE"),
+	COLUMN("accepted", "ACCEPTED"),
+	COLUMN("refused", "REFUSED"),
+	DETAIL("to_default_farm", "TO DEFAULT FARM"),
+	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS"),
+	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS"),
+	COLUMNS_END,
+};
+
+static int frontend_show(const char *const *values)
+{
+	const char *name = values[0], *id = values[1];
+	const struct frontend *frontend;
+	struct snapshot s;
+	json_t *rows;
+	int code = snapshot_open(&s);
+
+	if (code)
+		goto out;
+	if (!name && !id) {
+		code = output_show(columns, frontend_rows(s.config, &s.view), false);
+		goto out;
+	}
+	code = find_frontend(s.config, name, id, &frontend);
+	if (code)
+		goto out;
+	rows = json_pack("[o]", frontend_row(s.config, frontend, &s.view));
+	code = output_show(columns, rows, true);
+out:
+	snapshot_close(&s);
+	return code;
+}
+
+static const struct keyword show_keywords[] = {{"name", "NAME"}, {"id", "ID"}, {NULL, NULL}};
+
+static const struct verb verbs[] = {
+	{"show", "list the frontends, or show one of them in full", show_keywords, frontend_show},
+	{NULL, NULL, NULL, NULL},
+};
+
+const struct noun noun_frontend = {
+	.name = "frontend",
+	.help = "where clients connect to",
+	.text = "Read from the pinned maps: no daemon is needed. Manual: alpnlb-frontend(8).\n",
+	.verbs = verbs,
+	.default_verb = "show",
+};

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "input.h"
+#include "report.h"
+
+#define INPUT_MAX (64 << 20)
+
+static int read_stream(FILE *file, const char *name, char **bytes, size_t *len)
+{
+	FILE *stream = open_memstream(bytes, len);
+	char buf[65536];
+	size_t n, total = 0;
+	int code = CLI_OK;
+
+	if (!stream)
+		return fail(CLI_FAILED, "out of memory");
+	while (total <= INPUT_MAX && (n = fread(buf, 1, sizeof(buf), file)) > 0) {
+		fwrite(buf, 1, n, stream);
+		total += n;
+	}
+	if (ferror(file))
+		code = fail(CLI_FAILED, "%s: %s", name, strerror(errno));
+	else if (total > INPUT_MAX)
+		code = fail(CLI_FAILED, "%s: larger than %d MB", name, INPUT_MAX >> 20);
+	if (fclose(stream) && !code)
+		code = fail(CLI_FAILED, "out of memory");
+	return code;
+}
+
+int input_read(const char *path, char **bytes, size_t *len)
+{
+	FILE *file = strcmp(path, "-") ? fopen(path, "re") : stdin;
+	int code;
+
+	*bytes = NULL;
+	*len = 0;
+	if (!file)
+		return fail(CLI_FAILED, "%s: %s", path, strerror(errno));
+	code = read_stream(file, file_label(path), bytes, len);
+	if (file != stdin)
+		fclose(file);
+	return code;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef ALPNLB_INPUT_H
+#define ALPNLB_INPUT_H
+
+#include <stddef.h>
+
+/*
+ * Reads a whole file, "-" for standard input, of at most 64 MB into *bytes, which the
+ * caller frees in any case. Returns an exit code, after it has said what failed.
+ */
+int input_read(const char *path, char **bytes, size_t *len);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+
+static const struct noun *const nouns[] = {
+	&noun_daemon, &noun_check,  &noun_apply, &noun_frontend, &noun_farm,
+	&noun_server, &noun_route,  &noun_rule,	 &noun_conn,	 &noun_stat,
+	&noun_hello,  &noun_doctor, NULL,
+};
+
+enum { OPTION_INSTANCE = 256, OPTION_VERSION };
+
+static const struct option long_options[] = {
+	{"json", no_argument, NULL, 'j'},
+	{"pretty", no_argument, NULL, 'p'},
+	{"help", no_argument, NULL, 'h'},
+	{"instance", required_argument, NULL, OPTION_INSTANCE},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{NULL, 0, NULL, 0},
+};
+
+/* The commands say themselves what failed; libbpf's own lines would only repeat it. */
+static int libbpf_silent(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return 0;
+}
+
+static int print_version(void)
+{
+	if (options.json)
+		printf("{\"version\":\"%s\",\"libbpf\":\"%s\"}\n", ALPNLB_VERSION,
+		       libbpf_version_string());
+	else
+		printf("alpnlb %s, libbpf %s\n", ALPNLB_VERSION, libbpf_version_string());
+	return CLI_OK;
+}
+
+/* Sets `options`. Returns -1 to go on, or the exit code. */
+static int options_parse(int argc, char **argv)
+{
+	bool version = false;
+	int opt;
+
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "+:jph", long_options, NULL)) != -1) {
+		switch (opt) {
+		case 'p':
+			options.pretty = true;
+			/* fallthrough */
+		case 'j':
+			options.json = true;
+			break;
+		case 'h':
+			cli_help(nouns);
+			return CLI_OK;
+		case OPTION_INSTANCE:
+			options.instance = optarg;
+			if (!instance_name_valid(optarg))
+				return fail(CLI_USAGE,
+					    "instance '%s': expected 1 to 32 of A-Z a-z 0-9 . _ -",
+					    optarg);
+			break;
+		case OPTION_VERSION:
+			version = true;
+			break;
+		case ':':
+			return fail(CLI_USAGE, "option '%s' needs a value", argv[optind - 1]);
+		default:
+			return fail(CLI_USAGE, "unknown or ambiguous option '%s', see: alpnlb help",
+				    argv[optind - 1]);
+		}
+	}
+	return version ? print_version() : -1;
+}
+
+int main(int argc, char **argv)
+{
+	int code = options_parse(argc, argv);
+
+	if (code >= 0)
+		return code;
+	if (optind == argc) {
+		cli_help(nouns);
+		return CLI_USAGE;
+	}
+	libbpf_set_print(libbpf_silent);
+	argc -= optind;
+	argv += optind;
+	optind = 0; /* glibc: start over, for a noun that has options of its own */
+	code = cli_run(nouns, argc, argv);
+	if (fflush(stdout) || ferror(stdout))
+		return fail(CLI_FAILED, "standard output: %s", strerror(errno));
+	return code;
+}

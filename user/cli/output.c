@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "output.h"
+#include "format.h"
+
+#define GAP	     2	/* blanks between columns */
+#define SHRINK_LIMIT 12 /* a column is not cut below this */
+
+/* ---- cells --------------------------------------------------------------------------- */
+
+static char *scalar_text(const json_t *value)
+{
+	char *text = NULL;
+
+	switch (json_typeof(value)) {
+	case JSON_STRING:
+		return display_escape(json_string_value(value));
+	case JSON_INTEGER:
+		return asprintf(&text, "%lld", (long long)json_integer_value(value)) < 0 ? NULL
+											 : text;
+	case JSON_REAL:
+		return asprintf(&text, "%.1f", json_real_value(value)) < 0 ? NULL : text;
+	case JSON_TRUE:
+		return strdup("yes");
+	case JSON_FALSE:
+		return strdup("no");
+	default:
+		return strdup("-");
+	}
+}
+
+/* The elements of an array, with commas. */
+static char *list_text(const json_t *list)
+{
+	char *text = NULL;
+	size_t size, i;
+	json_t *value;
+	FILE *stream;
+
+	if (!json_array_size(list))
+		return strdup("-");
+	stream = open_memstream(&text, &size);
+	if (!stream)
+		return NULL;
+	json_array_foreach (list, i, value) {
+		char *item = scalar_text(value);
+
+		fprintf(stream, "%s%s", i ? ", " : "", item ? item : "?");
+		free(item);
+	}
+	fclose(stream);
+	return text;
+}
+
+/* What stands in the table for `value`; malloc()ed. */
+static char *cell_text(enum column_format format, const json_t *value)
+{
+	char buf[64];
+
+	if (!value || json_is_null(value))
+		return strdup("-");
+	if (format == FORMAT_BYTES)
+		bytes_format(json_integer_value(value), buf, sizeof(buf));
+	else if (format == FORMAT_MILLISECONDS && json_integer_value(value) == 0)
+		return strdup("none");
+	else if (format == FORMAT_MILLISECONDS)
+		milliseconds_format(json_integer_value(value), buf, sizeof(buf));
+	else if (format == FORMAT_PERCENT)
+		snprintf(buf, sizeof(buf), "%.1f %%", json_number_value(value));
+	else if (json_is_array(value))
+		return list_text(value);
+	else
+		return scalar_text(value);
+	return strdup(buf);
+}
+
+/* ---- tables -------------------------------------------------------------------------- */
+
+struct grid {
+	const struct column *columns;
+	size_t n_columns;
+	size_t n_rows;
+	char **cells;	/* n_rows * n_columns */
+	size_t *widths; /* by column */
+	bool *right;	/* by column: numbers */
+};
+
+/* Does the column stand in the lines of a table? */
+static bool in_line(const struct column *column)
+{
+	return column->format != FORMAT_BELOW && !column->detail;
+}
+
+static void grid_free(struct grid *grid)
+{
+	for (size_t i = 0; grid->cells && i < grid->n_rows * grid->n_columns; i++)
+		free(grid->cells[i]);
+	free(grid->cells);
+	free(grid->widths);
+	free(grid->right);
+}
+
+static void grid_fill_cell(struct grid *grid, size_t row, size_t column, const json_t *value)
+{
+	const struct column *c = &grid->columns[column];
+	char *text = cell_text(c->format, value);
+	size_t width;
+
+	grid->cells[row * grid->n_columns + column] = text;
+	if (!in_line(c))
+		return;
+	width = text ? display_width(text) : 0;
+	if (width > grid->widths[column])
+		grid->widths[column] = width;
+	if (json_is_number(value))
+		grid->right[column] = true;
+}
+
+static int grid_init(struct grid *grid, const struct column *columns, const json_t *rows)
+{
+	json_t *row;
+	size_t i;
+
+	*grid = (struct grid){.columns = columns, .n_rows = json_array_size(rows)};
+	while (columns[grid->n_columns].key)
+		grid->n_columns++;
+	grid->cells = calloc(grid->n_rows * grid->n_columns + 1, sizeof(*grid->cells));
+	grid->widths = calloc(grid->n_columns, sizeof(*grid->widths));
+	grid->right = calloc(grid->n_columns, sizeof(*grid->right));
+	if (!grid->cells || !grid->widths || !grid->right)
+		return -1;
+	for (size_t c = 0; c < grid->n_columns; c++)
+		if (in_line(&columns[c]))
+			grid->widths[c] = display_width(columns[c].title);
+	json_array_foreach (rows, i, row)
+		for (size_t c = 0; c < grid->n_columns; c++)
+			grid_fill_cell(grid, i, c, json_object_get(row, columns[c].key));
+	return 0;
+}
+
+static size_t grid_width(const struct grid *grid)
+{
+	size_t width = 0, shown = 0;
+
+	for (size_t c = 0; c < grid->n_columns; c++) {
+		width += grid->widths[c];
+		shown += in_line(&grid->columns[c]);
+	}
+	return width + (shown ? GAP * (shown - 1) : 0);
+}
+
+/* Takes from the widest column until the table fits. Numbers are never cut. */
+static void grid_shrink(struct grid *grid, size_t width)
+{
+	while (width && grid_width(grid) > width) {
+		size_t *widest = NULL;
+
+		for (size_t c = 0; c < grid->n_columns; c++)
+			if (!grid->right[c] && grid->widths[c] > SHRINK_LIMIT &&
+			    (!widest || grid->widths[c] > *widest))
+				widest = &grid->widths[c];
+		if (!widest)
+			return;
+		--*widest;
+	}
+}
+
+/* Prints `text` in exactly `width` columns, ".." standing for what does not fit. */
+static void cell_print(FILE *out, const char *text, size_t width, bool right, bool last)
+{
+	size_t needs = display_width(text), keep = width > 2 ? width - 2 : 0;
+	const char *end = text;
+
+	if (needs <= width) {
+		int pad = width - needs;
+
+		fprintf(out, "%*s%s%*s", right ? pad : 0, "", text, right || last ? 0 : pad, "");
+		return;
+	}
+	for (size_t n = 0; *end; end++) {
+		n += ((unsigned char)*end & 0xc0) != 0x80;
+		if (n > keep)
+			break;
+	}
+	fprintf(out, "%.*s..", (int)(end - text), text);
+}
+
+/* Prints one line; `cells` may be NULL for the heading. */
+static void grid_line(FILE *out, const struct grid *grid, char *const *cells)
+{
+	size_t last = grid->n_columns;
+
+	while (last && !in_line(&grid->columns[last - 1]))
+		last--;
+	for (size_t c = 0; c < last; c++) {
+		const char *text = cells ? cells[c] : grid->columns[c].title;
+
+		if (!in_line(&grid->columns[c]))
+			continue;
+		cell_print(out, text ? text : "?", grid->widths[c], grid->right[c], c + 1 == last);
+		fprintf(out, "%*s", c + 1 < last ? GAP : 0, "");
+	}
+	fputc('\n', out);
+	for (size_t c = 0; cells && c < grid->n_columns; c++)
+		if (grid->columns[c].format == FORMAT_BELOW && cells[c] && strcmp(cells[c], "-"))
+			fprintf(out, "%*s%s: %s\n", 2 * GAP, "", grid->columns[c].title, cells[c]);
+}
+
+void table_render(FILE *out, const struct column *columns, const json_t *rows, size_t width)
+{
+	struct grid grid;
+
+	if (!grid_init(&grid, columns, rows)) {
+		grid_shrink(&grid, width);
+		grid_line(out, &grid, NULL);
+		for (size_t i = 0; i < grid.n_rows; i++)
+			grid_line(out, &grid, grid.cells + i * grid.n_columns);
+	}
+	grid_free(&grid);
+}
+
+/* Columns of the terminal on stdout; 0 when it is none, and nothing has to be cut. */
+static size_t terminal_width(void)
+{
+	struct winsize size;
+
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+		return 0;
+	return size.ws_col;
+}
+
+/* ---- what commands call -------------------------------------------------------------- */
+
+int output_json(const json_t *value)
+{
+	size_t flags = options.pretty ? JSON_INDENT(4) : JSON_COMPACT;
+
+	if (!value)
+		return fail(CLI_FAILED, "out of memory");
+	json_dumpf(value, stdout, flags | JSON_ENCODE_ANY);
+	putchar('\n');
+	return CLI_OK;
+}
+
+int output_table(const struct column *columns, const json_t *rows)
+{
+	if (options.json)
+		return output_json(rows);
+	table_render(stdout, columns, rows, terminal_width());
+	return CLI_OK;
+}
+
+int output_record(const struct column *columns, const json_t *row)
+{
+	size_t widest = 0;
+
+	if (options.json)
+		return output_json(row);
+	for (const struct column *c = columns; c->key; c++)
+		if (display_width(c->title) > widest)
+			widest = display_width(c->title);
+	for (const struct column *c = columns; c->key; c++) {
+		char *text = cell_text(c->format, json_object_get(row, c->key));
+
+		printf("%-*s  %s\n", (int)widest, c->title, text ? text : "?");
+		free(text);
+	}
+	return CLI_OK;
+}
+
+int output_show(const struct column *columns, json_t *rows, bool one)
+{
+	int code;
+
+	if (!rows)
+		return fail(CLI_FAILED, "out of memory");
+	if (one && json_array_size(rows) == 1)
+		code = output_record(columns, json_array_get(rows, 0));
+	else
+		code = output_table(columns, rows);
+	json_decref(rows);
+	return code;
+}
+
+/* The rows of a `map` section as one object. */
+static json_t *section_map(const struct section *section)
+{
+	json_t *object = json_object(), *row;
+	size_t i;
+
+	json_array_foreach (section->rows, i, row) {
+		json_t *name = json_object_get(row, section->columns[0].key);
+
+		json_object_set(object, json_string_value(name),
+				json_object_get(row, section->columns[1].key));
+	}
+	return object;
+}
+
+static int sections_json(const struct section *sections, const json_t *head)
+{
+	json_t *all = head ? json_copy((json_t *)head) : json_object();
+	int code;
+
+	for (const struct section *s = sections; s->key; s++)
+		json_object_set_new(all, s->key, s->map ? section_map(s) : json_incref(s->rows));
+	code = output_json(all);
+	json_decref(all);
+	return code;
+}
+
+int output_sections(const struct section *sections, const json_t *head)
+{
+	if (options.json)
+		return sections_json(sections, head);
+	for (const struct section *s = sections; s->key; s++) {
+		printf("%s%s\n", s == sections ? "" : "\n", s->title);
+		table_render(stdout, s->columns, s->rows, terminal_width());
+	}
+	return CLI_OK;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The one way out for what commands print. A command builds rows as JSON objects and
+ * describes the columns; under -j the rows are printed as they are, else as a table.
+ */
+#ifndef ALPNLB_OUTPUT_H
+#define ALPNLB_OUTPUT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* How a column's raw value is written in text. */
+enum column_format {
+	FORMAT_PLAIN = 0,    /* text, numbers; lists are joined, null is "-" */
+	FORMAT_BYTES,	     /* a size */
+	FORMAT_MILLISECONDS, /* a duration; 0 is "none" */
+	FORMAT_PERCENT,
+	FORMAT_BELOW, /* a line of its own below the row, if not null */
+};
+
+struct column {
+	const char *key;   /* in the row */
+	const char *title; /* heading of the table; an array of columns ends with a NULL key */
+	enum column_format format;
+	bool detail; /* left out of tables, shown for a single object */
+};
+
+#define COLUMN(key, title)                                                                         \
+	{                                                                                          \
+		(key), (title), FORMAT_PLAIN, false                                                \
+	}
+#define COLUMN_AS(format, key, title)                                                              \
+	{                                                                                          \
+		(key), (title), (format), false                                                    \
+	}
+#define DETAIL(key, title)                                                                         \
+	{                                                                                          \
+		(key), (title), FORMAT_PLAIN, true                                                 \
+	}
+#define DETAIL_AS(format, key, title)                                                              \
+	{                                                                                          \
+		(key), (title), (format), true                                                     \
+	}
+#define COLUMNS_END                                                                                \
+	{                                                                                          \
+		NULL, NULL, FORMAT_PLAIN, false                                                    \
+	}
+
+/* A part of what a command prints; an array of sections ends with a NULL key. */
+struct section {
+	const char *key;   /* the name of its rows in JSON */
+	const char *title; /* a line above its table */
+	const struct column *columns;
+	json_t *rows; /* array of objects; owned by the caller */
+	/* JSON is an object: of each row the first column names, the second is the value. */
+	bool map;
+};
+
+#define SECTIONS_END                                                                               \
+	{                                                                                          \
+		NULL, NULL, NULL, NULL, false                                                      \
+	}
+
+/* Each prints on stdout and returns an exit code. */
+int output_table(const struct column *columns, const json_t *rows);
+/* One object, in text as a line per column. */
+int output_record(const struct column *columns, const json_t *row);
+/*
+ * What a `show` prints: the rows as a table, or, if the user asked for one object, the only
+ * row as a record. Takes over `rows`.
+ */
+int output_show(const struct column *columns, json_t *rows, bool one);
+/* `head` (may be NULL): an object whose members come before the sections in JSON. */
+int output_sections(const struct section *sections, const json_t *head);
+int output_json(const json_t *value);
+
+/* The text renderer: no line gets wider than `width` if that can be had; 0 = no limit. */
+void table_render(FILE *out, const struct column *columns, const json_t *rows, size_t width);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "report.h"
+#include "format.h"
+
+const char *file_label(const char *file)
+{
+	return strcmp(file, "-") ? file : "<stdin>";
+}
+
+json_t *report_json(const struct problems *problems)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < problems->n; i++) {
+		const struct problem *p = &problems->v[i];
+
+		json_array_append_new(list, json_pack("{s:b, s:i, s:s*, s:s*}", "warning",
+						      p->warning, "line", p->line, "path", p->path,
+						      "message", p->message));
+	}
+	return list;
+}
+
+size_t report_count(const json_t *problems, bool warnings)
+{
+	size_t n = 0, i;
+	json_t *problem;
+
+	json_array_foreach (problems, i, problem)
+		n += json_is_true(json_object_get(problem, "warning")) == warnings;
+	return n;
+}
+
+static const char *member(const json_t *problem, const char *key)
+{
+	const char *text = json_string_value(json_object_get(problem, key));
+
+	return text ? text : "";
+}
+
+void report_problems(const json_t *problems, const char *file)
+{
+	json_t *item;
+	size_t i;
+
+	if (options.json)
+		return;
+	json_array_foreach (problems, i, item) {
+		struct problem problem = {
+			.warning = json_is_true(json_object_get(item, "warning")),
+			.line = json_integer_value(json_object_get(item, "line")),
+			.path = (char *)member(item, "path"),
+			.message = (char *)member(item, "message"),
+		};
+		char *line = problem_format(&problem, file_label(file));
+		char *safe = line ? display_escape(line) : NULL;
+
+		fprintf(stderr, "%s\n", safe ? safe : "out of memory");
+		free(safe);
+		free(line);
+	}
+}
+
+int report_failure(const json_t *problems, const char *file, const char *error)
+{
+	json_t *all;
+
+	if (!options.json) {
+		report_problems(problems, file);
+		return fail(CLI_FAILED, "%s", error);
+	}
+	all = json_pack("{s:s, s:s, s:O?}", "error", error, "file", file_label(file), "problems",
+			problems);
+	json_dumpf(all, stderr, options.pretty ? JSON_INDENT(4) : JSON_COMPACT);
+	fputc('\n', stderr);
+	json_decref(all);
+	return CLI_FAILED;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "cli.h"
+#include "rows.h"
+#include "snapshot.h"
+
+static const struct column columns[] = {
+	COLUMN("id", "ID"),
+	COLUMN("frontend", "FRONTEND"),
+	COLUMN("place", "PLACE"),
+	COLUMN("name", "NAME"),
+	DETAIL("display_name", "DISPLAY NAME"),
+	COLUMN("weight", "WEIGHT"),
+	COLUMN("when", "WHEN"),
+	COLUMN("action", "ACTION"),
+	COLUMN("target", "TARGET"),
+	COLUMN("live", "LIVE"),
+	COLUMN("matched", "MATCHED"),
+	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS"),
+	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS"),
+	COLUMNS_END,
+};
+
+/* The row of one route, which has to be numbered among those of its frontend. */
+static json_t *one_row(const struct snapshot *s, const struct route *route)
+{
+	json_t *rows, *row, *found = json_array();
+	size_t i;
+
+	rows = route_rows(s->config, route->frontend, &s->view);
+	json_array_foreach (rows, i, row)
+		if (json_integer_value(json_object_get(row, "id")) == route->o.id)
+			json_array_append(found, row);
+	json_decref(rows);
+	return found;
+}
+
+static int route_show(const char *const *values)
+{
+	const char *name = values[0], *id = values[1], *frontend_name = values[2];
+	const struct frontend *frontend = NULL;
+	const struct route *route;
+	struct snapshot s;
+	int code = snapshot_open(&s);
+
+	if (!code && frontend_name && (name || id))
+		code = fail(CLI_USAGE, "route: give either a frontend or one route");
+	if (!code && frontend_name)
+		code = find_frontend(s.config, frontend_name, NULL, &frontend);
+	if (code)
+		goto out;
+	if (!name && !id) {
+		code = output_show(columns, route_rows(s.config, frontend, &s.view), false);
+		goto out;
+	}
+	code = find_route(s.config, name, id, &route);
+	if (!code)
+		code = output_show(columns, one_row(&s, route), true);
+out:
+	snapshot_close(&s);
+	return code;
+}
+
+static const struct keyword show_keywords[] = {
+	{"name", "NAME"}, {"id", "ID"}, {"frontend", "FRONTEND"}, {NULL, NULL}};
+
+static const struct verb verbs[] = {
+	{"show", "list the routes in order of evaluation, or show one of them in full",
+	 show_keywords, route_show},
+	{NULL, NULL, NULL, NULL},
+};
+
+const struct noun noun_route = {
+	.name = "route",
+	.help = "which connections of a frontend go to which farm",
+	.text = "The first route whose rules all match decides; none: the default farm.\n"
+		"Read from the pinned maps: no daemon is needed. Manual: alpnlb-route(8).\n",
+	.verbs = verbs,
+	.default_verb = "show",
+};

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../model/decode.h"
+#include "cli.h"
+#include "rows.h"
+
+/* ---- parts of rows ------------------------------------------------------------------- */
+
+json_t *json_endpoint(const uint8_t address[16], uint16_t port)
+{
+	char buf[64];
+
+	return json_string(endpoint_format(address, port, buf, sizeof(buf)));
+}
+
+static json_t *json_ports(const struct frontend *frontend)
+{
+	json_t *ports = json_array();
+
+	for (size_t i = 0; i < frontend->n_ports; i++) {
+		const struct port_range *range = &frontend->ports[i];
+		char buf[16];
+
+		if (range->first == range->last)
+			snprintf(buf, sizeof(buf), "%u", range->first);
+		else
+			snprintf(buf, sizeof(buf), "%u-%u", range->first, range->last);
+		json_array_append_new(ports, json_string(buf));
+	}
+	return ports;
+}
+
+/* null stays null: no restriction, which an empty list is not. */
+static json_t *json_prefixes(const struct prefix_list *list)
+{
+	json_t *prefixes;
+	char buf[64];
+
+	if (!list->set)
+		return json_null();
+	prefixes = json_array();
+	for (size_t i = 0; i < list->n; i++)
+		json_array_append_new(prefixes,
+				      json_string(prefix_format(&list->v[i], buf, sizeof(buf))));
+	return prefixes;
+}
+
+static json_t *object_new(const struct object *object)
+{
+	json_t *row = json_object();
+
+	if (object->id)
+		set_integer(row, "id", object->id);
+	set_string(row, "name", object->name);
+	return row;
+}
+
+static void set_port(json_t *row, uint16_t port)
+{
+	json_object_set_new(row, "port", port ? json_integer(port) : json_null());
+}
+
+static void set_bytes(json_t *row, const __u64 bytes[2])
+{
+	set_integer(row, "bytes_from_clients", bytes[CLIENT]);
+	set_integer(row, "bytes_from_servers", bytes[SERVER]);
+}
+
+char *rule_text(const struct rule *rule)
+{
+	char *text;
+
+	if (asprintf(&text, "%s%s %s%s%s", rule->negate ? "not " : "", field_name(rule->field),
+		     match_name(rule->match), rule->text ? " " : "",
+		     rule->text ? rule->text : "") < 0)
+		return NULL;
+	return text;
+}
+
+/* ---- frontends ----------------------------------------------------------------------- */
+
+static void frontend_stats_set(json_t *row, const struct frontend_stats *stats)
+{
+	json_t *verdicts = json_object(), *paths = json_object();
+
+	set_integer(row, "live", stats->live);
+	set_integer(row, "accepted", stats->accepted);
+	set_integer(row, "refused", stats->refused);
+	set_integer(row, "to_default_farm", stats->default_farm);
+	set_bytes(row, stats->bytes);
+	for (int i = VERDICT_TLS; i < VERDICT_MAX; i++)
+		set_integer(verdicts, verdict_name(i), stats->verdicts[i]);
+	for (int i = PATH_PACKET; i < PATH_MAX; i++)
+		set_integer(paths, path_name(i), stats->paths[i]);
+	json_object_set_new(row, "verdicts", verdicts);
+	json_object_set_new(row, "paths", paths);
+}
+
+json_t *frontend_row(const struct config *config, const struct frontend *frontend,
+		     const struct view *view)
+{
+	const struct frontend *f = frontend;
+	json_t *row = object_new(&f->o);
+	size_t n_routes = 0;
+
+	for (size_t i = 0; i < config->n_routes; i++)
+		n_routes += config->routes[i].frontend == f;
+	set_string(row, "display_name", f->o.display_name);
+	set_string(row, "zone", f->zone);
+	json_object_set_new(row, "addresses", json_prefixes(&f->dedicated_ipfo));
+	json_object_set_new(row, "ports", json_ports(f));
+	set_string(row, "path", path_name(f->path));
+	set_string(row, "default_farm", f->default_farm ? f->default_farm->o.name : NULL);
+	set_integer(row, "routes", n_routes);
+	json_object_set_new(row, "allowed_source", json_prefixes(&f->allowed_source));
+	json_object_set_new(row, "denied_source", json_prefixes(&f->denied_source));
+	json_object_set_new(row, "disabled", json_boolean(f->disabled));
+	set_integer(row, "hello_timeout_ms", f->hello_timeout);
+	set_integer(row, "connect_timeout_ms", f->connect_timeout);
+	set_integer(row, "idle_timeout_ms", f->idle_timeout);
+	set_integer(row, "max_connections", f->max_connections);
+	if (view) {
+		struct frontend_stats stats = view_frontend_stats(view, f->o.id);
+
+		frontend_stats_set(row, &stats);
+	}
+	return row;
+}
+
+json_t *frontend_rows(const struct config *config, const struct view *view)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < config->n_frontends; i++)
+		json_array_append_new(rows, frontend_row(config, &config->frontends[i], view));
+	return rows;
+}
+
+/* ---- farms and servers --------------------------------------------------------------- */
+
+json_t *farm_row(const struct farm *farm, const struct view *view)
+{
+	json_t *row = object_new(&farm->o);
+	__u64 bytes[2] = {0}, live = 0;
+
+	set_string(row, "display_name", farm->o.display_name);
+	set_string(row, "zone", farm->zone);
+	set_string(row, "balance", balance_name(farm->balance));
+	set_port(row, farm->port);
+	set_integer(row, "servers", farm->n_servers);
+	if (!view)
+		return row;
+	for (size_t i = 0; i < farm->n_servers; i++) {
+		struct server_stats stats = view_server_stats(view, farm->servers[i].o.id);
+
+		live += stats.live;
+		bytes[CLIENT] += stats.bytes[CLIENT];
+		bytes[SERVER] += stats.bytes[SERVER];
+	}
+	set_integer(row, "live", live);
+	set_integer(row, "chosen", view_farm_stats(view, farm->o.id).chosen);
+	set_bytes(row, bytes);
+	return row;
+}
+
+json_t *farm_rows(const struct config *config, const struct view *view)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < config->n_farms; i++)
+		json_array_append_new(rows, farm_row(&config->farms[i], view));
+	return rows;
+}
+
+/* Takes new connections while every server is up? */
+static bool takes_share(const struct farm *farm, const struct server *server)
+{
+	bool primary = false;
+
+	for (size_t i = 0; i < farm->n_servers; i++)
+		primary |= farm->servers[i].active && farm->servers[i].weight &&
+			   !farm->servers[i].backup;
+	return server->active && server->weight && (!server->backup || !primary);
+}
+
+/* The part of a farm's new connections a server is to get, in percent, every server being up. */
+static double server_share(const struct farm *farm, const struct server *server)
+{
+	unsigned int total = 0;
+
+	for (size_t i = 0; i < farm->n_servers; i++)
+		if (takes_share(farm, &farm->servers[i]))
+			total += farm->servers[i].weight;
+	return total && takes_share(farm, server) ? 100.0 * server->weight / total : 0;
+}
+
+static void server_stats_set(json_t *row, const struct server_stats *stats)
+{
+	set_integer(row, "live", stats->live);
+	set_integer(row, "chosen", stats->chosen);
+	set_integer(row, "connected", stats->connected);
+	set_integer(row, "refused", stats->refused);
+	set_integer(row, "timeouts", stats->timeouts);
+	set_integer(row, "errors", stats->errors);
+	set_bytes(row, stats->bytes);
+}
+
+json_t *server_row(const struct farm *farm, const struct server *server, const struct view *view)
+{
+	json_t *row = object_new(&server->o);
+	/* `first` does not go by weight: the lowest id that is up gets everything. */
+	bool by_weight = farm->balance != BALANCE_FIRST;
+
+	set_string(row, "display_name", server->o.display_name);
+	set_string(row, "farm", farm->o.name);
+	json_object_set_new(row, "address", json_endpoint(server->address, 0));
+	set_port(row, server->port ? server->port : farm->port);
+	json_object_set_new(
+		row, "endpoint",
+		json_endpoint(server->address, server->port ? server->port : farm->port));
+	set_string(row, "status", server->active ? "active" : "inactive");
+	set_integer(row, "weight", server->weight);
+	json_object_set_new(row, "share",
+			    by_weight ? json_real(server_share(farm, server)) : json_null());
+	json_object_set_new(row, "backup", json_boolean(server->backup));
+	set_string(row, "proxy_protocol_version", proxy_protocol_name(server->proxy_protocol));
+	if (view) {
+		struct server_stats stats = view_server_stats(view, server->o.id);
+
+		server_stats_set(row, &stats);
+	}
+	return row;
+}
+
+json_t *server_rows(const struct config *config, const struct farm *farm, const struct view *view)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < config->n_farms; i++) {
+		const struct farm *f = &config->farms[i];
+
+		for (size_t j = 0; (!farm || farm == f) && j < f->n_servers; j++)
+			json_array_append_new(rows, server_row(f, &f->servers[j], view));
+	}
+	return rows;
+}
+
+/* ---- routes and rules ---------------------------------------------------------------- */
+
+json_t *rule_row(const struct route *route, const struct rule *rule)
+{
+	json_t *row = json_object();
+
+	if (rule->o.id)
+		set_integer(row, "id", rule->o.id);
+	set_string(row, "route", route->o.name);
+	set_string(row, "field", field_name(rule->field));
+	set_string(row, "match", match_name(rule->match));
+	json_object_set_new(row, "negate", json_boolean(rule->negate));
+	set_string(row, "pattern", rule->text);
+	set_string(row, "display_name", rule->o.display_name);
+	return row;
+}
+
+/* Every rule has to match: "sni is a and not alpn is h2". */
+static json_t *rules_text(const struct route *route)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+	json_t *string;
+
+	if (!stream)
+		return json_null();
+	for (size_t i = 0; i < route->n_rules; i++) {
+		char *rule = rule_text(&route->rules[i]);
+
+		fprintf(stream, "%s%s", i ? " and " : "", rule ? rule : "?");
+		free(rule);
+	}
+	if (!route->n_rules)
+		fputs("every connection", stream);
+	fclose(stream);
+	string = json_string(text);
+	free(text);
+	return string;
+}
+
+json_t *route_row(const struct route *route, size_t place, const struct view *view)
+{
+	json_t *row = object_new(&route->o), *rules = json_array();
+
+	set_string(row, "display_name", route->o.display_name);
+	set_string(row, "frontend", route->frontend ? route->frontend->o.name : NULL);
+	json_object_set_new(row, "place", place ? json_integer(place) : json_null());
+	set_integer(row, "weight", route->weight);
+	set_string(row, "action", action_name(route->action));
+	set_string(row, "target", route->target ? route->target->o.name : NULL);
+	json_object_set_new(row, "when", rules_text(route));
+	for (size_t i = 0; i < route->n_rules; i++)
+		json_array_append_new(rules, rule_row(route, &route->rules[i]));
+	json_object_set_new(row, "rules", rules);
+	if (view) {
+		struct route_stats stats = view_route_stats(view, route->o.id);
+
+		set_integer(row, "live", stats.live);
+		set_integer(row, "matched", stats.matched);
+		set_bytes(row, stats.bytes);
+	}
+	return row;
+}
+
+static void append_in_order(json_t *rows, const struct config *config,
+			    const struct frontend *frontend, const struct view *view)
+{
+	size_t n = 0;
+	struct route **routes = config_routes_in_order(config, frontend, &n);
+
+	for (size_t i = 0; routes && i < n; i++)
+		json_array_append_new(rows, route_row(routes[i], i + 1, view));
+	free(routes);
+}
+
+json_t *route_rows(const struct config *config, const struct frontend *frontend,
+		   const struct view *view)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < config->n_frontends; i++)
+		if (!frontend || frontend == &config->frontends[i])
+			append_in_order(rows, config, &config->frontends[i], view);
+	for (size_t i = 0; !frontend && i < config->n_routes; i++)
+		if (!config->routes[i].frontend)
+			json_array_append_new(rows, route_row(&config->routes[i], 0, view));
+	return rows;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Objects as rows of output, for `show`, `check` and `stat`. Each function returns a new
+ * reference; `view` may be NULL, the row then has no statistics.
+ */
+#ifndef ALPNLB_ROWS_H
+#define ALPNLB_ROWS_H
+
+#include <jansson.h>
+
+#include "../kernel/view.h"
+#include "../model/objects.h"
+#include "output.h"
+
+json_t *frontend_row(const struct config *config, const struct frontend *frontend,
+		     const struct view *view);
+json_t *farm_row(const struct farm *farm, const struct view *view);
+json_t *server_row(const struct farm *farm, const struct server *server, const struct view *view);
+/* `place` counts a frontend's routes from 1 in order of evaluation. */
+json_t *route_row(const struct route *route, size_t place, const struct view *view);
+json_t *rule_row(const struct route *route, const struct rule *rule);
+
+/* Rows of every object of a kind; routes by frontend and in order of evaluation. */
+json_t *frontend_rows(const struct config *config, const struct view *view);
+json_t *farm_rows(const struct config *config, const struct view *view);
+/* `farm` NULL = the servers of every farm. */
+json_t *server_rows(const struct config *config, const struct farm *farm, const struct view *view);
+/* `frontend` NULL = the routes of every frontend, and those attached to none. */
+json_t *route_rows(const struct config *config, const struct frontend *frontend,
+		   const struct view *view);
+
+/* "sni endswith .example.com", "not protocol is http/2.0"; malloc()ed. */
+char *rule_text(const struct rule *rule);
+
+/* A JSON string of endpoint_format(). */
+json_t *json_endpoint(const uint8_t address[16], uint16_t port);
+
+#endif

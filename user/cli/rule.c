@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <string.h>
+
+#include "cli.h"
+#include "rows.h"
+#include "snapshot.h"
+
+static const struct column columns[] = {
+	COLUMN("id", "ID"),
+	COLUMN("route", "ROUTE"),
+	COLUMN("field", "FIELD"),
+	COLUMN("negate", "NEGATE"),
+	COLUMN("match", "MATCH"),
+	COLUMN("pattern", "PATTERN"),
+	DETAIL("display_name", "DISPLAY NAME"),
+	COLUMNS_END,
+};
+
+#define MAX_RULES (MAX_ROUTES * RULES_PER_ROUTE)
+
+/* Rules of `route` (NULL = any) with the id `id` (0 = any). */
+static json_t *rule_rows(const struct config *config, const struct route *route, uint32_t id)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < config->n_routes; i++) {
+		const struct route *r = &config->routes[i];
+
+		for (size_t j = 0; (!route || route == r) && j < r->n_rules; j++)
+			if (!id || r->rules[j].o.id == id)
+				json_array_append_new(rows, rule_row(r, &r->rules[j]));
+	}
+	return rows;
+}
+
+static int rule_show(const char *const *values)
+{
+	const char *name = values[0], *id_text = values[1];
+	const struct route *route = NULL;
+	uint32_t id = 0;
+	struct snapshot s;
+	json_t *rows;
+	int code;
+
+	if (name && id_text)
+		return fail(CLI_USAGE, "rule: give either the route's name or the rule's id");
+	if (id_text && !(id = id_parse(id_text, MAX_RULES)))
+		return fail(CLI_USAGE, "rule id '%s': expected 1..%u", id_text, MAX_RULES);
+	code = snapshot_open(&s);
+	if (!code && name)
+		code = find_route(s.config, name, NULL, &route);
+	if (code)
+		goto out;
+	rows = rule_rows(s.config, route, id);
+	if (id && !json_array_size(rows)) {
+		json_decref(rows);
+		code = fail(CLI_NOT_FOUND, "no rule with id '%s'", id_text);
+		goto out;
+	}
+	code = output_show(columns, rows, id != 0);
+out:
+	snapshot_close(&s);
+	return code;
+}
+
+static const struct keyword show_keywords[] = {{"name", "ROUTE"}, {"id", "ID"}, {NULL, NULL}};
+
+static const struct verb verbs[] = {
+	{"show", "list the rules, of one route if its name is given", show_keywords, rule_show},
+	{NULL, NULL, NULL, NULL},
+};
+
+const struct noun noun_rule = {
+	.name = "rule",
+	.help = "the conditions of a route",
+	.text = "A rule has no name of its own: `name` is that of its route.\n"
+		"Read from the pinned maps: no daemon is needed. Manual: alpnlb-rule(8).\n",
+	.verbs = verbs,
+	.default_verb = "show",
+};

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "cli.h"
+#include "rows.h"
+#include "snapshot.h"
+
+static const struct column columns[] = {
+	COLUMN("id", "ID"),
+	COLUMN("farm", "FARM"),
+	COLUMN("name", "NAME"),
+	DETAIL("display_name", "DISPLAY NAME"),
+	COLUMN("endpoint", "ADDRESS"),
+	COLUMN("status", "STATUS"),
+	COLUMN("weight", "WEIGHT"),
+	COLUMN_AS(FORMAT_PERCENT, "share", "SHARE"),
+	COLUMN("backup", "BACKUP"),
+	DETAIL("proxy_protocol_version", "PROXY PROTOCOL"),
+	COLUMN("live", "LIVE"),
+	COLUMN("chosen", "CHOSEN"),
+	COLUMN("connected", "CONNECTED"),
+	COLUMN("refused", "REFUSED"),
+	COLUMN("timeouts", "TIMEOUTS"),
+	COLUMN("errors", "ERRORS"),
+	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS"),
+	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS"),
+	COLUMNS_END,
+};
+
+static int server_show(const char *const *values)
+{
+	const char *name = values[0], *id = values[1], *farm_name = values[2];
+	const struct server *server;
+	const struct farm *farm = NULL;
+	struct snapshot s;
+	int code = snapshot_open(&s);
+
+	if (!code && farm_name && (name || id))
+		code = fail(CLI_USAGE, "server: give either a farm or one server (FARM/SERVER)");
+	if (!code && farm_name)
+		code = find_farm(s.config, farm_name, NULL, &farm);
+	if (code)
+		goto out;
+	if (!name && !id) {
+		code = output_show(columns, server_rows(s.config, farm, &s.view), false);
+		goto out;
+	}
+	code = find_server(s.config, name, id, &server, &farm);
+	if (!code)
+		code = output_show(columns, json_pack("[o]", server_row(farm, server, &s.view)),
+				   true);
+out:
+	snapshot_close(&s);
+	return code;
+}
+
+static const struct keyword show_keywords[] = {
+	{"name", "[FARM/]SERVER"}, {"id", "ID"}, {"farm", "FARM"}, {NULL, NULL}};
+
+static const struct verb verbs[] = {
+	{"show", "list the servers, or show one of them in full", show_keywords, server_show},
+	{NULL, NULL, NULL, NULL},
+};
+
+const struct noun noun_server = {
+	.name = "server",
+	.help = "where connections are forwarded to",
+	.text = "A server's name is unique in its farm; FARM/SERVER always finds it.\n"
+		"Read from the pinned maps: no daemon is needed. Manual: alpnlb-server(8).\n",
+	.verbs = verbs,
+	.default_verb = "show",
+};

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "snapshot.h"
+
+/* ---- opening ------------------------------------------------------------------------- */
+
+static int open_failed(int err, const char *map)
+{
+	const char *instance = options.instance;
+
+	switch (err) {
+	case -ENOENT:
+		return fail(CLI_NO_DAEMON, "instance '%s': nothing is pinned below %s/%s%s",
+			    instance, PIN_ROOT, instance,
+			    geteuid() ? " (or it may not be read: try as root)" : "");
+	case -EPERM:
+	case -EACCES:
+		return fail(CLI_FAILED, "instance '%s': map %s: %s; try as root", instance, map,
+			    strerror(-err));
+	case -EPROTO:
+		return fail(CLI_FAILED,
+			    "instance '%s': map %s is not laid out as alpnlb %s expects: it was "
+			    "made by another version",
+			    instance, map, ALPNLB_VERSION);
+	default:
+		return fail(CLI_FAILED, "instance '%s': map %s: %s", instance, map, strerror(-err));
+	}
+}
+
+/* Decodes the configuration text the daemon left in the maps. */
+static int decode_text(const char *text, size_t len, struct config **config)
+{
+	struct problems problems = {0};
+	struct document *document = document_parse(text, len, &problems);
+
+	*config = document ? config_decode(document, &problems) : NULL;
+	if (!*config)
+		fail(CLI_FAILED, "instance '%s': its configuration cannot be read: %s",
+		     options.instance, problems.n ? problems.v[0].message : "no reason given");
+	document_free(document);
+	problems_free(&problems);
+	return *config ? CLI_OK : CLI_FAILED;
+}
+
+static void index_config(struct snapshot *s)
+{
+	const struct config *config = s->config;
+
+	for (size_t i = 0; i < config->n_frontends; i++)
+		if (config->frontends[i].o.id <= MAX_FRONTENDS)
+			s->frontends[config->frontends[i].o.id] = &config->frontends[i];
+	for (size_t i = 0; i < config->n_routes; i++)
+		if (config->routes[i].o.id <= MAX_ROUTES)
+			s->routes[config->routes[i].o.id] = &config->routes[i];
+	for (size_t i = 0; i < config->n_farms; i++) {
+		const struct farm *farm = &config->farms[i];
+
+		if (farm->o.id <= MAX_FARMS)
+			s->farms[farm->o.id] = farm;
+		for (size_t j = 0; j < farm->n_servers; j++) {
+			uint32_t id = farm->servers[j].o.id;
+
+			if (id > MAX_SERVERS)
+				continue;
+			s->servers[id] = &farm->servers[j];
+			s->server_farms[id] = farm;
+		}
+	}
+}
+
+static int index_alloc(struct snapshot *s)
+{
+	s->frontends = calloc(MAX_FRONTENDS + 1, sizeof(*s->frontends));
+	s->farms = calloc(MAX_FARMS + 1, sizeof(*s->farms));
+	s->servers = calloc(MAX_SERVERS + 1, sizeof(*s->servers));
+	s->server_farms = calloc(MAX_SERVERS + 1, sizeof(*s->server_farms));
+	s->routes = calloc(MAX_ROUTES + 1, sizeof(*s->routes));
+	if (s->frontends && s->farms && s->servers && s->server_farms && s->routes)
+		return CLI_OK;
+	return fail(CLI_FAILED, "out of memory");
+}
+
+int snapshot_open(struct snapshot *snapshot)
+{
+	char *text = NULL;
+	size_t len;
+	int err, code;
+
+	*snapshot = (struct snapshot){.view.config = -1};
+	err = view_open(options.instance, &snapshot->view);
+	if (err)
+		return open_failed(err, snapshot->view.failed);
+	err = view_config(&snapshot->view, &text, &len, &snapshot->revision);
+	if (err == -ENODATA)
+		return fail(CLI_NO_DAEMON, "instance '%s' has no configuration yet",
+			    options.instance);
+	if (err)
+		return open_failed(err, "config");
+	code = decode_text(text, len, &snapshot->config);
+	free(text);
+	if (code)
+		return code;
+	code = index_alloc(snapshot);
+	if (!code)
+		index_config(snapshot);
+	return code;
+}
+
+void snapshot_close(struct snapshot *snapshot)
+{
+	free(snapshot->frontends);
+	free(snapshot->farms);
+	free(snapshot->servers);
+	free(snapshot->server_farms);
+	free(snapshot->routes);
+	config_free(snapshot->config);
+	view_close(&snapshot->view);
+}
+
+/* ---- finding ------------------------------------------------------------------------- */
+
+static bool named(const struct object *object, const char *name, uint32_t id)
+{
+	return name ? object->name && !strcmp(object->name, name) : object->id == id;
+}
+
+/* Checks the two ways to name an object. Returns an exit code. */
+static int wanted(const char *kind, const char *name, const char *text, uint32_t max, uint32_t *id)
+{
+	*id = 0;
+	if (name && text)
+		return fail(CLI_USAGE, "%s: give either name or id, not both", kind);
+	if (name)
+		return CLI_OK;
+	*id = id_parse(text, max);
+	return *id ? CLI_OK : fail(CLI_USAGE, "%s id '%s': expected 1..%u", kind, text, max);
+}
+
+static int not_found(const char *kind, const char *name, const char *id)
+{
+	return fail(CLI_NOT_FOUND, "no %s with %s '%s'", kind, name ? "name" : "id",
+		    name ? name : id);
+}
+
+int find_frontend(const struct config *config, const char *name, const char *id,
+		  const struct frontend **found)
+{
+	uint32_t number;
+	int code = wanted("frontend", name, id, MAX_FRONTENDS, &number);
+
+	for (size_t i = 0; !code && i < config->n_frontends; i++) {
+		*found = &config->frontends[i];
+		if (named(&(*found)->o, name, number))
+			return CLI_OK;
+	}
+	return code ? code : not_found("frontend", name, id);
+}
+
+int find_farm(const struct config *config, const char *name, const char *id,
+	      const struct farm **found)
+{
+	uint32_t number;
+	int code = wanted("farm", name, id, MAX_FARMS, &number);
+
+	for (size_t i = 0; !code && i < config->n_farms; i++) {
+		*found = &config->farms[i];
+		if (named(&(*found)->o, name, number))
+			return CLI_OK;
+	}
+	return code ? code : not_found("farm", name, id);
+}
+
+int find_route(const struct config *config, const char *name, const char *id,
+	       const struct route **found)
+{
+	uint32_t number;
+	int code = wanted("route", name, id, MAX_ROUTES, &number);
+
+	for (size_t i = 0; !code && i < config->n_routes; i++) {
+		*found = &config->routes[i];
+		if (named(&(*found)->o, name, number))
+			return CLI_OK;
+	}
+	return code ? code : not_found("route", name, id);
+}
+
+/* Does `name`, SERVER or FARM/SERVER, mean this server? */
+static bool server_named(const struct farm *farm, const struct server *server, const char *name)
+{
+	size_t n = strlen(farm->o.name);
+
+	return named(&server->o, name, 0) || (!strncmp(name, farm->o.name, n) && name[n] == '/' &&
+					      named(&server->o, name + n + 1, 0));
+}
+
+int find_server(const struct config *config, const char *name, const char *id,
+		const struct server **found, const struct farm **farm)
+{
+	uint32_t number;
+	int code = wanted("server", name, id, MAX_SERVERS, &number);
+
+	*found = NULL;
+	for (size_t i = 0; !code && i < config->n_farms; i++) {
+		const struct farm *f = &config->farms[i];
+
+		for (size_t j = 0; j < f->n_servers; j++) {
+			const struct server *s = &f->servers[j];
+
+			if (name ? !server_named(f, s, name) : s->o.id != number)
+				continue;
+			if (*found)
+				return fail(CLI_USAGE,
+					    "server '%s' is in several farms: %s/%s, %s/%s", name,
+					    (*farm)->o.name, name, f->o.name, name);
+			*found = s;
+			*farm = f;
+		}
+	}
+	if (code || *found)
+		return code;
+	return not_found("server", name, id);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What an instance runs with, as the commands that show it need it. */
+#ifndef ALPNLB_SNAPSHOT_H
+#define ALPNLB_SNAPSHOT_H
+
+#include "../kernel/view.h"
+#include "../model/decode.h"
+
+struct snapshot {
+	struct view view;
+	struct config *config;
+	uint32_t revision;
+	/* By id, NULL where there is no such object; point into `config`. */
+	const struct frontend **frontends;
+	const struct farm **farms;	  /* the farm of this id */
+	const struct server **servers;	  /* the server of this id ... */
+	const struct farm **server_farms; /* ... and the farm it is in */
+	const struct route **routes;
+};
+
+/* Opens the maps of options.instance. Returns an exit code, after it has said what failed. */
+int snapshot_open(struct snapshot *snapshot);
+
+/* Accepts one that could not be opened. */
+void snapshot_close(struct snapshot *snapshot);
+
+/*
+ * Find the object a user named by `name` or `id` (one of them NULL). Each returns an exit
+ * code, after it has said what is wrong. A server may be named SERVER, if that is unique, or
+ * FARM/SERVER; *farm is its farm.
+ */
+int find_frontend(const struct config *config, const char *name, const char *id,
+		  const struct frontend **found);
+int find_farm(const struct config *config, const char *name, const char *id,
+	      const struct farm **found);
+int find_server(const struct config *config, const char *name, const char *id,
+		const struct server **found, const struct farm **farm);
+int find_route(const struct config *config, const char *name, const char *id,
+	       const struct route **found);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The pinned maps of an instance, read through shared memory: no daemon is needed, and none
+ * is disturbed. Nothing here writes, logs, or keeps a lock.
+ */
+#ifndef ALPNLB_VIEW_H
+#define ALPNLB_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../bpf/model.h"
+
+#define PIN_ROOT "/sys/fs/bpf/alpnlb"
+
+/* An array map in memory: `rows` of `stride` bytes each. */
+struct view_map {
+	const char *name;
+	void *rows;
+	size_t n;      /* rows */
+	size_t stride; /* bytes from one row to the next */
+	size_t size;   /* of the mapping, for munmap() */
+};
+
+enum view_map_id {
+	VIEW_CONTROL,
+	VIEW_CONNS,
+	VIEW_COUNTERS,
+	VIEW_FRONTEND_STATS,
+	VIEW_ROUTE_STATS,
+	VIEW_FARM_STATS,
+	VIEW_SERVER_STATS,
+	VIEW_MAX,
+};
+
+struct view {
+	struct view_map maps[VIEW_MAX];
+	int config;	    /* fd of the map of two `config` tables */
+	const char *failed; /* after an error: the map it was about */
+};
+
+/*
+ * Opens the maps of `instance`. Returns 0 or -errno: -ENOENT when nothing is pinned under
+ * that name, -EPROTO when a map is not laid out as this version expects. view_close() has
+ * to follow in any case.
+ */
+int view_open(const char *instance, struct view *view);
+void view_close(struct view *view);
+
+/*
+ * The running configuration, as text for document_parse(), and its revision; *text is
+ * malloc()ed and ends with a NUL. Returns 0 or -errno: -ENODATA before the first refresh.
+ */
+int view_config(const struct view *view, char **text, size_t *len, uint32_t *revision);
+
+/* Copies the connection in `slot`. False when there is none, or it ended meanwhile. */
+bool view_conn(const struct view *view, size_t slot, struct conn *conn);
+
+/* Number of slots. */
+size_t view_conns(const struct view *view);
+
+uint64_t view_counter(const struct view *view, enum counter counter);
+
+/* Statistics by object id, zero for an id the maps do not hold. */
+struct frontend_stats view_frontend_stats(const struct view *view, uint32_t id);
+struct route_stats view_route_stats(const struct view *view, uint32_t id);
+struct farm_stats view_farm_stats(const struct view *view, uint32_t id);
+struct server_stats view_server_stats(const struct view *view, uint32_t id);
+
+#endif
