@@ -10,8 +10,8 @@ peers_certificate() {
 	[[ ! -e $NETNS_DIR/cert.pem ]] || return 0
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
 		-subj "/CN=$PEER_DOMAIN" -addext "subjectAltName=DNS:$PEER_DOMAIN,DNS:*.$PEER_DOMAIN" \
-		-keyout "$NETNS_DIR/key.pem" -out "$NETNS_DIR/cert.pem" 2>"$NETNS_DIR/openssl.log" || {
-		cat "$NETNS_DIR/openssl.log" >&2
+		-keyout "$NETNS_DIR/key.pem" -out "$NETNS_DIR/cert.pem" 2>"$NETNS_DIR/certificate.out" || {
+		cat "$NETNS_DIR/certificate.out" >&2
 		return 1
 	}
 	cp "$NETNS_DIR/cert.pem" "$NETNS_DIR/ca.pem"

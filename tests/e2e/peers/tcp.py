@@ -1,0 +1,338 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Peers that do to TCP what well-behaved programs do not.
+
+    tcp.py serve KIND --listen ADDRESS... --port PORT [options]
+    tcp.py client ADDRESS PORT [options]
+    tcp.py hello [--sni NAME] [--alpn NAME...] > FILE
+
+Both ends print one JSON object per connection: bytes and SHA-256 of what was sent and
+received, and how it ended (eof, reset, refused, timeout). What one end sent has to be what
+the other received.
+"""
+import argparse
+import fcntl
+import hashlib
+import json
+import os
+import random
+import signal
+import socket
+import ssl
+import struct
+import sys
+import termios
+import threading
+import time
+
+CHUNK = 1 << 18
+PATTERN_LENGTH = 1000003  # prime: a piece that is lost, doubled or moved changes the hash
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close() sends RST
+
+
+class Flow:
+    """Bytes that went one way."""
+
+    def __init__(self):
+        self.bytes = 0
+        self.hash = hashlib.sha256()
+
+    def add(self, data):
+        self.bytes += len(data)
+        self.hash.update(data)
+
+
+class Connection:
+    def __init__(self, sock):
+        self.sock = sock
+        self.sent = Flow()
+        self.received = Flow()
+        self.end = "eof"
+        self.started = time.monotonic()
+        self.first = b""
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def send(self, data):
+        self.sock.sendall(data)
+        self.sent.add(data)
+
+    def send_in_pieces(self, data, size):
+        """Each piece is a TCP segment of its own: wait until the last one is acknowledged."""
+        for at in range(0, len(data), size):
+            self.send(data[at:at + size])
+            while outstanding(self.sock):
+                time.sleep(0)
+
+    def send_pattern(self, count, seed, pieces=False):
+        block = random.Random(seed).randbytes(PATTERN_LENGTH)
+        block += block[:CHUNK]
+        chooser = random.Random(seed)
+        at = 0
+        while at < count:
+            size = chooser.randint(1, 5000) if pieces else CHUNK
+            size = min(size, count - at)
+            start = at % PATTERN_LENGTH
+            self.send(memoryview(block)[start:start + size])
+            at += size
+
+    def receive(self, limit=None):
+        """Reads to the end, or `limit` bytes; returns whether the end was reached."""
+        while limit is None or self.received.bytes < limit:
+            size = CHUNK if limit is None else min(CHUNK, limit - self.received.bytes)
+            data = self.sock.recv(size)
+            if not data:
+                return True
+            self.received.add(data)
+            self.first = (self.first + data[:80])[:80]
+        return False
+
+    def reset(self):
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.sock.close()
+
+    def line(self):
+        """What was received first, when it is a line of text."""
+        line = self.first.split(b"\n")[0].decode("latin-1").rstrip("\r")
+        return line if line.isprintable() and line.isascii() else ""
+
+    def report(self, **more):
+        line = {
+            "end": self.end,
+            "sent": self.sent.bytes, "sent_sha256": self.sent.hash.hexdigest(),
+            "received": self.received.bytes, "received_sha256": self.received.hash.hexdigest(),
+            "seconds": round(time.monotonic() - self.started, 3),
+            "line": self.line(),
+        }
+        line.update(more)
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+
+    def run(self, action):
+        try:
+            action(self)
+        except (ConnectionResetError, BrokenPipeError):
+            self.end = "reset"
+        except (TimeoutError, socket.timeout):
+            self.end = "timeout"
+
+
+def outstanding(sock):
+    """Bytes sent and not acknowledged."""
+    return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))[0]
+
+
+def await_file(path):
+    while not os.path.exists(path):
+        time.sleep(0.02)
+
+
+def client_hello(sni, alpn):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if alpn:
+        context.set_alpn_protocols(alpn)
+    outgoing = ssl.MemoryBIO()
+    session = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=sni or None)
+    try:
+        session.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return outgoing.read()
+
+
+# ---- servers ----------------------------------------------------------------------------
+
+
+def serve_name(connection, options):
+    """Answers the first bytes with its name."""
+    connection.receive(1)
+    connection.send(options.name.encode() + b"\n")
+    connection.sock.shutdown(socket.SHUT_WR)
+    connection.receive()
+
+
+def serve_banner(connection, options):
+    """Speaks first, then echoes."""
+    connection.send(options.name.encode() + b"\n")
+    serve_echo(connection, options)
+
+
+def serve_echo(connection, options):
+    while True:
+        data = connection.sock.recv(CHUNK)
+        if not data:
+            break
+        connection.received.add(data)
+        connection.send(data)
+    connection.sock.shutdown(socket.SHUT_WR)
+
+
+def serve_exchange(connection, options):
+    """Sends --bytes and reads to the end, at the same time; then closes."""
+    reader = threading.Thread(target=connection.run, args=(Connection.receive,))
+    reader.start()
+    connection.send_pattern(options.bytes, options.seed, options.pieces)
+    if options.half_close:
+        connection.sock.shutdown(socket.SHUT_WR)
+    reader.join()
+
+
+def serve_hold(connection, options):
+    """Reads nothing until the file --until exists."""
+    if options.buffer:
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.buffer)
+    await_file(options.until)
+    connection.receive()
+
+
+def serve_reset(connection, options):
+    """Resets the connection after its first bytes."""
+    connection.receive(1)
+    connection.reset()
+
+
+def serve_close(connection, options):
+    """Closes right after accepting, without reading."""
+
+
+SERVERS = {
+    "name": serve_name, "banner": serve_banner, "echo": serve_echo, "exchange": serve_exchange,
+    "hold": serve_hold, "reset": serve_reset, "close": serve_close,
+}
+
+
+def handle(sock, peer, options):
+    connection = Connection(sock)
+    sock.settimeout(options.timeout)
+    connection.run(lambda c: SERVERS[options.kind](c, options))
+    sock.close()
+    connection.report(server=options.name, peer="%s %d" % peer[:2])
+
+
+def accept_all(listener, options):
+    while True:
+        sock, peer = listener.accept()
+        threading.Thread(target=handle, args=(sock, peer, options), daemon=True).start()
+
+
+def serve(options):
+    for address in options.listen:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if options.buffer:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.buffer)
+        listener.bind((address, options.port))
+        listener.listen(1024)
+        threading.Thread(target=accept_all, args=(listener, options), daemon=True).start()
+    signal.pause()
+
+
+# ---- the client -------------------------------------------------------------------------
+
+
+def first_bytes(options):
+    if options.hello:
+        with open(options.hello, "rb") as file:
+            return file.read()
+    if options.text is not None:
+        return options.text.encode().decode("unicode_escape").encode("latin-1")
+    if options.sni or options.alpn:
+        return client_hello(options.sni, options.alpn)
+    return b""
+
+
+def talk(connection, options):
+    first = first_bytes(options)
+    if options.cut:
+        connection.send_in_pieces(first, options.cut)
+    elif first:
+        connection.send(first)
+    reader = threading.Thread(target=read_all, args=(connection, options))
+    reader.start()
+    connection.send_pattern(options.bytes, options.seed, options.pieces)
+    if options.until_sent:
+        await_file(options.until_sent)
+    if options.reset:
+        connection.reset()
+        connection.end = "own reset"
+    elif options.half_close:
+        connection.sock.shutdown(socket.SHUT_WR)
+    reader.join()
+
+
+def read_all(connection, options):
+    if options.until:
+        await_file(options.until)
+    try:
+        connection.receive(options.expect)
+    except (ConnectionResetError, BrokenPipeError):
+        connection.end = "reset"
+    except (TimeoutError, socket.timeout):
+        connection.end = "timeout"
+    except OSError:
+        connection.end = "closed"
+
+
+def client(options):
+    family = socket.AF_INET6 if ":" in options.address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    if options.buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.buffer)
+    if options.source:
+        sock.bind((options.source, 0))
+    sock.settimeout(options.timeout)
+    connection = Connection(sock)
+    try:
+        sock.connect((options.address, options.port))
+    except ConnectionRefusedError:
+        connection.end = "refused"
+    except (TimeoutError, socket.timeout):
+        connection.end = "timeout"
+    else:
+        connection.run(lambda c: talk(c, options))
+    sock.close()
+    connection.report()
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--bytes", type=int, default=0, help="pattern to send")
+    common.add_argument("--seed", default="alpnlb")
+    common.add_argument("--pieces", action="store_true", help="send it in pieces of random size")
+    common.add_argument("--half-close", action="store_true", help="shut down when all is sent")
+    common.add_argument("--buffer", type=int, default=0, help="SO_RCVBUF")
+    common.add_argument("--until", help="do not read before this file exists")
+    common.add_argument("--timeout", type=float, default=60)
+    one = commands.add_parser("serve", parents=[common])
+    one.add_argument("kind", choices=sorted(SERVERS))
+    one.add_argument("--name", default="server")
+    one.add_argument("--listen", nargs="+", required=True)
+    one.add_argument("--port", type=int, required=True)
+    one.set_defaults(function=serve)
+    one = commands.add_parser("client", parents=[common])
+    one.add_argument("address")
+    one.add_argument("port", type=int)
+    one.add_argument("--source")
+    one.add_argument("--hello", help="file with the first bytes")
+    one.add_argument("--text", help="first bytes, with escapes like \\r\\n")
+    one.add_argument("--sni")
+    one.add_argument("--alpn", nargs="*")
+    one.add_argument("--cut", type=int, default=0, help="first bytes in segments of this size")
+    one.add_argument("--expect", type=int, help="stop reading after so many bytes")
+    one.add_argument("--until-sent", help="send no FIN or RST before this file exists")
+    one.add_argument("--reset", action="store_true", help="end with RST")
+    one.set_defaults(function=client)
+    one = commands.add_parser("hello")
+    one.add_argument("--sni")
+    one.add_argument("--alpn", nargs="*")
+    one.set_defaults(function=lambda o: sys.stdout.buffer.write(client_hello(o.sni, o.alpn)))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    OPTIONS = arguments()
+    OPTIONS.function(OPTIONS)
