@@ -140,3 +140,93 @@ s_client() {
 		netns_exec client timeout 20 openssl s_client -quiet -no_ign_eof -connect "$address:443" \
 			-ign_eof "$@" 2>"$NETNS_DIR/s_client.log" | tr -d '\r' | sed -n 's/^x-server: //p'
 }
+
+# gnutls ADDRESS [OPTION...]: the application protocol gnutls-cli negotiates, "" for none.
+gnutls() {
+	local address=$1
+	shift
+	netns_exec client timeout 20 gnutls-cli --insecure --port 443 "$@" "$address" </dev/null \
+		2>&1 | sed -n 's/^- Application protocol: //p'
+}
+
+# ---- configuration ------------------------------------------------------------------------
+
+# farms NAME=HOST[,HOST...]...: a farm per argument; its servers listen on port 9000 and are
+# named HOST4 and HOST6 after the address they are reached at, a HOST alone is IPv4.
+farms() {
+	local farm host
+	printf 'farms:\n'
+	for farm in "$@"; do
+		printf '  - name: %s\n    port: 9000\n    servers:\n' "${farm%%=*}"
+		for host in $(tr , ' ' <<<"${farm#*=}"); do
+			printf '      - { name: s%s, address: "%s" }\n' "$host" "$(host_address "$host")"
+		done
+	done
+}
+
+# "11" or "11v6"
+host_address() {
+	if [[ $1 == *v6 ]]; then server6 "${1%v6}"; else server4 "$1"; fi
+}
+
+# frontend PATH DEFAULT-FARM [ATTRIBUTE...]: the frontend `web` on 443; empty: no default farm.
+frontend() {
+	local path=$1 farm=$2
+	shift 2
+	printf 'frontends:\n  - name: web\n    port: "443"\n    path: %s\n' "$path"
+	[[ -z $farm ]] || printf '    default_farm: %s\n' "$farm"
+	printf '    %s\n' "$@" | grep -v '^ *$' || true
+}
+
+# route NAME FARM|reject RULE...: a rule is "FIELD MATCH PATTERN", or "not FIELD MATCH PATTERN".
+# The first route has to be preceded by a line `routes:`.
+route() {
+	local name=$1 target=$2 rule negate
+	shift 2
+	printf '  - name: %s\n    frontend: web\n' "$name"
+	[[ -z ${ROUTE_WEIGHT:-} ]] || printf '    weight: %s\n' "$ROUTE_WEIGHT"
+	if [[ $target == reject ]]; then
+		printf '    action: { type: reject }\n'
+	else
+		printf '    action: { type: farm, target: %s }\n' "$target"
+	fi
+	printf '    rules:\n'
+	for rule in "$@"; do
+		negate=
+		[[ $rule != "not "* ]] || negate=', negate: true'
+		rule=${rule#not }
+		awk -v negate="$negate" '{
+			printf "      - { field: %s, match: %s", $1, $2
+			if (NF > 2) { sub(/^[^ ]+ [^ ]+ /, ""); printf ", pattern: \"%s\"", $0 }
+			print negate " }"
+		}' <<<"$rule"
+	done
+}
+
+# ---- what alpnlb counts -------------------------------------------------------------------
+
+# stats EXPRESSION: a jq expression over the output of `stat show`.
+stats() {
+	alpnlb -j stat show | jq -r "$1"
+}
+
+stat_is() {
+	[[ $(stats "$1") == "$2" ]]
+}
+
+# await_stat EXPRESSION VALUE: counters of a connection are final a moment after its end.
+await_stat() {
+	netns_await 10 stat_is "$1" "$2" || fail "$1 is $(stats "$1"), not $2"
+}
+
+live_connections() {
+	alpnlb -j conn show | jq length
+}
+
+has_connections() {
+	[[ $(live_connections) == "$1" ]]
+}
+
+await_connections() {
+	netns_await 10 has_connections "$1" || fail "$(live_connections) live connections, not $1"
+}

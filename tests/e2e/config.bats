@@ -1,0 +1,243 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# The configuration file and the life of the daemon.
+
+load lib
+
+# everybody_to NAME: everybody goes to farm NAME, whose server is `one` (11) or `two` (12).
+everybody_to() {
+	farms one=11 two=12
+	frontend auto "$1"
+}
+
+start_both() {
+	start_tcp one 11 9000 name
+	start_tcp two 12 9000 name
+	everybody_to one >"$CONFIG"
+	start_daemon
+}
+
+# hold_connection: an echo connection through the balancer that ends when $NETNS_DIR/go exists.
+hold_connection() {
+	netns_spawn client "$NETNS_DIR/held.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
+		--alpn h2 --bytes 100000 --half-close --until-sent "$NETNS_DIR/go"
+	await_connections 1
+}
+
+held_connection_ends_well() {
+	local report
+	touch "$NETNS_DIR/go"
+	netns_await 20 grep -q '^{' "$NETNS_DIR/held.log" || fail "the held connection does not end"
+	report=$(cat "$NETNS_DIR/held.log")
+	assert_equal "$(report_field end <<<"$report")" eof
+	assert_equal "$(report_field received_sha256 <<<"$report")" "$(report_field sent_sha256 <<<"$report")"
+}
+
+start_echo() {
+	{
+		farms echo=11
+		frontend "$1" echo
+		printf 'routes:\n'
+		route h2 echo "alpn is h2"
+	} >"$CONFIG"
+	start_tcp echo 11 9000 echo
+	shift
+	start_daemon "$@"
+}
+
+# ---- mistakes -----------------------------------------------------------------------------
+
+# refused_with PATTERN: check and daemon refuse $NETNS_DIR/bad.yaml, saying BAD.YAML:PATTERN.
+refused_with() {
+	run -1 alpnlb check "$NETNS_DIR/bad.yaml"
+	assert_matches "$output" "bad.yaml:$1" check
+	run -1 timeout 20 nsenter --net="$(netns_path balancer)" "$ALPNLB" --instance "$NETNS_NAME" \
+		daemon -c "$NETNS_DIR/bad.yaml"
+	assert_matches "$output" "bad.yaml:$1" daemon
+}
+
+@test "a mistake is one line: file, line, path of the attribute, what is allowed" {
+	{
+		farms one=11
+		frontend auto one
+	} >"$NETNS_DIR/good.yaml"
+	alpnlb check "$NETNS_DIR/good.yaml"
+
+	sed 's/path: auto/path: fast/' "$NETNS_DIR/good.yaml" >"$NETNS_DIR/bad.yaml"
+	refused_with '9: frontends\[0\]\.path: .*fast.*sockmap'
+	sed 's/default_farm: one/default_farm: none/' "$NETNS_DIR/good.yaml" >"$NETNS_DIR/bad.yaml"
+	refused_with '10: frontends\[0\]\.default_farm: .*none'
+	sed 's/port: "443"/port: "70000"/' "$NETNS_DIR/good.yaml" >"$NETNS_DIR/bad.yaml"
+	refused_with '8: frontends\[0\]\.port: .*70000'
+	sed 's/port: 9000/prot: 9000/' "$NETNS_DIR/good.yaml" >"$NETNS_DIR/bad.yaml"
+	refused_with '3: farms\[0\].*prot'
+	printf 'farms: [\n' >"$NETNS_DIR/bad.yaml"
+	refused_with '[0-9]+: '
+}
+
+@test "JSON is accepted like YAML" {
+	cat >"$CONFIG" <<-END
+		{"farms": [{"name": "one", "port": 9000, "servers": [{"name": "s", "address": "$(server4 11)"}]}],
+		 "frontends": [{"name": "web", "port": "443", "default_farm": "one"}]}
+	END
+	start_tcp one 11 9000 name
+	start_daemon
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	stop_daemon
+}
+
+@test "a bad apply changes nothing" {
+	start_both
+	sed 's/port: 9000/port: nine/' "$CONFIG" >"$NETNS_DIR/bad.yaml"
+	run -1 alpnlb apply "$NETNS_DIR/bad.yaml"
+	assert_matches "$output" 'bad.yaml:3: farms\[0\]\.port'
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	assert_equal "$(stats .revision)" 1
+	stop_daemon
+}
+
+# ---- apply --------------------------------------------------------------------------------
+
+@test "apply takes effect for the next connection and keeps the live ones" {
+	start_echo auto
+	hold_connection
+	start_tcp two 12 9000 name
+	everybody_to two | sed 's/name: one/name: echo/' >"$CONFIG"
+	alpnlb apply "$CONFIG"
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" two
+	assert_equal "$(live_connections)" 1
+	held_connection_ends_well
+	stop_daemon
+}
+
+@test "apply that removes the farm of a live connection keeps the connection" {
+	start_echo auto
+	hold_connection
+	start_tcp two 12 9000 name
+	{ farms two=12 && frontend auto two; } >"$CONFIG"
+	alpnlb apply "$CONFIG"
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" two
+	held_connection_ends_well
+	stop_daemon
+}
+
+# Under `old`, SNI x goes to farm one and the rest to farm four; under `new`, all go to farm two.
+# A client with SNI x that reaches farm four has seen routes and frontend of different files.
+@test "a connection sees the old or the new configuration, never a mix" {
+	local name host=11
+	for name in one two four; do
+		start_tcp $name $host 9000 name
+		host=$((host + 1))
+	done
+	{
+		farms one=11 two=12 four=13
+		frontend auto four
+		printf 'routes:\n'
+		route x one "sni is x.test"
+	} >"$NETNS_DIR/old.yaml"
+	{
+		farms one=11 two=12 four=13
+		frontend auto two
+		printf 'routes:\n'
+		route y one "sni is y.test"
+	} >"$NETNS_DIR/new.yaml"
+	cp "$NETNS_DIR/old.yaml" "$CONFIG"
+	start_daemon
+	for _ in {1..60}; do
+		alpnlb apply "$NETNS_DIR/new.yaml" && alpnlb apply "$NETNS_DIR/old.yaml" || exit
+	done >"$NETNS_DIR/apply.log" 2>&1 3>&- &
+	while kill -0 $! 2>/dev/null; do
+		reached "$LB4" 443 --sni x.test --cut 40 >>"$NETNS_DIR/reached"
+	done
+	wait $! || fail "an apply failed"
+	assert_equal "$(sort -u "$NETNS_DIR/reached" | paste -sd,)" one,two
+	assert_equal "$(stats .revision)" 121
+	stop_daemon
+}
+
+@test "frontends come and go with apply" {
+	start_both
+	{
+		everybody_to one
+		printf '  - { name: more, port: "8000-8002,8080", default_farm: two }\n'
+	} >"$CONFIG"
+	alpnlb apply "$CONFIG"
+	assert_equal "$(reached "$LB4" 8001 --alpn h2)" two
+	assert_equal "$(reached "$LB6" 8080 --alpn h2)" two
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	everybody_to two | sed 's/"443"/"444"/' >"$CONFIG"
+	alpnlb apply "$CONFIG"
+	assert_equal "$(reached "$LB4" 8001 --alpn h2)" refused
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" refused
+	assert_equal "$(reached "$LB4" 444 --alpn h2)" two
+	stop_daemon
+}
+
+# ---- the daemon ---------------------------------------------------------------------------
+
+@test "a second daemon for the same instance is refused, and the first goes on" {
+	start_both
+	run timeout 20 nsenter --net="$(netns_path balancer)" "$ALPNLB" --instance "$NETNS_NAME" \
+		daemon -c "$CONFIG"
+	((status != 0 && status != 124)) || fail "status $status"
+	assert_matches "$output" "$NETNS_NAME"
+	assert_matches "$output" 'already|running'
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	stop_daemon
+}
+
+@test "two instances run side by side" {
+	start_both
+	everybody_to two | sed 's/"443"/"444"/' >"$NETNS_DIR/other.yaml"
+	netns_spawn balancer "$NETNS_DIR/other.log" "$ALPNLB" --instance "$NETNS_NAME-b" daemon \
+		-c "$NETNS_DIR/other.yaml"
+	netns_await 20 grep -Eq "$PEER_READY" "$NETNS_DIR/other.log"
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	assert_equal "$(reached "$LB4" 444 --alpn h2)" two
+	netns_stop "$NETNS_PID"
+	rm -rf "/sys/fs/bpf/alpnlb/$NETNS_NAME-b" "/run/alpnlb/$NETNS_NAME-b"
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	stop_daemon
+}
+
+port_is_closed() {
+	[[ $(reached "$LB4" 443 --alpn h2) == refused ]]
+}
+
+drains() {
+	start_echo "$1"
+	hold_connection
+	kill -TERM "$DAEMON_PID"
+	netns_await 10 port_is_closed || fail "new connections are still taken"
+	netns_alive "$DAEMON_PID" || fail "the daemon did not wait for the live connection"
+	held_connection_ends_well
+	daemon_ended 0
+}
+@test "SIGTERM drains: no new connections, live ones go on, exit 0 (sockmap)" { drains sockmap; }
+@test "SIGTERM drains: no new connections, live ones go on, exit 0 (relay)" { drains relay; }
+
+@test "draining ends at --drain-timeout" {
+	start_echo auto --drain-timeout 500ms
+	hold_connection
+	kill -TERM "$DAEMON_PID"
+	daemon_ended 0 5
+}
+
+@test "a daemon that was killed leaves no obstacle for the next" {
+	start_both
+	kill -KILL "$DAEMON_PID"
+	netns_await 10 netns_dead "$DAEMON_PID"
+	start_daemon
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	stop_daemon
+}
+
+@test "show and stat answer from the pinned maps when no daemon runs" {
+	start_both
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	stop_daemon
+	assert_equal "$(alpnlb -j farm show name one | jq -r '.[0].name // .name')" one
+	assert_equal "$(stats .counters.accepted)" 1
+	assert_equal "$(stats .daemon)" false
+}

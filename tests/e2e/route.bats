@@ -1,0 +1,310 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Which farm a connection goes to. Each test runs over both paths.
+
+load lib
+
+# start_farms PATH [FRONTEND-ATTRIBUTE...] < ROUTES: a `name` server per farm: special, other,
+# and the default farm.
+start_farms() {
+	local path=$1 farm host=11
+	shift
+	{
+		farms special=11 other=12 default=13
+		frontend "$path" default "$@"
+		printf 'routes:\n'
+		cat
+	} >"$CONFIG"
+	for farm in special other default; do
+		start_tcp "$farm" $host 9000 name
+		host=$((host + 1))
+	done
+	start_daemon
+}
+
+# expect FARM CLIENT-OPTION...: over IPv4 and IPv6.
+expect() {
+	local farm=$1
+	shift
+	assert_equal "$(reached "$LB4" 443 "$@")" "$farm" "IPv4, client $*"
+	assert_equal "$(reached "$LB6" 443 "$@")" "$farm" "IPv6, client $*"
+}
+
+# ---- the guide ----------------------------------------------------------------------------
+
+# guide PATH: an HTTP/2 and an HTTP/1.1 farm of real servers, each with an IPv4 and an IPv6 one.
+guide() {
+	{
+		farms h2=11,12v6 h1=21,22v6
+		frontend "$1" h1
+		printf 'routes:\n'
+		route http2 h2 "protocol is http/2.0"
+	} >"$CONFIG"
+	start_nginx h2-a 11 9000 h2
+	start_nginx h2-b 12 9000 h2
+	start_nginx h1-a 21 9000 http1
+	start_nginx h1-b 22 9000 http1
+	start_daemon
+}
+
+http2_is_routed() {
+	local address
+	guide "$1"
+	for address in "$LB4" "$LB6" "$LB4" "$LB6"; do
+		assert_matches "$(served_by "$address" www.alpnlb.test --http2)" '^HTTP/2 h2-[ab]$'
+		assert_matches "$(served_by "$address" www.alpnlb.test --http1.1)" '^HTTP/1.1 h1-[ab]$'
+	done
+	assert_equal "$(stats '.routes[0].matched')" 4
+	assert_equal "$(stats ".paths.$1")" 8 "connections over the path asked for"
+	assert_equal "$(stats '[.servers[].connected] | join(" ")')" "2 2 2 2" "round robin"
+	stop_daemon
+}
+@test "HTTP/2 clients reach the HTTP/2 farm, others the default farm (sockmap)" {
+	http2_is_routed sockmap
+}
+@test "HTTP/2 clients reach the HTTP/2 farm, others the default farm (relay)" {
+	http2_is_routed relay
+}
+
+@test "OpenSSL's ALPN names are compared byte for byte" {
+	local alpn
+	guide auto
+	for alpn in x-h2 h2c H2 h h22; do
+		assert_matches "$(s_client "$LB4" -alpn "$alpn,http/1.1")" '^h1-[ab]$' "-alpn $alpn"
+	done
+	assert_matches "$(s_client "$LB6")" '^h1-[ab]$' "no ALPN"
+	for alpn in h2 h2,http/1.1 http/1.1,h2 spdy/3,http/1.1,h2; do
+		assert_equal "$(netns_exec client openssl s_client -connect "$LB4:443" -alpn "$alpn" \
+			</dev/null 2>/dev/null | sed -n 's/^ALPN protocol: //p')" h2 "-alpn $alpn"
+	done
+	assert_equal "$(stats '.routes[0].matched')" 4
+	stop_daemon
+}
+
+@test "GnuTLS clients are routed like OpenSSL's" {
+	guide auto
+	assert_equal "$(gnutls "$LB4" --alpn h2)" h2
+	assert_equal "$(gnutls "$LB6" --alpn http/1.1 --alpn h2)" h2
+	assert_equal "$(gnutls "$LB6" --alpn http/1.1)" http/1.1
+	assert_equal "$(stats '.routes[0].matched')" 2
+	stop_daemon
+}
+
+# ---- first bytes --------------------------------------------------------------------------
+
+segmentation() {
+	local cut
+	start_farms "$1" <<<"$(route h2 special "alpn is h2" "sni is www.alpnlb.test")"
+	for cut in 1 2 5 6 43 100 516; do
+		expect special --sni www.alpnlb.test --alpn http/1.1 h2 --cut $cut
+		expect default --sni www.alpnlb.test --alpn http/1.1 x-h2 --cut $cut
+	done
+	stop_daemon
+}
+@test "a hello is understood in segments of any size (sockmap)" { segmentation sockmap; }
+@test "a hello is understood in segments of any size (relay)" { segmentation relay; }
+
+plain_protocols() {
+	start_farms "$1" "hello_timeout: 300ms" <<-END
+		$(route h2 special "protocol is http/2.0")
+		$(route clear other "protocol in http, ssh" "not protocol is tls")
+	END
+	expect special --text 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
+	expect special --text 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' --cut 1
+	expect special --alpn 'h2'
+	expect default --alpn 'a,h2' http/1.1
+	expect other --text 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' --cut 1
+	expect other --text 'SSH-2.0-OpenSSH_9.2\r\n'
+	expect default --text '\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00'
+	expect default --text 'EHLO x\r\n'
+	assert_equal "$(stats .counters.hello_timeouts)" 0
+	stop_daemon
+}
+@test "clear-text protocols are told apart (sockmap)" { plain_protocols sockmap; }
+@test "clear-text protocols are told apart (relay)" { plain_protocols relay; }
+
+server_speaks_first() {
+	{
+		farms special=11 default=12
+		frontend "$1" default "hello_timeout: 300ms"
+		printf 'routes:\n'
+		route h2 special "alpn is h2"
+	} >"$CONFIG"
+	start_tcp special 11 9000 banner
+	start_tcp default 12 9000 banner
+	start_daemon
+	assert_equal "$(reached "$LB4" 443 --expect 8 --timeout 5)" default
+	await_stat .counters.hello_timeouts 1
+	assert_equal "$(stats .verdicts.silent)" 1
+}
+@test "a client that waits for the server gets the default farm (sockmap)" {
+	server_speaks_first sockmap
+}
+@test "a client that waits for the server gets the default farm (relay)" {
+	server_speaks_first relay
+}
+
+# ---- rules --------------------------------------------------------------------------------
+
+sni_rules() {
+	start_farms "$1" <<-END
+		$(ROUTE_WEIGHT=1 route exact special "sni is shop.alpnlb.test")
+		$(ROUTE_WEIGHT=2 route suffix special "sni endswith .api.alpnlb.test")
+		$(ROUTE_WEIGHT=3 route prefix other "sni startswith static-")
+		$(ROUTE_WEIGHT=4 route middle other "sni contains .cdn.")
+		$(ROUTE_WEIGHT=5 route list special "sni in one.test, two.test")
+		$(ROUTE_WEIGHT=6 route present other "sni exists" "not sni endswith .plain.test")
+	END
+	expect special --sni shop.alpnlb.test
+	expect special --sni SHOP.AlpnLB.test
+	expect other --sni shop.alpnlb.test.example
+	expect special --sni a.api.alpnlb.test
+	expect other --sni api.alpnlb.test
+	expect other --sni static-7.plain.test
+	expect other --sni x.cdn.plain.test
+	expect special --sni two.test
+	expect other --sni three.test
+	expect default --sni x.plain.test
+	expect default --alpn h2
+	stop_daemon
+}
+@test "SNI rules: is, endswith, startswith, contains, in, exists, negate (sockmap)" {
+	sni_rules sockmap
+}
+@test "SNI rules: is, endswith, startswith, contains, in, exists, negate (relay)" {
+	sni_rules relay
+}
+
+@test "a trailing dot of the SNI is ignored" {
+	guide auto
+	printf 'routes:\n%s\n' "$(route dot h2 "sni is www.alpnlb.test")" >"$NETNS_DIR/routes"
+	{ sed '/^routes:/,$d' "$CONFIG" && cat "$NETNS_DIR/routes"; } >"$NETNS_DIR/new.yaml"
+	alpnlb apply "$NETNS_DIR/new.yaml"
+	assert_matches "$(s_client "$LB4" -servername www.alpnlb.test.)" '^h2-[ab]$'
+	assert_matches "$(s_client "$LB4" -servername WWW.alpnlb.TEST)" '^h2-[ab]$'
+	assert_matches "$(s_client "$LB4" -servername ww.alpnlb.test.)" '^h1-[ab]$'
+	stop_daemon
+}
+
+source_rules() {
+	start_farms "$1" <<-END
+		$(route one special "source is 192.0.2.3")
+		$(route some other "source in 192.0.2.4/31, 2001:db8:1::4/127")
+	END
+	assert_equal "$(reached "$LB4" 443 --source 192.0.2.2 --alpn h2)" default
+	assert_equal "$(reached "$LB4" 443 --source 192.0.2.3 --alpn h2)" special
+	assert_equal "$(reached "$LB4" 443 --source 192.0.2.5 --alpn h2)" other
+	assert_equal "$(reached "$LB4" 443 --source 192.0.2.6 --alpn h2)" default
+	assert_equal "$(reached "$LB6" 443 --source 2001:db8:1::3 --alpn h2)" default
+	assert_equal "$(reached "$LB6" 443 --source 2001:db8:1::4 --alpn h2)" other
+	stop_daemon
+}
+@test "source rules: addresses and blocks of both families (sockmap)" { source_rules sockmap; }
+@test "source rules: addresses and blocks of both families (relay)" { source_rules relay; }
+
+@test "routes that only read the source do not wait for the client to speak" {
+	{
+		farms special=11 default=12
+		frontend auto default "hello_timeout: 60s"
+		printf 'routes:\n'
+		route one special "source is 192.0.2.3"
+	} >"$CONFIG"
+	start_tcp special 11 9000 banner
+	start_tcp default 12 9000 banner
+	start_daemon
+	assert_equal "$(reached "$LB4" 443 --source 192.0.2.3 --expect 8)" special
+	assert_equal "$(reached "$LB4" 443 --expect 8)" default
+}
+
+reject_routes() {
+	start_farms "$1" <<-END
+		$(ROUTE_WEIGHT=1 route h2 special "alpn is h2")
+		$(ROUTE_WEIGHT=9 route banned reject "sni is banned.test")
+	END
+	assert_matches "$(reached "$LB4" 443 --sni banned.test --alpn h2)" '^(eof|reset)$'
+	assert_matches "$(reached "$LB6" 443 --sni banned.test)" '^(eof|reset)$'
+	expect special --sni fine.test --alpn h2
+	assert_equal "$(stats .counters.rejected)" 2
+	stop_daemon
+}
+@test "reject routes come before farm routes, whatever their weight (sockmap)" {
+	reject_routes sockmap
+}
+@test "reject routes come before farm routes, whatever their weight (relay)" {
+	reject_routes relay
+}
+
+@test "the route of the lowest weight wins, then the oldest" {
+	start_farms auto <<-END
+		$(ROUTE_WEIGHT=5 route late other "alpn is h2")
+		$(ROUTE_WEIGHT=2 route early special "alpn is h2" "sni exists")
+		$(ROUTE_WEIGHT=5 route later special "alpn is h2")
+	END
+	expect special --sni a.test --alpn h2
+	expect other --alpn h2
+	stop_daemon
+}
+
+@test "without a default farm an unmatched client is closed and counted" {
+	{
+		farms special=11
+		frontend auto ""
+		printf 'routes:\n'
+		route h2 special "alpn is h2"
+	} >"$CONFIG"
+	start_tcp special 11 9000 name
+	start_daemon
+	expect special --alpn h2
+	assert_matches "$(reached "$LB4" 443 --alpn http/1.1)" '^(eof|reset)$'
+	await_stat .counters.no_farm 1
+	stop_daemon
+}
+
+@test "sources that are not allowed, or are denied, are closed and counted" {
+	start_farms auto 'denied_source: [ 192.0.2.8/30, "2001:db8:1::9" ]' <<<"$(route h2 special "alpn is h2")"
+	assert_equal "$(reached "$LB4" 443 --source 192.0.2.7 --alpn h2)" special
+	assert_matches "$(reached "$LB4" 443 --source 192.0.2.9 --alpn h2)" '^(eof|reset)$'
+	assert_matches "$(reached "$LB6" 443 --source 2001:db8:1::9 --alpn h2)" '^(eof|reset)$'
+	assert_equal "$(stats .counters.refused_source)" 2
+	sed -i 's/denied_source: .*/allowed_source: [ 192.0.2.8\/30 ]/' "$CONFIG"
+	alpnlb apply "$CONFIG"
+	assert_equal "$(reached "$LB4" 443 --source 192.0.2.9 --alpn h2)" special
+	assert_matches "$(reached "$LB4" 443 --source 192.0.2.7 --alpn h2)" '^(eof|reset)$'
+	stop_daemon
+}
+
+# ---- balance ------------------------------------------------------------------------------
+
+@test "roundrobin follows the weights exactly" {
+	{
+		farms default=11,12,13
+		frontend auto default
+	} | sed -e '/name: s11/s/ }/, weight: 3 }/' -e '/name: s13/s/ }/, weight: 0 }/' >"$CONFIG"
+	start_tcp three 11 9000 name
+	start_tcp one 12 9000 name
+	start_tcp none 13 9000 name
+	start_daemon
+	for _ in {1..20}; do reached "$LB4" 443 --alpn h2; done | sort | uniq -c >"$NETNS_DIR/counts"
+	assert_equal "$(awk '{ print $1, $2 }' "$NETNS_DIR/counts" | paste -sd,)" "5 one,15 three"
+	stop_daemon
+}
+
+@test "source balance keeps a client on its server and spreads clients" {
+	local host first
+	{
+		farms default=11,12,13,14
+		frontend auto default
+	} | sed '/- name: default/a\    balance: source' >"$CONFIG"
+	for host in 11 12 13 14; do start_tcp "s$host" "$host" 9000 name; done
+	start_daemon
+	for host in {2..9}; do
+		first=$(reached "$LB4" 443 --source "192.0.2.$host" --alpn h2)
+		printf '%s\n' "$first" >>"$NETNS_DIR/chosen"
+		for _ in 1 2 3; do
+			assert_equal "$(reached "$LB4" 443 --source "192.0.2.$host" --alpn h2)" "$first"
+		done
+	done
+	(($(sort -u "$NETNS_DIR/chosen" | wc -l) >= 2)) || fail "8 clients, one server"
+	stop_daemon
+}
