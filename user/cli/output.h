@@ -26,26 +26,14 @@ struct column {
 	bool detail; /* left out of tables, shown for a single object */
 };
 
-#define COLUMN(key, title)                                                                         \
-	{                                                                                          \
-		(key), (title), FORMAT_PLAIN, false                                                \
-	}
-#define COLUMN_AS(format, key, title)                                                              \
-	{                                                                                          \
-		(key), (title), (format), false                                                    \
-	}
-#define DETAIL(key, title)                                                                         \
-	{                                                                                          \
-		(key), (title), FORMAT_PLAIN, true                                                 \
-	}
-#define DETAIL_AS(format, key, title)                                                              \
-	{                                                                                          \
-		(key), (title), (format), true                                                     \
-	}
-#define COLUMNS_END                                                                                \
-	{                                                                                          \
-		NULL, NULL, FORMAT_PLAIN, false                                                    \
-	}
+/* clang-format off */
+#define COLUMN(key, title)	      {(key), (title), FORMAT_PLAIN, false}
+#define COLUMN_AS(format, key, title) {(key), (title), (format), false}
+#define DETAIL(key, title)	      {(key), (title), FORMAT_PLAIN, true}
+#define DETAIL_AS(format, key, title) {(key), (title), (format), true}
+#define COLUMNS_END		      {NULL, NULL, FORMAT_PLAIN, false}
+#define SECTIONS_END		      {NULL, NULL, NULL, NULL, false}
+/* clang-format on */
 
 /* A part of what a command prints; an array of sections ends with a NULL key. */
 struct section {
@@ -56,11 +44,6 @@ struct section {
 	/* JSON is an object: of each row the first column names, the second is the value. */
 	bool map;
 };
-
-#define SECTIONS_END                                                                               \
-	{                                                                                          \
-		NULL, NULL, NULL, NULL, false                                                      \
-	}
 
 /* Each prints on stdout and returns an exit code. */
 int output_table(const struct column *columns, const json_t *rows);

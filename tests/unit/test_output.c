@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "../../user/cli/format.h"
+#include "../../user/cli/output.h"
+
+static void assert_escaped(const char *bytes, size_t len, const char *expected)
+{
+	char *text = bytes_escape((const uint8_t *)bytes, len);
+
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void bytes_of_strangers_become_printable_ascii(void **state)
+{
+	assert_escaped("www.example.com", 15, "www.example.com");
+	assert_escaped("\x1b]0;x\x07", 6, "\\x1b]0;x\\x07");
+	assert_escaped("a\0b", 3, "a\\x00b");
+	assert_escaped("\\x00", 4, "\\x5cx00"); /* no two inputs look alike */
+	assert_escaped("\xff\xc3\xa9\x7f", 4, "\\xff\\xc3\\xa9\\x7f");
+	assert_escaped("", 0, "");
+}
+
+static void assert_alpn(const char *list, size_t len, const char *expected)
+{
+	json_t *names = json_alpn((const uint8_t *)list, len);
+	char *text = json_dumps(names, JSON_COMPACT);
+
+	assert_string_equal(text, expected);
+	free(text);
+	json_decref(names);
+}
+
+static void alpn_lists_are_taken_apart(void **state)
+{
+	assert_alpn("\x02h2\x08http/1.1", 12, "[\"h2\",\"http/1.1\"]");
+	assert_alpn("\x04"
+		    "a,h2",
+		    5, "[\"a,h2\"]");
+	assert_alpn("", 0, "[]");
+	assert_alpn("\x09h2", 3, "[\"h2\"]"); /* cut short: nothing behind it is read */
+	assert_alpn("\x00\x01\xff", 3, "[\"\",\"\\\\xff\"]");
+}
+
+static void assert_display(const char *text, const char *expected)
+{
+	char *safe = display_escape(text);
+
+	assert_string_equal(safe, expected);
+	free(safe);
+}
+
+static void text_of_operators_keeps_its_letters_only(void **state)
+{
+	assert_display("Z\xc3\xbcrich", "Z\xc3\xbcrich");
+	assert_display("a\x1b[31m", "a\\x1b[31m");
+	assert_display("a\nb", "a\\x0a"
+			       "b");
+	assert_display("\xc2\x9b"
+		       "31m",
+		       "\\xc2\\x9b31m");			 /* CSI as one C1 character */
+	assert_display("\xe2\x80\xaetxt", "\\xe2\\x80\\xaetxt"); /* right-to-left override */
+	assert_display("\xc0\xaf\xed\xa0\x80", "\\xc0\\xaf\\xed\\xa0\\x80"); /* not UTF-8 */
+	assert_display("\xe2\x82", "\\xe2\\x82");
+}
+
+static void sizes_and_durations_are_readable(void **state)
+{
+	char buf[32];
+
+	bytes_format(1023, buf, sizeof(buf));
+	assert_string_equal(buf, "1023 B");
+	bytes_format(1536, buf, sizeof(buf));
+	assert_string_equal(buf, "1.5 KiB");
+	bytes_format(UINT64_MAX, buf, sizeof(buf));
+	assert_string_equal(buf, "16 EiB");
+	milliseconds_format(350, buf, sizeof(buf));
+	assert_string_equal(buf, "350ms");
+	milliseconds_format(12500, buf, sizeof(buf));
+	assert_string_equal(buf, "12.5s");
+	milliseconds_format(185000, buf, sizeof(buf));
+	assert_string_equal(buf, "3m05s");
+	milliseconds_format(8040000, buf, sizeof(buf));
+	assert_string_equal(buf, "2h14m");
+	milliseconds_format(442800000, buf, sizeof(buf));
+	assert_string_equal(buf, "5d03h");
+}
+
+static void assert_table(const struct column *columns, const char *rows_text, size_t width,
+			 const char *expected)
+{
+	json_t *rows = json_loads(rows_text, 0, NULL);
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(rows);
+	table_render(out, columns, rows, width);
+	fclose(out);
+	assert_string_equal(text, expected);
+	free(text);
+	json_decref(rows);
+}
+
+static void tables_are_aligned(void **state)
+{
+	static const struct column columns[] = {
+		COLUMN("name", "NAME"),
+		COLUMN_AS(FORMAT_BYTES, "size", "SIZE"),
+		DETAIL("hidden", "HIDDEN"),
+		COLUMN("list", "LIST"),
+		COLUMN_AS(FORMAT_BELOW, "note", "note"),
+		COLUMNS_END,
+	};
+
+	assert_table(columns,
+		     "[{\"name\": \"Z\xc3\xbcrich\", \"size\": 5, \"list\": [\"a\", \"b\"],"
+		     "  \"hidden\": \"no\", \"note\": \"below\"},"
+		     " {\"name\": \"x\", \"size\": 10240, \"list\": null, \"note\": null}]",
+		     0,
+		     "NAME      SIZE  LIST\n"
+		     "Z\xc3\xbcrich     5 B  a, b\n"
+		     "    note: below\n"
+		     "x       10 KiB  -\n");
+	assert_table(columns, "[]", 0, "NAME  SIZE  LIST\n");
+}
+
+static void tables_fit_the_terminal(void **state)
+{
+	static const struct column columns[] = {
+		COLUMN("name", "NAME"),
+		COLUMN("number", "NUMBER"),
+		COLUMNS_END,
+	};
+
+	assert_table(columns, "[{\"name\": \"abcdefghijklmnopqrstuvwxyz\", \"number\": 123456789}]",
+		     26,
+		     "NAME                NUMBER\n"
+		     "abcdefghijklm..  123456789\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bytes_of_strangers_become_printable_ascii),
+		cmocka_unit_test(alpn_lists_are_taken_apart),
+		cmocka_unit_test(text_of_operators_keeps_its_letters_only),
+		cmocka_unit_test(sizes_and_durations_are_readable),
+		cmocka_unit_test(tables_are_aligned),
+		cmocka_unit_test(tables_fit_the_terminal),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
