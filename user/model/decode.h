@@ -35,8 +35,9 @@ char *problem_format(const struct problem *problem, const char *file);
 struct document;
 
 /*
- * Parses YAML, and so JSON, of `len` bytes; `name` is used in no message. Returns NULL and adds a problem when it
- * cannot be parsed (syntax, duplicate key, anchors that nest, more than 64 levels, over 64 MB).
+ * Parses YAML, and so JSON, of `len` bytes. Returns NULL and adds problems when it cannot be
+ * parsed: syntax, a key given twice, anchors, aliases, tags, a second document, more than 64
+ * levels, over 64 MB.
  */
 struct document *document_parse(const char *text, size_t len, struct problems *problems);
 
@@ -58,7 +59,8 @@ void document_free(struct document *document);
  */
 struct config *config_decode(const struct document *document, struct problems *problems);
 
-/* The inverse: a tree that config_decode() accepts, defaults left out, ids included. New reference. */
+/* The inverse: a tree that config_decode() accepts, defaults left out, ids included. New reference.
+ */
 json_t *config_encode(const struct config *config);
 
 /* document_read() and config_decode() in one. */
@@ -66,9 +68,9 @@ struct config *config_load(const char *path, struct problems *problems);
 
 /*
  * Gives every object without an id the id of the object of the same kind and name in
- * `previous` (may be NULL; servers are named within their farm, rules by their place in the route), or a new one: the
- * lowest above every id in use, or, past the limit of the kind, the lowest free one.
- * Returns 0, or -ENOSPC when a kind has no id left.
+ * `previous` (may be NULL; servers are named within their farm, rules by their place in the route),
+ * or a new one: the lowest above every id in use, or, past the limit of the kind, the lowest free
+ * one. Returns 0, or -ENOSPC when a kind has no id left.
  */
 int config_assign_ids(struct config *config, const struct config *previous);
 
@@ -76,7 +78,7 @@ int config_assign_ids(struct config *config, const struct config *previous);
  * Names of enum values as the model spells them, for decoding, messages and output.
  * Each returns "?" for a value it does not know.
  */
-const char *path_name(enum path path);
+const char *path_name(enum path_kind path);
 const char *balance_name(enum balance balance);
 const char *action_name(enum action action);
 const char *field_name(enum field field);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Short texts for messages: what does not fit is cut, so nothing here can fail. */
+#ifndef ALPNLB_TEXT_H
+#define ALPNLB_TEXT_H
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+struct text {
+	char s[1024]; /* terminated; all zero is an empty text */
+	size_t len;
+};
+
+__attribute__((format(printf, 2, 3))) void text_append(struct text *text, const char *format, ...);
+
+/* Appends `s` with control characters escaped, cut after 40 bytes or so. */
+void text_append_escaped(struct text *text, const char *s, size_t len);
+
+/* Appends a value as a message quotes it: "text", 17, true, null, a list, a mapping. */
+void text_append_value(struct text *text, const json_t *value);
+
+/* Edits (insert, delete, replace a byte) between two words; words over 32 bytes are far apart. */
+size_t edit_distance(const char *a, const char *b);
+
+#endif
