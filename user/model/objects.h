@@ -13,6 +13,7 @@
 
 #include "../../bpf/model.h"
 
+#define MAX_RULES    (MAX_ROUTES * RULES_PER_ROUTE)
 #define NAME_MAX_LEN 50 /* displayName of a service is limited likewise */
 
 /* An address block; IPv4 is kept mapped (::ffff:a.b.c.d) with 96 added to its length. */
@@ -22,7 +23,7 @@ struct prefix {
 };
 
 struct prefix_list {
-	struct prefix *v;
+	struct prefix *v; /* IPv4 first, ascending, each once; not empty if set */
 	size_t n;
 	bool set; /* false: null, no restriction */
 };
@@ -31,7 +32,7 @@ struct port_range {
 	uint16_t first, last; /* host order, inclusive */
 };
 
-/* What every object has. `id` is 0 until registry_assign() or the file gives one. */
+/* What every object has. `id` is 0 until config_assign_ids() or the file gives one. */
 struct object {
 	uint32_t id;
 	char *name; /* unique per kind; NULL only for rules */
@@ -56,6 +57,8 @@ struct farm {
 	char *zone;
 	uint16_t port; /* host order; 0 = null, the frontend's */
 	enum balance balance;
+	struct json_t *probe;	  /* as given, checked; NULL = null; not acted on yet */
+	int64_t vrack_network_id; /* 0 = null; not acted on */
 	struct server *servers;
 	size_t n_servers;
 };
@@ -63,23 +66,23 @@ struct farm {
 struct frontend {
 	struct object o;
 	char *zone;
-	struct port_range *ports;
+	struct port_range *ports; /* ascending, without overlap */
 	size_t n_ports;
 	struct farm *default_farm; /* NULL = none; points into config.farms */
 	struct prefix_list allowed_source, denied_source; /* mutually exclusive */
-	struct prefix_list dedicated_ipfo; /* addresses to bind; not set = all */
+	struct prefix_list dedicated_ipfo;		  /* addresses to bind; not set = all */
 	bool disabled;
-	enum path path;
+	enum path_kind path;
 	uint32_t hello_timeout, connect_timeout, idle_timeout; /* milliseconds; idle 0 = none */
 	uint32_t max_connections;			       /* 0 = no limit */
 };
 
 /* One pattern of a rule: a rule with `in` has several, `exists` has none. */
 struct pattern {
-	char *text;	       /* sni: lower case, no trailing dot; alpn: as given */
-	size_t len;	       /* 0..MAX_PATTERN */
-	uint32_t protocols;    /* FIELD_PROTOCOL: a PROTOCOL_* bit */
-	struct prefix source;  /* FIELD_SOURCE */
+	char *text;	      /* sni: lower case, no trailing dot; alpn: as given */
+	size_t len;	      /* 0..MAX_PATTERN */
+	uint32_t protocols;   /* FIELD_PROTOCOL: a PROTOCOL_* bit */
+	struct prefix source; /* FIELD_SOURCE */
 };
 
 struct rule {
@@ -98,7 +101,7 @@ struct route {
 	enum action action;	   /* ACTION_FARM or ACTION_REJECT */
 	struct farm *target;	   /* for ACTION_FARM; points into config.farms */
 	uint8_t weight;
-	struct rule *rules;
+	struct rule *rules; /* ANDed; a route without rules never matches */
 	size_t n_rules;
 };
 
@@ -121,10 +124,13 @@ void config_free(struct config *config);
  * weight, then age (place in the file). Returns a malloc()ed array of *n pointers into
  * config->routes, or NULL when out of memory.
  */
-struct route **config_routes_in_order(const struct config *config,
-				      const struct frontend *frontend, size_t *n);
+struct route **config_routes_in_order(const struct config *config, const struct frontend *frontend,
+				      size_t *n);
 
-/* Is the farm, frontend or route of this instance, or of another zone? */
+/*
+ * Does an object of `zone` (NULL or "all": of every zone) belong to this instance? It does
+ * if the instance has no zone.
+ */
 bool config_in_zone(const struct config *config, const char *zone);
 
 #endif

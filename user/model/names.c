@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "names.h"
+
+#include <string.h>
+
+#include "decode.h"
+
+#define ALLOWED(text, value)                                                                       \
+	{                                                                                          \
+		text, value, NAME_ALLOWED                                                          \
+	}
+#define UNSUPPORTED(text, value)                                                                   \
+	{                                                                                          \
+		text, value, NAME_UNSUPPORTED                                                      \
+	}
+#define INTERNAL(text, value)                                                                      \
+	{                                                                                          \
+		text, value, NAME_INTERNAL                                                         \
+	}
+
+#define NAMES(table, ...)                                                                          \
+	static const struct name table##_entries[] = {__VA_ARGS__};                                \
+	const struct names table = {                                                               \
+		.v = table##_entries,                                                              \
+		.n = sizeof(table##_entries) / sizeof(table##_entries[0]),                         \
+	}
+
+/* clang-format off */
+NAMES(path_names,
+	ALLOWED("auto", PATH_AUTO),
+	UNSUPPORTED("packet", PATH_PACKET),
+	ALLOWED("sockmap", PATH_SOCKMAP),
+	ALLOWED("relay", PATH_RELAY));
+
+NAMES(balance_names,
+	ALLOWED("roundrobin", BALANCE_ROUNDROBIN),
+	ALLOWED("source", BALANCE_SOURCE),
+	ALLOWED("leastconn", BALANCE_LEASTCONN),
+	ALLOWED("first", BALANCE_FIRST),
+	UNSUPPORTED("maglev", -1),
+	UNSUPPORTED("random", -1));
+
+NAMES(action_names,
+	ALLOWED("farm", ACTION_FARM),
+	ALLOWED("reject", ACTION_REJECT),
+	INTERNAL("none", ACTION_NONE));
+
+NAMES(field_names,
+	ALLOWED("protocol", FIELD_PROTOCOL),
+	ALLOWED("source", FIELD_SOURCE),
+	ALLOWED("sni", FIELD_SNI),
+	ALLOWED("host", FIELD_SNI),
+	ALLOWED("alpn", FIELD_ALPN),
+	UNSUPPORTED("tls.version", -1),
+	UNSUPPORTED("tls.ech", -1));
+
+NAMES(match_names,
+	ALLOWED("is", MATCH_IS),
+	ALLOWED("in", MATCH_IN),
+	ALLOWED("startswith", MATCH_STARTSWITH),
+	ALLOWED("endswith", MATCH_ENDSWITH),
+	ALLOWED("contains", MATCH_CONTAINS),
+	ALLOWED("exists", MATCH_EXISTS),
+	UNSUPPORTED("matches", -1));
+
+NAMES(protocol_names,
+	ALLOWED("tcp", PROTOCOL_TCP),
+	ALLOWED("tls", PROTOCOL_TLS),
+	ALLOWED("http", PROTOCOL_HTTP),
+	ALLOWED("https", PROTOCOL_HTTPS),
+	ALLOWED("http/1.1", PROTOCOL_HTTP1),
+	ALLOWED("http/2.0", PROTOCOL_HTTP2),
+	ALLOWED("ssh", PROTOCOL_SSH));
+
+NAMES(proxy_protocol_names,
+	ALLOWED("v1", PROXY_PROTOCOL_V1),
+	ALLOWED("v2", PROXY_PROTOCOL_V2),
+	UNSUPPORTED("v2-ssl", -1),
+	UNSUPPORTED("v2-ssl-cn", -1),
+	INTERNAL("none", PROXY_PROTOCOL_NONE));
+
+NAMES(verdict_names,
+	ALLOWED("need_more", VERDICT_NEED_MORE),
+	ALLOWED("tls", VERDICT_TLS),
+	ALLOWED("malformed", VERDICT_MALFORMED),
+	ALLOWED("sslv2", VERDICT_SSLV2),
+	ALLOWED("http1", VERDICT_HTTP1),
+	ALLOWED("http2", VERDICT_HTTP2),
+	ALLOWED("ssh", VERDICT_SSH),
+	ALLOWED("other", VERDICT_OTHER),
+	ALLOWED("silent", VERDICT_SILENT),
+	ALLOWED("unread", VERDICT_UNREAD));
+
+NAMES(status_names,
+	ALLOWED("active", 1),
+	ALLOWED("inactive", 0),
+	UNSUPPORTED("drain", -1));
+
+NAMES(on_marked_down_names,
+	ALLOWED("shutdown-sessions", 1));
+
+NAMES(probe_type_names,
+	ALLOWED("tcp", PROBE_TCP),
+	ALLOWED("http", PROBE_HTTP),
+	ALLOWED("smtp", PROBE_SMTP),
+	ALLOWED("mysql", PROBE_MYSQL),
+	ALLOWED("pgsql", PROBE_PGSQL),
+	ALLOWED("oco", PROBE_OCO),
+	ALLOWED("internal", PROBE_INTERNAL),
+	ALLOWED("tls", PROBE_TLS));
+
+NAMES(probe_match_names,
+	ALLOWED("default", PROBE_MATCH_DEFAULT),
+	ALLOWED("status", PROBE_MATCH_STATUS),
+	ALLOWED("contains", PROBE_MATCH_CONTAINS),
+	ALLOWED("matches", PROBE_MATCH_MATCHES),
+	ALLOWED("internal", PROBE_MATCH_INTERNAL));
+
+NAMES(probe_method_names,
+	ALLOWED("GET", 1),
+	ALLOWED("HEAD", 2),
+	ALLOWED("OPTIONS", 3),
+	ALLOWED("internal", 4));
+/* clang-format on */
+
+const struct name *names_find(const struct names *names, const char *text)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (names->v[i].use != NAME_INTERNAL && !strcmp(names->v[i].text, text))
+			return &names->v[i];
+	return NULL;
+}
+
+const char *names_text(const struct names *names, int value)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (names->v[i].value == value)
+			return names->v[i].text;
+	return "?";
+}
+
+void names_list(const struct names *names, struct text *text)
+{
+	const char *separator = "";
+
+	for (size_t i = 0; i < names->n; i++) {
+		if (names->v[i].use != NAME_ALLOWED)
+			continue;
+		text_append(text, "%s%s", separator, names->v[i].text);
+		separator = ", ";
+	}
+}
+
+const char *path_name(enum path_kind path)
+{
+	return names_text(&path_names, path);
+}
+
+const char *balance_name(enum balance balance)
+{
+	return names_text(&balance_names, balance);
+}
+
+const char *action_name(enum action action)
+{
+	return names_text(&action_names, action);
+}
+
+const char *field_name(enum field field)
+{
+	return names_text(&field_names, field);
+}
+
+const char *match_name(enum match match)
+{
+	return names_text(&match_names, match);
+}
+
+const char *proxy_protocol_name(enum proxy_protocol proxy_protocol)
+{
+	return names_text(&proxy_protocol_names, proxy_protocol);
+}
+
+const char *verdict_name(enum verdict verdict)
+{
+	return names_text(&verdict_names, verdict);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* One table per enum of the model, for decoding, for output and for "allowed:" in messages. */
+#ifndef ALPNLB_NAMES_H
+#define ALPNLB_NAMES_H
+
+#include <stddef.h>
+
+#include "text.h"
+
+enum name_use {
+	NAME_ALLOWED = 0,
+	NAME_UNSUPPORTED, /* of the model, but not of this version */
+	NAME_INTERNAL,	  /* for output only */
+};
+
+struct name {
+	const char *text;
+	int value;
+	enum name_use use;
+};
+
+struct names {
+	const struct name *v;
+	size_t n;
+};
+
+enum probe_type {
+	PROBE_TCP = 1,
+	PROBE_HTTP,
+	PROBE_SMTP,
+	PROBE_MYSQL,
+	PROBE_PGSQL,
+	PROBE_OCO,
+	PROBE_INTERNAL,
+	PROBE_TLS,
+};
+
+enum probe_match {
+	PROBE_MATCH_NONE = 0,
+	PROBE_MATCH_DEFAULT,
+	PROBE_MATCH_STATUS,
+	PROBE_MATCH_CONTAINS,
+	PROBE_MATCH_MATCHES,
+	PROBE_MATCH_INTERNAL,
+};
+
+extern const struct names path_names;
+extern const struct names balance_names;
+extern const struct names action_names;
+extern const struct names field_names;
+extern const struct names match_names;
+extern const struct names protocol_names; /* PROTOCOL_* bits */
+extern const struct names proxy_protocol_names;
+extern const struct names verdict_names;
+extern const struct names status_names;		/* of a server; 1 = active */
+extern const struct names on_marked_down_names; /* 1 = shutdown-sessions */
+extern const struct names probe_type_names;
+extern const struct names probe_match_names;
+extern const struct names probe_method_names;
+
+/* The entry of that name, supported or not; NULL if there is none, or it is for output only. */
+const struct name *names_find(const struct names *names, const char *text);
+
+/* The first name of that value, "?" if there is none. */
+const char *names_text(const struct names *names, int value);
+
+/* Appends the names a user may give: "a, b, c". */
+void names_list(const struct names *names, struct text *text);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "objects.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void free_object(struct object *object)
+{
+	free(object->name);
+	free(object->display_name);
+}
+
+static void free_farm(struct farm *farm)
+{
+	for (size_t i = 0; i < farm->n_servers; i++)
+		free_object(&farm->servers[i].o);
+	free(farm->servers);
+	free(farm->zone);
+	json_decref(farm->probe);
+	free_object(&farm->o);
+}
+
+static void free_frontend(struct frontend *frontend)
+{
+	free(frontend->allowed_source.v);
+	free(frontend->denied_source.v);
+	free(frontend->dedicated_ipfo.v);
+	free(frontend->ports);
+	free(frontend->zone);
+	free_object(&frontend->o);
+}
+
+static void free_rule(struct rule *rule)
+{
+	for (size_t i = 0; i < rule->n_patterns; i++)
+		free(rule->patterns[i].text);
+	free(rule->patterns);
+	free(rule->text);
+	free_object(&rule->o);
+}
+
+static void free_route(struct route *route)
+{
+	for (size_t i = 0; i < route->n_rules; i++)
+		free_rule(&route->rules[i]);
+	free(route->rules);
+	free_object(&route->o);
+}
+
+void config_free(struct config *config)
+{
+	if (!config)
+		return;
+	for (size_t i = 0; i < config->n_farms; i++)
+		free_farm(&config->farms[i]);
+	for (size_t i = 0; i < config->n_frontends; i++)
+		free_frontend(&config->frontends[i]);
+	for (size_t i = 0; i < config->n_routes; i++)
+		free_route(&config->routes[i]);
+	free(config->farms);
+	free(config->frontends);
+	free(config->routes);
+	free(config->zone);
+	free(config);
+}
+
+static int compare_routes(const void *a, const void *b)
+{
+	const struct route *left = *(struct route *const *)a, *right = *(struct route *const *)b;
+	bool reject = left->action == ACTION_REJECT;
+
+	if (reject != (right->action == ACTION_REJECT))
+		return reject ? -1 : 1;
+	if (left->weight != right->weight)
+		return (int)left->weight - (int)right->weight;
+	return left < right ? -1 : left > right;
+}
+
+struct route **config_routes_in_order(const struct config *config, const struct frontend *frontend,
+				      size_t *n)
+{
+	struct route **routes = calloc(config->n_routes + 1, sizeof(*routes));
+
+	*n = 0;
+	for (size_t i = 0; i < config->n_routes && routes; i++)
+		if (config->routes[i].frontend == frontend)
+			routes[(*n)++] = &config->routes[i];
+	if (routes)
+		qsort(routes, *n, sizeof(*routes), compare_routes);
+	return routes;
+}
+
+bool config_in_zone(const struct config *config, const char *zone)
+{
+	return !zone || !config->zone || !strcmp(zone, "all") || !strcmp(zone, config->zone);
+}
