@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Walking tables of attributes, and the types of plain values. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "decoder.h"
+
+#define NOT_BY_THIS_VERSION "not supported by this version"
+
+static void *field_of(const struct attribute *a, const void *object)
+{
+	return (char *)object + a->offset;
+}
+
+static void store(const struct attribute *a, void *object, int64_t value)
+{
+	void *field = field_of(a, object);
+
+	switch (a->size) {
+	case 1:
+		*(uint8_t *)field = value;
+		break;
+	case 2:
+		*(uint16_t *)field = value;
+		break;
+	case 4:
+		*(uint32_t *)field = value;
+		break;
+	case 8:
+		*(int64_t *)field = value;
+		break;
+	}
+}
+
+static int64_t load(const struct attribute *a, const void *object)
+{
+	const void *field = field_of(a, object);
+
+	switch (a->size) {
+	case 1:
+		return *(const uint8_t *)field;
+	case 2:
+		return *(const uint16_t *)field;
+	case 4:
+		return *(const uint32_t *)field;
+	case 8:
+		return *(const int64_t *)field;
+	}
+	return 0;
+}
+
+char *decode_copy(struct decoder *d, const char *text)
+{
+	char *copy = strdup(text);
+
+	d->out_of_memory |= !copy;
+	return copy;
+}
+
+void *decode_alloc(struct decoder *d, size_t n, size_t size)
+{
+	void *memory = calloc(n ? n : 1, size);
+
+	d->out_of_memory |= !memory;
+	return memory;
+}
+
+struct text value_quoted(const struct value *value)
+{
+	struct text text = {0};
+
+	text_append_value(&text, value->json);
+	return text;
+}
+
+static const char *or_null(const struct attribute *a)
+{
+	return a->nullable ? ", null" : "";
+}
+
+/* ---- integers ------------------------------------------------------------------------- */
+
+static bool in_range(const struct attribute *a, int64_t value)
+{
+	return (value >= a->min && value <= a->max) || (a->or_zero && value == 0);
+}
+
+static bool read_integer(struct decoder *d, const struct attribute *a, const struct value *value,
+			 int64_t *number)
+{
+	const char *what = NULL;
+
+	*number = json_integer_value(value->json);
+	if (!json_is_integer(value->json))
+		what = "not an integer";
+	else if (!in_range(a, *number))
+		what = "out of range";
+	if (what)
+		decode_error(d, value, "%s is %s, allowed: %" PRId64 "..%" PRId64 "%s",
+			     value_quoted(value).s, what, a->min, a->max, or_null(a));
+	return !what;
+}
+
+static void decode_integer(struct decoder *d, const struct attribute *a, const struct value *value,
+			   void *object)
+{
+	int64_t number;
+
+	if (read_integer(d, a, value, &number))
+		store(a, object, number);
+}
+
+static json_t *encode_integer(const struct attribute *a, const void *object)
+{
+	int64_t value = load(a, object);
+
+	return value == a->preset ? NULL : json_integer(value);
+}
+
+const struct type type_integer = {decode_integer, encode_integer};
+
+static void decode_id(struct decoder *d, const struct attribute *a, const struct value *value,
+		      void *object)
+{
+	int64_t id;
+
+	if (!read_integer(d, a, value, &id))
+		return;
+	if (!d->ids[a->kind].bits && id_set_init(&d->ids[a->kind], a->max))
+		d->out_of_memory = true;
+	else if (!id_set_add(&d->ids[a->kind], id))
+		decode_error(d, value, "%" PRId64 " is already the id of another %s", id,
+			     kind_name(a->kind));
+	store(a, object, id);
+}
+
+const struct type type_id = {decode_id, encode_integer};
+
+static void decode_bool(struct decoder *d, const struct attribute *a, const struct value *value,
+			void *object)
+{
+	if (!json_is_boolean(value->json))
+		decode_error(d, value, "%s is not a boolean, allowed: true, false",
+			     value_quoted(value).s);
+	else
+		store(a, object, json_is_true(value->json));
+}
+
+static json_t *encode_bool(const struct attribute *a, const void *object)
+{
+	int64_t value = load(a, object);
+
+	return value == a->preset ? NULL : json_boolean(value);
+}
+
+const struct type type_bool = {decode_bool, encode_bool};
+
+/* ---- durations ------------------------------------------------------------------------ */
+
+static const struct unit {
+	const char *name;
+	int64_t milliseconds;
+} units[] = {
+	{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1},
+};
+
+#define UNITS (sizeof(units) / sizeof(units[0]))
+
+/* Milliseconds; -1 if it is no duration. */
+static int64_t parse_duration(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+	long long number = digits && digits <= 9 ? atoll(text) : -1;
+
+	for (size_t i = 0; i < UNITS && number >= 0; i++)
+		if (!strcmp(text + digits, units[i].name))
+			return number * units[i].milliseconds;
+	return -1;
+}
+
+static void format_duration(int64_t milliseconds, struct text *text)
+{
+	size_t i = 0;
+
+	while (milliseconds % units[i].milliseconds)
+		i++;
+	text_append(text, "%" PRId64 "%s", milliseconds / units[i].milliseconds, units[i].name);
+}
+
+static void refuse_duration(struct decoder *d, const struct attribute *a, const struct value *value,
+			    const char *what)
+{
+	struct text range = {0};
+
+	text_append(&range, "%s", a->or_zero ? "0, " : "");
+	format_duration(a->min, &range);
+	text_append(&range, "..");
+	format_duration(a->max, &range);
+	decode_error(d, value, "%s %s, allowed: %s%s, written with its unit (ms, s, m, h, d)",
+		     value_quoted(value).s, what, range.s, or_null(a));
+}
+
+static void decode_duration(struct decoder *d, const struct attribute *a, const struct value *value,
+			    void *object)
+{
+	int64_t number = json_integer_value(value->json);
+	bool zero = json_is_integer(value->json) && number == 0 && a->or_zero;
+
+	if (json_is_string(value->json))
+		number = parse_duration(json_string_value(value->json));
+	else if (json_is_number(value->json) && !zero)
+		return refuse_duration(d, a, value, "has no unit");
+	else if (!zero)
+		number = -1;
+	if (number < 0)
+		refuse_duration(d, a, value, "is not a duration");
+	else if (!in_range(a, number))
+		refuse_duration(d, a, value, "is out of range");
+	else
+		store(a, object, number);
+}
+
+static json_t *encode_duration(const struct attribute *a, const void *object)
+{
+	int64_t value = load(a, object);
+	struct text text = {0};
+
+	if (value == a->preset)
+		return NULL;
+	if (value == 0)
+		return json_integer(0);
+	format_duration(value, &text);
+	return json_string(text.s);
+}
+
+const struct type type_duration = {decode_duration, encode_duration};
+
+/* ---- text ----------------------------------------------------------------------------- */
+
+const char *decode_text(struct decoder *d, const struct value *value)
+{
+	if (json_is_string(value->json))
+		return json_string_value(value->json);
+	if (json_is_array(value->json) || json_is_object(value->json))
+		decode_error(d, value, "%s is not a string", value_quoted(value).s);
+	else
+		decode_error(d, value, "%s is not a string, put it in quotes",
+			     value_quoted(value).s);
+	return NULL;
+}
+
+static void decode_string(struct decoder *d, const struct attribute *a, const struct value *value,
+			  void *object)
+{
+	const char *text = decode_text(d, value);
+
+	if (text && a->max && strlen(text) > (size_t)a->max)
+		decode_error(d, value, "%s has %zu bytes, allowed: at most %" PRId64,
+			     value_quoted(value).s, strlen(text), a->max);
+	else if (text)
+		*(char **)field_of(a, object) = decode_copy(d, text);
+}
+
+static json_t *encode_string(const struct attribute *a, const void *object)
+{
+	const char *text = *(char *const *)field_of(a, object);
+
+	return text ? json_string(text) : NULL;
+}
+
+const struct type type_string = {decode_string, encode_string};
+
+#define NAME_CHARACTERS                                                                            \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ"                                                               \
+	"abcdefghijklmnopqrstuvwxyz0123456789._-"
+
+/* A bad name is kept, too, so that references to it are not reported as mistakes as well. */
+static void decode_name(struct decoder *d, const struct attribute *a, const struct value *value,
+			void *object)
+{
+	const char *text = decode_text(d, value);
+	size_t len = text ? strlen(text) : 0;
+
+	if (!text)
+		return;
+	if (!len || len > NAME_MAX_LEN || text[strspn(text, NAME_CHARACTERS)])
+		decode_error(d, value, "%s is not a name, allowed: 1..%d of A-Z a-z 0-9 . _ -",
+			     value_quoted(value).s, NAME_MAX_LEN);
+	*(char **)field_of(a, object) = decode_copy(d, text);
+}
+
+const struct type type_name = {decode_name, encode_string};
+
+static void decode_enum(struct decoder *d, const struct attribute *a, const struct value *value,
+			void *object)
+{
+	const char *text = decode_text(d, value);
+	const struct name *name = text ? names_find(a->names, text) : NULL;
+	const char *what = name ? NOT_BY_THIS_VERSION : "unknown";
+	struct text allowed = {0};
+
+	if (!text)
+		return;
+	if (name && name->use == NAME_ALLOWED) {
+		store(a, object, name->value);
+		return;
+	}
+	names_list(a->names, &allowed);
+	decode_error(d, value, "%s is %s, allowed: %s%s", value_quoted(value).s, what, allowed.s,
+		     or_null(a));
+}
+
+static json_t *encode_enum(const struct attribute *a, const void *object)
+{
+	int64_t value = load(a, object);
+
+	return value == a->preset ? NULL : json_string(names_text(a->names, value));
+}
+
+const struct type type_enum = {decode_enum, encode_enum};
+
+static void decode_refused(struct decoder *d, const struct attribute *a, const struct value *value,
+			   void *object)
+{
+	decode_error(d, value, "%s: %s", value_quoted(value).s, a->why);
+}
+
+static void decode_off(struct decoder *d, const struct attribute *a, const struct value *value,
+		       void *object)
+{
+	if (!json_is_false(value->json))
+		decode_refused(d, a, value, object);
+}
+
+static json_t *encode_nothing(const struct attribute *a, const void *object)
+{
+	return NULL;
+}
+
+const struct type type_refused = {decode_refused, encode_nothing};
+const struct type type_off = {decode_off, encode_nothing};
+
+/* ---- objects -------------------------------------------------------------------------- */
+
+static const struct attribute *find_attribute(const struct table *table, const char *key)
+{
+	for (size_t i = 0; i < table->n; i++)
+		if (!strcmp(table->v[i].key, key))
+			return &table->v[i];
+	return NULL;
+}
+
+static void list_keys(const struct table *table, struct text *text)
+{
+	for (size_t i = 0; i < table->n; i++)
+		text_append(text, "%s%s", i ? ", " : "", table->v[i].key);
+}
+
+static void refuse_key(struct decoder *d, const struct table *table, const struct value *value)
+{
+	struct text allowed = {0}, hint = {0};
+	size_t nearest = 3; /* edits: more is no slip of the finger */
+
+	for (size_t i = 0; i < table->n; i++) {
+		const char *key = table->v[i].key;
+		size_t distance = edit_distance(key, value->key);
+
+		if (distance < nearest && distance < strlen(key)) {
+			nearest = distance;
+			hint.len = 0;
+			text_append(&hint, ", did you mean %s?", key);
+		}
+	}
+	list_keys(table, &allowed);
+	decode_error(d, value, "unknown key%s%s allowed: %s", hint.s, *hint.s ? "" : ",",
+		     allowed.s);
+}
+
+/* Puts each member beside the row of its attribute. */
+static void assign_members(struct decoder *d, const struct value *value, const struct table *table,
+			   struct value members[TABLE_MAX])
+{
+	const struct attribute *a;
+	const char *key;
+	json_t *json;
+	size_t n = 0;
+
+	for (size_t i = 0; i < table->n; i++)
+		members[i] = (struct value){.parent = value, .key = table->v[i].key};
+	json_object_foreach ((json_t *)value->json, key, json) {
+		struct value member = value_nth_member(value, n++, key, json);
+
+		a = find_attribute(table, key);
+		if (a)
+			members[a - table->v] = member;
+		else
+			refuse_key(d, table, &member);
+	}
+}
+
+static bool is_number_field(const struct attribute *a)
+{
+	return a->type == &type_integer || a->type == &type_bool || a->type == &type_duration ||
+	       a->type == &type_enum;
+}
+
+static void decode_member(struct decoder *d, const struct attribute *a, const struct value *value,
+			  void *object)
+{
+	bool unset = !value->json || (a->nullable && json_is_null(value->json));
+
+	if (is_number_field(a))
+		store(a, object, a->preset);
+	if (unset && a->required)
+		decode_error(d, value, "is missing");
+	if (unset)
+		return;
+	a->type->decode(d, a, value, object);
+	if (a->unused && !json_is_false(value->json))
+		decode_warning(d, value, "stored, not acted on by this version");
+}
+
+bool decode_object(struct decoder *d, const struct value *value, const struct table *table,
+		   void *object)
+{
+	struct value members[TABLE_MAX];
+	struct text allowed = {0};
+
+	if (!json_is_object(value->json)) {
+		list_keys(table, &allowed);
+		decode_error(d, value, "%s is not a mapping, allowed: a mapping with the keys %s",
+			     value_quoted(value).s, allowed.s);
+		return false;
+	}
+	assign_members(d, value, table, members);
+	for (size_t i = 0; i < table->n; i++)
+		decode_member(d, &table->v[i], &members[i], object);
+	return true;
+}
+
+json_t *encode_object(const struct table *table, const void *object)
+{
+	json_t *json = json_object();
+
+	for (size_t i = 0; i < table->n; i++) {
+		json_t *member = table->v[i].type->encode(&table->v[i], object);
+
+		if (member && json_object_set_new(json, table->v[i].key, member)) {
+			json_decref(json);
+			return NULL;
+		}
+	}
+	return json;
+}
+
+static void decode_mapping(struct decoder *d, const struct attribute *a, const struct value *value,
+			   void *object)
+{
+	decode_object(d, value, a->table, object);
+}
+
+static json_t *encode_mapping(const struct attribute *a, const void *object)
+{
+	return encode_object(a->table, object);
+}
+
+const struct type type_mapping = {decode_mapping, encode_mapping};
+
+/* ---- lists of objects ----------------------------------------------------------------- */
+
+static struct object *element(const struct list *list, void *elements, size_t i)
+{
+	return (struct object *)((char *)elements + i * list->size);
+}
+
+static size_t *count_of(const struct list *list, const void *object)
+{
+	return (size_t *)((char *)object + list->count_offset);
+}
+
+static void index_names(struct decoder *d, const struct list *list, const struct value *value,
+			void *elements, size_t n)
+{
+	struct name_index *names = &d->names[list->kind];
+
+	if (name_index_reset(names, n)) {
+		d->out_of_memory = true;
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct object *object = element(list, elements, i);
+		struct object *other = object->name ? name_index_add(names, object) : NULL;
+		struct value item = value_item(value, i), name = value_member(&item, "name");
+
+		if (other)
+			decode_error(d, &name, "%s is already the name of the %s in line %d",
+				     value_quoted(&name).s, kind_name(list->kind), other->line);
+	}
+}
+
+static void decode_list(struct decoder *d, const struct attribute *a, const struct value *value,
+			void *object)
+{
+	const struct list *list = a->list;
+	size_t n = json_array_size(value->json);
+	void *elements;
+
+	if (!json_is_array(value->json)) {
+		decode_error(d, value, "%s is not a list, allowed: a list of %ss",
+			     value_quoted(value).s, kind_name(list->kind));
+		return;
+	}
+	if (n > list->max) {
+		decode_error(d, value, "%zu %ss, allowed: at most %zu", n, kind_name(list->kind),
+			     list->max);
+		return;
+	}
+	elements = n ? decode_alloc(d, n, list->size) : NULL;
+	if (!elements)
+		return;
+	*(void **)field_of(a, object) = elements;
+	*count_of(list, object) = n;
+	for (size_t i = 0; i < n; i++) {
+		struct value item = value_item(value, i);
+		struct object *o = element(list, elements, i);
+
+		o->line = value_line(&item);
+		if (decode_object(d, &item, list->table, o) && list->finish)
+			list->finish(d, &item, o);
+	}
+	index_names(d, list, value, elements, n);
+}
+
+static json_t *encode_list(const struct attribute *a, const void *object)
+{
+	void *elements = *(void **)field_of(a, object);
+	size_t n = *count_of(a->list, object);
+	json_t *json = n ? json_array() : NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *item = encode_object(a->list->table, element(a->list, elements, i));
+
+		if (json_array_append_new(json, item)) {
+			json_decref(json);
+			return NULL;
+		}
+	}
+	return json;
+}
+
+const struct type type_list = {decode_list, encode_list};

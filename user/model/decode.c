@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The configuration as a whole, and references between its objects. */
+#include "decode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "decoder.h"
+#include "document.h"
+
+#define NAMES_LISTED 5
+
+/* ---- references ----------------------------------------------------------------------- */
+
+static void refuse_reference(struct decoder *d, const struct value *value, enum kind kind,
+			     const struct object *first, size_t size, size_t n)
+{
+	const char *object = (const char *)first;
+	struct text names = {0};
+	size_t listed = 0;
+
+	for (size_t i = 0; i < n && listed < NAMES_LISTED; i++) {
+		const char *name = ((const struct object *)(object + i * size))->name;
+
+		if (name) {
+			text_append(&names, listed++ ? ", " : "");
+			text_append_escaped(&names, name, strlen(name));
+		}
+	}
+	if (n > NAMES_LISTED)
+		text_append(&names, ", ...");
+	if (!listed)
+		decode_error(d, value, "%s: there is no %s", value_quoted(value).s,
+			     kind_name(kind));
+	else
+		decode_error(d, value, "%s is no %s, there are: %s", value_quoted(value).s,
+			     kind_name(kind), names.s);
+}
+
+static void decode_farm(struct decoder *d, const struct attribute *a, const struct value *value,
+			void *object)
+{
+	struct farm **farm = (struct farm **)((char *)object + a->offset);
+	const struct config *config = d->config;
+	const char *name = decode_text(d, value);
+
+	*farm = (struct farm *)name_index_find(&d->names[KIND_FARM], name);
+	if (name && !*farm)
+		refuse_reference(d, value, KIND_FARM, &config->farms->o, sizeof(*config->farms),
+				 config->n_farms);
+	if (!*farm)
+		*farm = &d->no_farm;
+}
+
+static json_t *encode_farm(const struct attribute *a, const void *object)
+{
+	struct farm *const *farm = (struct farm *const *)((const char *)object + a->offset);
+
+	return *farm ? json_string((*farm)->o.name) : NULL;
+}
+
+const struct type type_farm = {decode_farm, encode_farm};
+
+static void decode_frontend(struct decoder *d, const struct attribute *a, const struct value *value,
+			    void *object)
+{
+	struct frontend **frontend = (struct frontend **)((char *)object + a->offset);
+	const struct config *config = d->config;
+	const char *name = decode_text(d, value);
+
+	*frontend = (struct frontend *)name_index_find(&d->names[KIND_FRONTEND], name);
+	if (name && !*frontend)
+		refuse_reference(d, value, KIND_FRONTEND, &config->frontends->o,
+				 sizeof(*config->frontends), config->n_frontends);
+	if (!*frontend)
+		*frontend = &d->no_frontend;
+}
+
+static json_t *encode_frontend(const struct attribute *a, const void *object)
+{
+	struct frontend *const *frontend =
+		(struct frontend *const *)((const char *)object + a->offset);
+
+	return *frontend ? json_string((*frontend)->o.name) : NULL;
+}
+
+const struct type type_frontend = {decode_frontend, encode_frontend};
+
+/* ---- the configuration ---------------------------------------------------------------- */
+
+/* In the order of references: what is referred to comes first. */
+static const struct attribute config_rows[] = {
+	{"zone", &type_name, FIELD(struct config, zone), .nullable = true},
+	{"farms", &type_list, FIELD(struct config, farms), .nullable = true, .list = &farm_list},
+	{"frontends", &type_list, FIELD(struct config, frontends), .nullable = true,
+	 .list = &frontend_list},
+	{"routes", &type_list, FIELD(struct config, routes), .nullable = true, .list = &route_list},
+};
+
+const struct table config_table = TABLE(config_rows);
+
+static void decoder_fini(struct decoder *d)
+{
+	for (int kind = 0; kind < KIND_MAX; kind++) {
+		name_index_free(&d->names[kind]);
+		id_set_free(&d->ids[kind]);
+	}
+}
+
+struct config *config_decode(const struct document *document, struct problems *problems)
+{
+	struct config *config = calloc(1, sizeof(*config));
+	struct decoder d = {.problems = problems, .config = config, .out_of_memory = !config};
+	struct value root = document_value(document);
+	size_t errors = problems->errors;
+
+	if (config && decode_object(&d, &root, &config_table, config))
+		config_validate(&d, &root);
+	if (d.out_of_memory)
+		line_error(problems, 0, "out of memory");
+	decoder_fini(&d);
+	problems_sort(problems);
+	if (problems->errors == errors)
+		return config;
+	config_free(config);
+	return NULL;
+}
+
+json_t *config_encode(const struct config *config)
+{
+	return encode_object(&config_table, config);
+}
+
+struct config *config_load(const char *path, struct problems *problems)
+{
+	struct document *document = document_read(path, problems);
+	struct config *config = document ? config_decode(document, problems) : NULL;
+
+	document_free(document);
+	return config;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Farms with their servers and probes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "decoder.h"
+
+#define TLS_WHY	       "TLS termination is out of scope, TLS passes through untouched"
+#define LATER	       "not supported by this version, allowed: null"
+#define DISPLAY_MAX    255
+#define PROBE_PORT_OCO 79
+
+static const struct attribute server_rows[] = {
+	{"id", &type_id, FIELD(struct server, o.id), .min = 1, .max = MAX_SERVERS,
+	 .kind = KIND_SERVER},
+	{"name", &type_name, FIELD(struct server, o.name), .required = true},
+	{"display_name", &type_string, FIELD(struct server, o.display_name), .nullable = true,
+	 .max = DISPLAY_MAX},
+	{"address", &type_address, FIELD(struct server, address), .required = true},
+	{"port", &type_integer, FIELD(struct server, port), .nullable = true, .min = 1,
+	 .max = 65535},
+	{"status", &type_enum, FIELD(struct server, active), .names = &status_names, .preset = 1},
+	{"weight", &type_integer, FIELD(struct server, weight), .nullable = true, .max = 256,
+	 .preset = 1},
+	{"backup", &type_bool, FIELD(struct server, backup)},
+	{"probe", &type_bool, FIELD(struct server, probe), .unused = true},
+	{"proxy_protocol_version", &type_enum, FIELD(struct server, proxy_protocol),
+	 .nullable = true, .names = &proxy_protocol_names},
+	{"on_marked_down", &type_enum, FIELD(struct server, shutdown_sessions), .nullable = true,
+	 .names = &on_marked_down_names, .unused = true},
+	{"ssl", &type_off, .nullable = true, .why = TLS_WHY},
+	{"chain", &type_refused, .nullable = true, .why = TLS_WHY},
+	{"max_connections", &type_refused, .nullable = true, .why = LATER},
+	{"slow_start", &type_refused, .nullable = true, .why = LATER},
+};
+
+static const struct table server_table = TABLE(server_rows);
+
+static const struct list server_list = {
+	.kind = KIND_SERVER,
+	.size = sizeof(struct server),
+	.count_offset = offsetof(struct farm, n_servers),
+	.max = MAX_SERVERS,
+	.table = &server_table,
+};
+
+/* ---- probes --------------------------------------------------------------------------- */
+
+/* What a probe says, to check it: the farm keeps the tree. */
+struct probe {
+	enum probe_type type;
+	uint16_t port;
+	uint32_t interval; /* milliseconds */
+	enum probe_match match;
+	char *pattern;
+	bool negate;
+	uint32_t method;
+	char *url;
+	bool force_ssl;
+};
+
+static const struct attribute probe_rows[] = {
+	{"type", &type_enum, FIELD(struct probe, type), .required = true,
+	 .names = &probe_type_names},
+	{"port", &type_integer, FIELD(struct probe, port), .nullable = true, .min = 1,
+	 .max = 65535},
+	{"interval", &type_duration, FIELD(struct probe, interval), .nullable = true, .min = 100,
+	 .max = 3600000, .preset = 5000},
+	{"match", &type_enum, FIELD(struct probe, match), .nullable = true,
+	 .names = &probe_match_names},
+	{"pattern", &type_string, FIELD(struct probe, pattern), .nullable = true,
+	 .max = MAX_PATTERN},
+	{"negate", &type_bool, FIELD(struct probe, negate), .nullable = true},
+	{"method", &type_enum, FIELD(struct probe, method), .nullable = true,
+	 .names = &probe_method_names},
+	{"url", &type_string, FIELD(struct probe, url), .nullable = true, .max = DISPLAY_MAX},
+	{"force_ssl", &type_bool, FIELD(struct probe, force_ssl), .nullable = true},
+};
+
+static const struct table probe_table = TABLE(probe_rows);
+
+static void check_probe(struct decoder *d, const struct value *value, const struct probe *probe)
+{
+	struct value port = value_member(value, "port"), negate = value_member(value, "negate");
+	struct value pattern = value_member(value, "pattern");
+	bool needs_pattern = probe->match == PROBE_MATCH_STATUS ||
+			     probe->match == PROBE_MATCH_CONTAINS ||
+			     probe->match == PROBE_MATCH_MATCHES;
+
+	if (probe->type == PROBE_OCO && probe->port && probe->port != PROBE_PORT_OCO)
+		decode_error(d, &port, "%u with type oco, allowed: %d, null", probe->port,
+			     PROBE_PORT_OCO);
+	if (probe->negate && !probe->match)
+		decode_error(d, &negate, "true without a match, allowed: false, null");
+	if (needs_pattern && !pattern.json)
+		decode_error(d, &pattern, "is missing, the match %s needs one",
+			     names_text(&probe_match_names, probe->match));
+}
+
+static void decode_probe(struct decoder *d, const struct attribute *a, const struct value *value,
+			 void *object)
+{
+	struct farm *farm = object;
+	struct probe probe = {0};
+
+	if (decode_object(d, value, &probe_table, &probe)) {
+		check_probe(d, value, &probe);
+		farm->probe = json_deep_copy(value->json);
+		d->out_of_memory |= !farm->probe;
+	}
+	free(probe.pattern);
+	free(probe.url);
+}
+
+static json_t *encode_probe(const struct attribute *a, const void *object)
+{
+	const struct farm *farm = object;
+
+	return farm->probe ? json_deep_copy(farm->probe) : NULL;
+}
+
+static const struct type type_probe = {decode_probe, encode_probe};
+
+/* ---- farms ---------------------------------------------------------------------------- */
+
+static const struct attribute farm_rows[] = {
+	{"id", &type_id, FIELD(struct farm, o.id), .min = 1, .max = MAX_FARMS, .kind = KIND_FARM},
+	{"name", &type_name, FIELD(struct farm, o.name), .required = true},
+	{"display_name", &type_string, FIELD(struct farm, o.display_name), .nullable = true,
+	 .max = DISPLAY_MAX},
+	{"zone", &type_name, FIELD(struct farm, zone), .nullable = true},
+	{"port", &type_integer, FIELD(struct farm, port), .nullable = true, .min = 1, .max = 65535},
+	{"balance", &type_enum, FIELD(struct farm, balance), .nullable = true,
+	 .names = &balance_names},
+	{"stickiness", &type_refused, .nullable = true, .why = LATER},
+	{"probe", &type_probe, .nullable = true, .unused = true},
+	{"vrack_network_id", &type_integer, FIELD(struct farm, vrack_network_id), .nullable = true,
+	 .min = 1, .max = INT64_MAX, .unused = true},
+	{"servers", &type_list, FIELD(struct farm, servers), .nullable = true,
+	 .list = &server_list},
+};
+
+static const struct table farm_table = TABLE(farm_rows);
+
+static void finish_farm(struct decoder *d, const struct value *value, void *object)
+{
+	struct value servers = value_member(value, "servers");
+	struct farm *farm = object;
+
+	if (!farm->n_servers && (!servers.json || !json_array_size(servers.json)))
+		decode_warning(d, &servers, "no servers: connections to the farm are closed");
+}
+
+const struct list farm_list = {
+	.kind = KIND_FARM,
+	.size = sizeof(struct farm),
+	.count_offset = offsetof(struct config, n_farms),
+	.max = MAX_FARMS,
+	.table = &farm_table,
+	.finish = finish_farm,
+};

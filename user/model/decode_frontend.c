@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "decoder.h"
+
+#define TLS_WHY	    "TLS termination is out of scope, TLS passes through untouched"
+#define LATER	    "not supported by this version, allowed: null"
+#define DISPLAY_MAX 255
+#define SECOND	    1000 /* milliseconds */
+#define MINUTE	    (60 * SECOND)
+#define HOUR	    (60 * MINUTE)
+#define DAY	    (24 * (int64_t)HOUR)
+
+static const struct attribute frontend_rows[] = {
+	{"id", &type_id, FIELD(struct frontend, o.id), .min = 1, .max = MAX_FRONTENDS,
+	 .kind = KIND_FRONTEND},
+	{"name", &type_name, FIELD(struct frontend, o.name), .required = true},
+	{"display_name", &type_string, FIELD(struct frontend, o.display_name), .nullable = true,
+	 .max = DISPLAY_MAX},
+	{"zone", &type_name, FIELD(struct frontend, zone), .nullable = true},
+	{"port", &type_ports, .required = true},
+	{"default_farm", &type_farm, FIELD(struct frontend, default_farm), .nullable = true},
+	{"allowed_source", &type_prefixes, FIELD(struct frontend, allowed_source),
+	 .nullable = true},
+	{"denied_source", &type_prefixes, FIELD(struct frontend, denied_source), .nullable = true},
+	{"dedicated_ipfo", &type_addresses, FIELD(struct frontend, dedicated_ipfo),
+	 .nullable = true},
+	{"disabled", &type_bool, FIELD(struct frontend, disabled)},
+	{"path", &type_enum, FIELD(struct frontend, path), .nullable = true, .names = &path_names},
+	{"hello_timeout", &type_duration, FIELD(struct frontend, hello_timeout), .nullable = true,
+	 .min = 10, .max = HOUR, .preset = 3 * SECOND},
+	{"connect_timeout", &type_duration, FIELD(struct frontend, connect_timeout),
+	 .nullable = true, .min = 10, .max = 5 * MINUTE, .preset = 3 * SECOND},
+	{"idle_timeout", &type_duration, FIELD(struct frontend, idle_timeout), .nullable = true,
+	 .or_zero = true, .min = SECOND, .max = 30 * DAY},
+	{"max_connections", &type_integer, FIELD(struct frontend, max_connections),
+	 .nullable = true, .max = UINT32_MAX},
+	{"rate_limit", &type_refused, .nullable = true, .why = LATER},
+	{"ssl", &type_off, .nullable = true, .why = TLS_WHY},
+	{"default_ssl", &type_refused, .nullable = true, .why = TLS_WHY},
+};
+
+static const struct table frontend_table = TABLE(frontend_rows);
+
+static void finish_frontend(struct decoder *d, const struct value *value, void *object)
+{
+	struct value denied = value_member(value, "denied_source");
+	const struct frontend *frontend = object;
+
+	if (frontend->allowed_source.set && frontend->denied_source.set)
+		decode_error(d, &denied, "stands beside allowed_source, allowed: one of them");
+}
+
+const struct list frontend_list = {
+	.kind = KIND_FRONTEND,
+	.size = sizeof(struct frontend),
+	.count_offset = offsetof(struct config, n_frontends),
+	.max = MAX_FRONTENDS,
+	.table = &frontend_table,
+	.finish = finish_frontend,
+};

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Routes with their rules. */
+#include <string.h>
+
+#include "decoder.h"
+
+#define DISPLAY_MAX 255
+
+/* ---- patterns ------------------------------------------------------------------------- */
+
+static void decode_protocol(struct decoder *d, const struct value *value, const char *text,
+			    struct pattern *pattern)
+{
+	const struct name *name = names_find(&protocol_names, text);
+	struct text quote = {0}, allowed = {0};
+
+	if (name) {
+		pattern->protocols = name->value;
+		return;
+	}
+	text_append_escaped(&quote, text, strlen(text));
+	names_list(&protocol_names, &allowed);
+	decode_error(d, value, "\"%s\" is no protocol, allowed: %s", quote.s, allowed.s);
+}
+
+/* What makes a pattern one that no server name can match, or NULL. */
+static const char *sni_mistake(const char *text)
+{
+	if (strchr(text, '*'))
+		return "* is no wildcard, use the match endswith or contains without it";
+	for (; *text; text++)
+		if ((unsigned char)*text >= 0x80)
+			return "server names are ASCII, write it as xn--...";
+		else if (*text <= ' ' || *text == 0x7f)
+			return "a server name has no spaces or control characters";
+	return NULL;
+}
+
+static void decode_sni(struct decoder *d, const struct value *value, enum match match,
+		       struct pattern *pattern)
+{
+	bool whole_end = match == MATCH_IS || match == MATCH_IN || match == MATCH_ENDSWITH;
+	const char *mistake = sni_mistake(pattern->text);
+	struct text quote = {0};
+
+	text_append_escaped(&quote, pattern->text, pattern->len);
+	for (char *c = pattern->text; *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c += 'a' - 'A';
+	if (whole_end && pattern->len && pattern->text[pattern->len - 1] == '.')
+		pattern->text[--pattern->len] = '\0';
+	if (!pattern->len)
+		mistake = "nothing is left without the trailing dot";
+	if (mistake)
+		decode_error(d, value, "\"%s\": %s", quote.s, mistake);
+}
+
+/* One pattern of a rule; `text` is the value, or an item of its comma list. */
+static void decode_pattern(struct decoder *d, const struct value *value, const struct rule *rule,
+			   const char *text, struct pattern *pattern)
+{
+	pattern->text = decode_copy(d, text);
+	pattern->len = strlen(text);
+	if (!pattern->len)
+		decode_error(d, value, "%s holds an empty pattern", value_quoted(value).s);
+	else if (rule->field == FIELD_PROTOCOL)
+		decode_protocol(d, value, text, pattern);
+	else if (rule->field == FIELD_SOURCE)
+		decode_prefix(d, value, text, &pattern->source);
+	else if (rule->field == FIELD_SNI && pattern->text)
+		decode_sni(d, value, rule->match, pattern);
+}
+
+static bool too_long(struct decoder *d, const struct value *value, size_t len)
+{
+	if (len > MAX_PATTERN)
+		decode_error(d, value, "%s has %zu bytes, allowed: at most %d",
+			     value_quoted(value).s, len, MAX_PATTERN);
+	return len > MAX_PATTERN;
+}
+
+/* The items of a comma list, without the spaces around them. */
+static void decode_comma_list(struct decoder *d, const struct value *value, struct rule *rule,
+			      const char *text)
+{
+	size_t n = 1;
+
+	for (const char *c = text; *c; c++)
+		n += *c == ',';
+	rule->patterns = decode_alloc(d, n, sizeof(*rule->patterns));
+	for (size_t i = 0; i < n && rule->patterns; i++) {
+		char item[MAX_PATTERN + 1];
+		const char *comma = text + strcspn(text, ",");
+		const char *first = text + strspn(text, " "), *last = comma;
+
+		while (last > first && last[-1] == ' ')
+			last--;
+		if (first > last)
+			first = last;
+		memcpy(item, first, last - first);
+		item[last - first] = '\0';
+		decode_pattern(d, value, rule, item, &rule->patterns[rule->n_patterns++]);
+		text = comma + 1;
+	}
+}
+
+static void decode_text_pattern(struct decoder *d, const struct value *value, struct rule *rule)
+{
+	const char *text = decode_text(d, value);
+
+	if (!text || too_long(d, value, strlen(text)))
+		return;
+	rule->text = decode_copy(d, text);
+	if (rule->match == MATCH_IN) {
+		decode_comma_list(d, value, rule, text);
+	} else if (rule->field != FIELD_ALPN && strchr(text, ',')) {
+		decode_error(d, value, "%s holds a comma: a list needs the match in",
+			     value_quoted(value).s);
+	} else {
+		rule->patterns = decode_alloc(d, 1, sizeof(*rule->patterns));
+		if (!rule->patterns)
+			return;
+		rule->n_patterns = 1;
+		decode_pattern(d, value, rule, text, rule->patterns);
+	}
+}
+
+/* The text of an item that can stand in a comma list, else NULL after adding a problem. */
+static const char *decode_item(struct decoder *d, const struct value *item)
+{
+	const char *text = decode_text(d, item);
+	size_t len = text ? strlen(text) : 0;
+
+	if (text && strchr(text, ','))
+		decode_error(d, item,
+			     "%s holds a comma, which no pattern of a list can: use a "
+			     "rule with the match is",
+			     value_quoted(item).s);
+	else if (len && (text[0] == ' ' || text[len - 1] == ' '))
+		decode_error(d, item,
+			     "%s begins or ends with a space, which no pattern of a list "
+			     "can: use a rule with the match is",
+			     value_quoted(item).s);
+	else
+		return text;
+	return NULL;
+}
+
+static void append_item(char joined[MAX_PATTERN + 1], const char *text)
+{
+	if (*joined)
+		strcat(joined, ",");
+	strcat(joined, text);
+}
+
+static void decode_list_pattern(struct decoder *d, const struct value *value, struct rule *rule)
+{
+	size_t n = json_array_size(value->json), len = 0;
+	char joined[MAX_PATTERN + 1] = "";
+
+	if (rule->match != MATCH_IN) {
+		decode_error(d, value, "a list needs the match in");
+		return;
+	}
+	if (!n)
+		decode_error(d, value, "is empty, allowed: at least one pattern");
+	rule->patterns = decode_alloc(d, n, sizeof(*rule->patterns));
+	for (size_t i = 0; i < n && rule->patterns; i++) {
+		struct value item = value_item(value, i);
+		const char *text = decode_item(d, &item);
+
+		len += text ? strlen(text) + (i > 0) : 0;
+		if (too_long(d, value, len))
+			return;
+		if (!text)
+			continue;
+		append_item(joined, text);
+		decode_pattern(d, &item, rule, text, &rule->patterns[rule->n_patterns++]);
+	}
+	rule->text = decode_copy(d, joined);
+}
+
+/* ---- rules ---------------------------------------------------------------------------- */
+
+/* Which patterns are allowed depends on field and match: finish_rule() decodes them. */
+static void decode_later(struct decoder *d, const struct attribute *a, const struct value *value,
+			 void *object)
+{
+}
+
+static json_t *encode_pattern(const struct attribute *a, const void *object)
+{
+	const struct rule *rule = object;
+
+	return rule->text ? json_string(rule->text) : NULL;
+}
+
+static const struct type type_pattern = {decode_later, encode_pattern};
+
+static const struct attribute rule_rows[] = {
+	{"id", &type_id, FIELD(struct rule, o.id), .min = 1, .max = MAX_RULES, .kind = KIND_RULE},
+	{"name", &type_name, FIELD(struct rule, o.name), .nullable = true},
+	{"display_name", &type_string, FIELD(struct rule, o.display_name), .nullable = true,
+	 .max = DISPLAY_MAX},
+	{"field", &type_enum, FIELD(struct rule, field), .required = true, .names = &field_names},
+	{"match", &type_enum, FIELD(struct rule, match), .required = true, .names = &match_names},
+	{"negate", &type_bool, FIELD(struct rule, negate)},
+	{"pattern", &type_pattern, .nullable = true},
+	{"sub_field", &type_refused, .nullable = true,
+	 .why = "no field of this version has sub-fields, allowed: null"},
+};
+
+static const struct table rule_table = TABLE(rule_rows);
+
+static bool match_fits(struct decoder *d, const struct value *value, const struct rule *rule)
+{
+	struct value match = value_member(value, "match");
+	bool list_only = rule->field == FIELD_PROTOCOL || rule->field == FIELD_SOURCE;
+
+	if (!list_only || rule->match == MATCH_IS || rule->match == MATCH_IN)
+		return true;
+	decode_error(d, &match, "%s does not go with the field %s, allowed: is, in",
+		     value_quoted(&match).s, names_text(&field_names, rule->field));
+	return false;
+}
+
+static void finish_rule(struct decoder *d, const struct value *value, void *object)
+{
+	struct value pattern = value_member(value, "pattern");
+	bool unset = !pattern.json || json_is_null(pattern.json);
+	struct rule *rule = object;
+
+	if (!rule->field || !rule->match || !match_fits(d, value, rule))
+		return;
+	if (rule->match == MATCH_EXISTS && !unset)
+		decode_error(d, &pattern, "%s: the match exists takes no pattern",
+			     value_quoted(&pattern).s);
+	else if (rule->match != MATCH_EXISTS && unset)
+		decode_error(d, &pattern, "is missing, the match %s needs one",
+			     names_text(&match_names, rule->match));
+	else if (json_is_array(pattern.json))
+		decode_list_pattern(d, &pattern, rule);
+	else if (!unset)
+		decode_text_pattern(d, &pattern, rule);
+}
+
+static const struct list rule_list = {
+	.kind = KIND_RULE,
+	.size = sizeof(struct rule),
+	.count_offset = offsetof(struct route, n_rules),
+	.max = RULES_PER_ROUTE,
+	.table = &rule_table,
+	.finish = finish_rule,
+};
+
+/* ---- routes --------------------------------------------------------------------------- */
+
+static const struct attribute action_rows[] = {
+	{"type", &type_enum, FIELD(struct route, action), .required = true, .names = &action_names},
+	{"target", &type_farm, FIELD(struct route, target), .nullable = true},
+};
+
+static const struct table action_table = TABLE(action_rows);
+
+static const struct attribute route_rows[] = {
+	{"id", &type_id, FIELD(struct route, o.id), .min = 1, .max = MAX_ROUTES,
+	 .kind = KIND_ROUTE},
+	{"name", &type_name, FIELD(struct route, o.name), .required = true},
+	{"display_name", &type_string, FIELD(struct route, o.display_name), .nullable = true,
+	 .max = DISPLAY_MAX},
+	{"frontend", &type_frontend, FIELD(struct route, frontend), .nullable = true},
+	{"weight", &type_integer, FIELD(struct route, weight), .nullable = true, .max = 255},
+	{"action", &type_mapping, .required = true, .table = &action_table},
+	{"rules", &type_list, FIELD(struct route, rules), .nullable = true, .list = &rule_list},
+};
+
+static const struct table route_table = TABLE(route_rows);
+
+static void finish_route(struct decoder *d, const struct value *value, void *object)
+{
+	struct value action = value_member(value, "action");
+	struct value rules = value_member(value, "rules");
+	struct value target = {0};
+	const struct route *route = object;
+
+	if (route->action) {
+		target = value_member(&action, "target");
+		if (route->action == ACTION_FARM && !route->target && !json_is_string(target.json))
+			decode_error(d, &target, "is missing, the action farm needs one");
+		else if (route->action == ACTION_REJECT && target.json &&
+			 !json_is_null(target.json))
+			decode_error(d, &target, "%s: the action reject takes no target",
+				     value_quoted(&target).s);
+	}
+	if (!rules.json || !json_array_size(rules.json))
+		decode_warning(d, &rules, "no rules: the route never matches");
+}
+
+const struct list route_list = {
+	.kind = KIND_ROUTE,
+	.size = sizeof(struct route),
+	.count_offset = offsetof(struct config, n_routes),
+	.max = MAX_ROUTES,
+	.table = &route_table,
+	.finish = finish_route,
+};

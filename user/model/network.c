@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Attributes that hold addresses, blocks of addresses and ports. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "decoder.h"
+#include "prefix.h"
+
+#define PORTS_MAX     64   /* ports and ranges of a frontend */
+#define ADDRESSES_MAX 256  /* addresses of a frontend */
+#define BLOCKS_MAX    4096 /* blocks of a source list */
+#define PORT_MAX      65535
+#define FORMAT_LEN    64
+
+static struct text quoted_text(const char *text, size_t len)
+{
+	struct text quote = {0};
+
+	text_append(&quote, "\"");
+	text_append_escaped(&quote, text, len);
+	text_append(&quote, "\"");
+	return quote;
+}
+
+/* ---- one address ---------------------------------------------------------------------- */
+
+static bool looks_like_host_name(const char *text)
+{
+	size_t letters = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789-._");
+
+	return *text && !text[letters] && text[strspn(text, "0123456789.")];
+}
+
+/* Neither any-address nor multicast: connect() would go to this host, or nowhere. */
+static bool is_unicast(const uint8_t address[16])
+{
+	static const uint8_t any[16];
+
+	if (address_is_mapped(address))
+		return address[12] != 0 && address[12] < 224;
+	return memcmp(address, any, sizeof(any)) && address[0] != 0xff;
+}
+
+static void decode_address(struct decoder *d, const struct attribute *a, const struct value *value,
+			   void *object)
+{
+	uint8_t *address = (uint8_t *)object + a->offset;
+	const char *text = decode_text(d, value), *problem = NULL;
+
+	if (!text)
+		return;
+	if (address_parse(text, address))
+		problem = looks_like_host_name(text)
+				  ? "is a host name, not supported by this version"
+				  : "is not an address";
+	else if (!is_unicast(address))
+		problem = "is not the address of a host";
+	if (problem)
+		decode_error(d, value, "%s %s, allowed: an IPv4 or IPv6 address",
+			     value_quoted(value).s, problem);
+}
+
+static json_t *encode_address(const struct attribute *a, const void *object)
+{
+	char text[FORMAT_LEN];
+
+	return json_string(
+		endpoint_format((const uint8_t *)object + a->offset, 0, text, sizeof(text)));
+}
+
+const struct type type_address = {decode_address, encode_address};
+
+/* ---- lists of blocks ------------------------------------------------------------------ */
+
+bool decode_prefix(struct decoder *d, const struct value *value, const char *text,
+		   struct prefix *prefix)
+{
+	struct text quote = quoted_text(text, strlen(text));
+	char network[FORMAT_LEN];
+
+	switch (prefix_scan(text, prefix)) {
+	case PREFIX_OK:
+		return true;
+	case PREFIX_HOST_BITS:
+		decode_error(d, value, "%s has bits set beyond its length, the network is %s",
+			     quote.s, prefix_format(prefix, network, sizeof(network)));
+		return false;
+	case PREFIX_COVERS_IPV4:
+		decode_error(d, value,
+			     "%s would hold every IPv4 address, too, allowed: 2000::/3 for the "
+			     "IPv6 Internet, 0.0.0.0/0 for IPv4",
+			     quote.s);
+		return false;
+	case PREFIX_BAD_LENGTH:
+		decode_error(d, value, "%s has a bad length, allowed: /0../32 of IPv4, /0../128",
+			     quote.s);
+		return false;
+	case PREFIX_NOT_AN_ADDRESS:
+		break;
+	}
+	decode_error(d, value, "%s is no address block, allowed: an address or CIDR block",
+		     quote.s);
+	return false;
+}
+
+static void sort_prefixes(struct prefix_list *list)
+{
+	size_t kept = 0;
+
+	qsort(list->v, list->n, sizeof(*list->v), prefix_compare);
+	for (size_t i = 0; i < list->n; i++)
+		if (!kept || prefix_compare(&list->v[kept - 1], &list->v[i]))
+			list->v[kept++] = list->v[i];
+	list->n = kept;
+}
+
+static void refuse_list(struct decoder *d, const struct value *value, const char *quote,
+			const char *what, size_t max, bool full)
+{
+	decode_error(d, value, "%s%s%s, allowed: a list of 1..%zu %s, null", quote,
+		     *quote ? " " : "", what, max, full ? "addresses" : "addresses or CIDR blocks");
+}
+
+static void decode_prefix_list(struct decoder *d, const struct attribute *a,
+			       const struct value *value, void *object, size_t max, bool full)
+{
+	struct prefix_list *list = (struct prefix_list *)((char *)object + a->offset);
+	size_t n = json_array_size(value->json);
+
+	list->set = true;
+	if (!json_is_array(value->json))
+		return refuse_list(d, value, value_quoted(value).s, "is not a list", max, full);
+	if (!n || n > max)
+		return refuse_list(d, value, "", n ? "is too long" : "is empty", max, full);
+	list->v = decode_alloc(d, n, sizeof(*list->v));
+	for (size_t i = 0; i < n && list->v; i++) {
+		struct value item = value_item(value, i);
+		const char *text = decode_text(d, &item);
+		struct prefix *prefix = &list->v[list->n];
+
+		if (!text || !decode_prefix(d, &item, text, prefix))
+			continue;
+		list->n++;
+		if (full && prefix->length != 128)
+			decode_error(d, &item, "%s is a block, allowed: a full address",
+				     value_quoted(&item).s);
+	}
+	if (list->v)
+		sort_prefixes(list);
+}
+
+static void decode_prefixes(struct decoder *d, const struct attribute *a, const struct value *value,
+			    void *object)
+{
+	decode_prefix_list(d, a, value, object, BLOCKS_MAX, false);
+}
+
+static void decode_addresses(struct decoder *d, const struct attribute *a,
+			     const struct value *value, void *object)
+{
+	decode_prefix_list(d, a, value, object, ADDRESSES_MAX, true);
+}
+
+static json_t *encode_prefixes(const struct attribute *a, const void *object)
+{
+	const struct prefix_list *list = (const void *)((const char *)object + a->offset);
+	json_t *json = list->set ? json_array() : NULL;
+	char text[FORMAT_LEN];
+
+	for (size_t i = 0; i < list->n; i++) {
+		prefix_format(&list->v[i], text, sizeof(text));
+		if (json_array_append_new(json, json_string(text))) {
+			json_decref(json);
+			return NULL;
+		}
+	}
+	return json;
+}
+
+const struct type type_prefixes = {decode_prefixes, encode_prefixes};
+const struct type type_addresses = {decode_addresses, encode_prefixes};
+
+/* ---- ports ---------------------------------------------------------------------------- */
+
+/* Reads a port and returns what follows, or NULL. */
+static const char *scan_port(const char *text, uint16_t *port)
+{
+	size_t digits = strspn(text, "0123456789");
+	long number = digits && digits <= 5 ? atol(text) : 0;
+
+	*port = number;
+	return *text != '0' && number >= 1 && number <= PORT_MAX ? text + digits : NULL;
+}
+
+/* "443" or "8000-8100", spaces around it allowed, up to a comma or the end. */
+static const char *scan_range(const char *text, struct port_range *range)
+{
+	text = scan_port(text + strspn(text, " "), &range->first);
+	range->last = range->first;
+	if (text && *text == '-')
+		text = scan_port(text + 1, &range->last);
+	if (!text || range->last < range->first)
+		return NULL;
+	text += strspn(text, " ");
+	return !*text || *text == ',' ? text : NULL;
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct port_range *left = a, *right = b;
+
+	return (int)left->first - (int)right->first;
+}
+
+static void check_overlap(struct decoder *d, const struct value *value, struct port_range *ranges,
+			  size_t n)
+{
+	qsort(ranges, n, sizeof(*ranges), compare_ranges);
+	for (size_t i = 1; i < n; i++)
+		if (ranges[i].first <= ranges[i - 1].last) {
+			decode_error(d, value, "%s has port %u twice", value_quoted(value).s,
+				     ranges[i].first);
+			return;
+		}
+}
+
+/* Returns how many ranges there are, 0 after adding a problem. */
+static size_t parse_ports(struct decoder *d, const struct value *value, const char *text,
+			  struct port_range ranges[PORTS_MAX])
+{
+	const char *next;
+	size_t n = 0;
+
+	do {
+		size_t len = strcspn(text, ",");
+
+		if (n == PORTS_MAX) {
+			decode_error(d, value,
+				     "too many ports, allowed: at most %d ports or ranges",
+				     PORTS_MAX);
+			return 0;
+		}
+		next = scan_range(text, &ranges[n++]);
+		if (!next) {
+			decode_error(d, value,
+				     "%s is no port, allowed: 1..65535, ranges and lists of "
+				     "them such as \"80,8000-8100\"",
+				     quoted_text(text, len).s);
+			return 0;
+		}
+		text = next + (*next == ',');
+	} while (*next);
+	check_overlap(d, value, ranges, n);
+	return n;
+}
+
+static void decode_ports(struct decoder *d, const struct attribute *a, const struct value *value,
+			 void *object)
+{
+	struct frontend *frontend = object;
+	struct port_range ranges[PORTS_MAX];
+	struct text number = {0};
+	const char *text;
+	size_t n;
+
+	if (json_is_integer(value->json)) {
+		text_append_value(&number, value->json);
+		text = number.s;
+	} else {
+		text = decode_text(d, value);
+	}
+	n = text ? parse_ports(d, value, text, ranges) : 0;
+	frontend->ports = n ? decode_alloc(d, n, sizeof(*ranges)) : NULL;
+	if (!frontend->ports)
+		return;
+	memcpy(frontend->ports, ranges, n * sizeof(*ranges));
+	frontend->n_ports = n;
+}
+
+static json_t *encode_ports(const struct attribute *a, const void *object)
+{
+	const struct frontend *frontend = object;
+	struct text text = {0};
+
+	for (size_t i = 0; i < frontend->n_ports; i++) {
+		const struct port_range *range = &frontend->ports[i];
+
+		text_append(&text, "%s%u", i ? "," : "", range->first);
+		if (range->last != range->first)
+			text_append(&text, "-%u", range->last);
+	}
+	return json_string(text.s);
+}
+
+const struct type type_ports = {decode_ports, encode_ports};

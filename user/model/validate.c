@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Checks that span objects. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "decoder.h"
+#include "prefix.h"
+
+static bool is_all(const char *zone)
+{
+	return !zone || !strcmp(zone, "all");
+}
+
+static void check_zone(struct decoder *d, const struct value *root)
+{
+	struct value zone = value_member(root, "zone");
+
+	if (d->config->zone && is_all(d->config->zone))
+		decode_error(d, &zone,
+			     "\"all\" is of objects, allowed: the name of this instance's "
+			     "zone, null");
+}
+
+static void check_server_count(struct decoder *d, const struct value *root)
+{
+	struct value farms = value_member(root, "farms");
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->config->n_farms; i++)
+		n += d->config->farms[i].n_servers;
+	if (n > MAX_SERVERS)
+		decode_error(d, &farms, "%zu servers in all farms, allowed: at most %d", n,
+			     MAX_SERVERS);
+}
+
+/* ---- frontends lead somewhere ---------------------------------------------------------- */
+
+struct tally {
+	size_t routes, routes_with_rules;
+};
+
+static void check_frontend_routes(struct decoder *d, const struct value *value,
+				  const struct frontend *frontend, const struct tally *tally)
+{
+	struct value default_farm = value_member(value, "default_farm");
+
+	if (!frontend->default_farm && !tally->routes_with_rules)
+		decode_error(d, &default_farm,
+			     "is missing, a frontend needs one or a route with rules");
+	if (tally->routes > ROUTES_PER_FRONTEND)
+		decode_error(d, value, "%zu routes, allowed: at most %d", tally->routes,
+			     ROUTES_PER_FRONTEND);
+}
+
+static void check_routes(struct decoder *d, const struct value *root)
+{
+	struct value frontends = value_member(root, "frontends");
+	const struct config *config = d->config;
+	struct tally *tallies = decode_alloc(d, config->n_frontends, sizeof(*tallies));
+
+	for (size_t i = 0; i < config->n_routes && tallies; i++) {
+		const struct route *route = &config->routes[i];
+
+		if (!route->frontend || route->frontend == &d->no_frontend)
+			continue;
+		tallies[route->frontend - config->frontends].routes++;
+		tallies[route->frontend - config->frontends].routes_with_rules +=
+			route->n_rules > 0;
+	}
+	for (size_t i = 0; i < config->n_frontends && tallies; i++) {
+		struct value frontend = value_item(&frontends, i);
+
+		check_frontend_routes(d, &frontend, &config->frontends[i], &tallies[i]);
+	}
+	if (!config->n_frontends && !json_array_size(frontends.json))
+		decode_warning(d, &frontends, "no frontends: no connection is accepted");
+	free(tallies);
+}
+
+/* ---- no port twice --------------------------------------------------------------------- */
+
+/* The first port both have, 0 if there is none. Both lists ascend. */
+static uint16_t common_port(const struct frontend *a, const struct frontend *b)
+{
+	size_t i = 0, j = 0;
+
+	while (i < a->n_ports && j < b->n_ports) {
+		const struct port_range *left = &a->ports[i], *right = &b->ports[j];
+
+		if (left->last < right->first)
+			i++;
+		else if (right->last < left->first)
+			j++;
+		else
+			return left->first > right->first ? left->first : right->first;
+	}
+	return 0;
+}
+
+static bool share_address(const struct frontend *a, const struct frontend *b)
+{
+	const struct prefix_list *left = &a->dedicated_ipfo, *right = &b->dedicated_ipfo;
+	size_t i = 0, j = 0;
+
+	if (!left->set || !right->set)
+		return true;
+	while (i < left->n && j < right->n) {
+		int order = prefix_compare(&left->v[i], &right->v[j]);
+
+		if (!order)
+			return true;
+		if (order < 0)
+			i++;
+		else
+			j++;
+	}
+	return false;
+}
+
+static bool share_zone(const struct frontend *a, const struct frontend *b)
+{
+	return is_all(a->zone) || is_all(b->zone) || !strcmp(a->zone, b->zone);
+}
+
+/* A port that both would bind, 0 if there is none. */
+static uint16_t conflict(const struct frontend *a, const struct frontend *b)
+{
+	uint16_t port = a->disabled || b->disabled ? 0 : common_port(a, b);
+
+	return port && share_zone(a, b) && share_address(a, b) ? port : 0;
+}
+
+static void check_ports(struct decoder *d, const struct value *root)
+{
+	struct value frontends = value_member(root, "frontends");
+	const struct frontend *v = d->config->frontends;
+
+	for (size_t i = 1; i < d->config->n_frontends; i++) {
+		for (size_t j = 0; j < i; j++) {
+			struct value frontend = value_item(&frontends, i);
+			struct value value = value_member(&frontend, "port");
+			uint16_t port = conflict(&v[i], &v[j]);
+
+			if (!port)
+				continue;
+			decode_error(d, &value,
+				     "%u belongs to the frontend %s in line %d on the same address",
+				     port, v[j].o.name ? v[j].o.name : "?", v[j].o.line);
+			break;
+		}
+	}
+}
+
+void config_validate(struct decoder *d, const struct value *root)
+{
+	check_zone(d, root);
+	check_server_count(d, root);
+	check_routes(d, root);
+	check_ports(d, root);
+}
