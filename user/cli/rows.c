@@ -6,6 +6,8 @@
 #include "cli.h"
 #include "rows.h"
 
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+
 /* ---- parts of rows ------------------------------------------------------------------- */
 
 json_t *json_endpoint(const uint8_t address[16], uint16_t port)
@@ -90,9 +92,9 @@ static void frontend_stats_set(json_t *row, const struct frontend_stats *stats)
 	set_integer(row, "refused", stats->refused);
 	set_integer(row, "to_default_farm", stats->default_farm);
 	set_bytes(row, stats->bytes);
-	for (int i = VERDICT_TLS; i < VERDICT_MAX; i++)
+	for (int i = VERDICT_TLS; i < (int)COUNT(stats->verdicts); i++)
 		set_integer(verdicts, verdict_name(i), stats->verdicts[i]);
-	for (int i = PATH_PACKET; i < PATH_MAX; i++)
+	for (int i = PATH_PACKET; i < (int)COUNT(stats->paths); i++)
 		set_integer(paths, path_name(i), stats->paths[i]);
 	json_object_set_new(row, "verdicts", verdicts);
 	json_object_set_new(row, "paths", paths);

@@ -4,6 +4,8 @@
 #include "rows.h"
 #include "snapshot.h"
 
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+
 static const struct column counter_columns[] = {COLUMN("name", "COUNTER"), COLUMN("value", "VALUE"),
 						COLUMN("help", "MEANING"), COLUMNS_END};
 static const struct column verdict_columns[] = {COLUMN("verdict", "HELLO"),
@@ -69,7 +71,8 @@ static json_t *verdict_rows(const struct view *view)
 {
 	json_t *rows = json_array();
 
-	for (int verdict = VERDICT_TLS; verdict < VERDICT_MAX; verdict++) {
+	for (int verdict = VERDICT_TLS;
+	     verdict < (int)COUNT(((struct frontend_stats *)0)->verdicts); verdict++) {
 		json_int_t sum = 0;
 
 		for (uint32_t id = 1; id <= MAX_FRONTENDS; id++)
@@ -84,7 +87,8 @@ static json_t *path_rows(const struct view *view)
 {
 	json_t *rows = json_array();
 
-	for (int path = PATH_PACKET; path < PATH_MAX; path++) {
+	for (int path = PATH_PACKET; path < (int)COUNT(((struct frontend_stats *)0)->paths);
+	     path++) {
 		json_int_t sum = 0;
 
 		for (uint32_t id = 1; id <= MAX_FRONTENDS; id++)

@@ -11,8 +11,7 @@
 #include <stdint.h>
 
 #include "../../bpf/model.h"
-
-#define PIN_ROOT "/sys/fs/bpf/alpnlb"
+#include "pin.h"
 
 /* An array map in memory: `rows` of `stride` bytes each. */
 struct view_map {
