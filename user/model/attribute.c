@@ -293,23 +293,26 @@ static void decode_name(struct decoder *d, const struct attribute *a, const stru
 
 const struct type type_name = {decode_name, encode_string};
 
+static void refuse_name(struct decoder *d, const struct attribute *a, const struct value *value,
+			bool unsupported)
+{
+	struct text allowed = {0};
+
+	names_list(a->names, &allowed);
+	decode_error(d, value, "%s is %s, allowed: %s%s", value_quoted(value).s,
+		     unsupported ? NOT_BY_THIS_VERSION : "unknown", allowed.s, or_null(a));
+}
+
 static void decode_enum(struct decoder *d, const struct attribute *a, const struct value *value,
 			void *object)
 {
 	const char *text = decode_text(d, value);
 	const struct name *name = text ? names_find(a->names, text) : NULL;
-	const char *what = name ? NOT_BY_THIS_VERSION : "unknown";
-	struct text allowed = {0};
 
-	if (!text)
-		return;
-	if (name && name->use == NAME_ALLOWED) {
+	if (name && name->use == NAME_ALLOWED)
 		store(a, object, name->value);
-		return;
-	}
-	names_list(a->names, &allowed);
-	decode_error(d, value, "%s is %s, allowed: %s%s", value_quoted(value).s, what, allowed.s,
-		     or_null(a));
+	else if (text)
+		refuse_name(d, a, value, name);
 }
 
 static json_t *encode_enum(const struct attribute *a, const void *object)
@@ -422,16 +425,22 @@ static void decode_member(struct decoder *d, const struct attribute *a, const st
 		decode_warning(d, value, "stored, not acted on by this version");
 }
 
+static void refuse_object(struct decoder *d, const struct value *value, const struct table *table)
+{
+	struct text allowed = {0};
+
+	list_keys(table, &allowed);
+	decode_error(d, value, "%s is not a mapping, allowed: a mapping with the keys %s",
+		     value_quoted(value).s, allowed.s);
+}
+
 bool decode_object(struct decoder *d, const struct value *value, const struct table *table,
 		   void *object)
 {
 	struct value members[TABLE_MAX];
-	struct text allowed = {0};
 
 	if (!json_is_object(value->json)) {
-		list_keys(table, &allowed);
-		decode_error(d, value, "%s is not a mapping, allowed: a mapping with the keys %s",
-			     value_quoted(value).s, allowed.s);
+		refuse_object(d, value, table);
 		return false;
 	}
 	assign_members(d, value, table, members);

@@ -12,15 +12,15 @@ static void decode_protocol(struct decoder *d, const struct value *value, const 
 			    struct pattern *pattern)
 {
 	const struct name *name = names_find(&protocol_names, text);
-	struct text quote = {0}, allowed = {0};
+	struct text allowed = {0};
 
 	if (name) {
 		pattern->protocols = name->value;
 		return;
 	}
-	text_append_escaped(&quote, text, strlen(text));
 	names_list(&protocol_names, &allowed);
-	decode_error(d, value, "\"%s\" is no protocol, allowed: %s", quote.s, allowed.s);
+	decode_error(d, value, "%s is no protocol, allowed: %s", text_quoted(text, strlen(text)).s,
+		     allowed.s);
 }
 
 /* What makes a pattern one that no server name can match, or NULL. */
@@ -41,18 +41,19 @@ static void decode_sni(struct decoder *d, const struct value *value, enum match 
 {
 	bool whole_end = match == MATCH_IS || match == MATCH_IN || match == MATCH_ENDSWITH;
 	const char *mistake = sni_mistake(pattern->text);
-	struct text quote = {0};
 
-	text_append_escaped(&quote, pattern->text, pattern->len);
+	if (mistake) {
+		decode_error(d, value, "%s: %s", text_quoted(pattern->text, pattern->len).s,
+			     mistake);
+		return;
+	}
 	for (char *c = pattern->text; *c; c++)
 		if (*c >= 'A' && *c <= 'Z')
 			*c += 'a' - 'A';
-	if (whole_end && pattern->len && pattern->text[pattern->len - 1] == '.')
+	if (whole_end && pattern->text[pattern->len - 1] == '.')
 		pattern->text[--pattern->len] = '\0';
 	if (!pattern->len)
-		mistake = "nothing is left without the trailing dot";
-	if (mistake)
-		decode_error(d, value, "\"%s\": %s", quote.s, mistake);
+		decode_error(d, value, "\".\": nothing is left without the trailing dot");
 }
 
 /* One pattern of a rule; `text` is the value, or an item of its comma list. */

@@ -12,16 +12,6 @@
 #define PORT_MAX      65535
 #define FORMAT_LEN    64
 
-static struct text quoted_text(const char *text, size_t len)
-{
-	struct text quote = {0};
-
-	text_append(&quote, "\"");
-	text_append_escaped(&quote, text, len);
-	text_append(&quote, "\"");
-	return quote;
-}
-
 /* ---- one address ---------------------------------------------------------------------- */
 
 static bool looks_like_host_name(const char *text)
@@ -73,35 +63,40 @@ const struct type type_address = {decode_address, encode_address};
 
 /* ---- lists of blocks ------------------------------------------------------------------ */
 
-bool decode_prefix(struct decoder *d, const struct value *value, const char *text,
-		   struct prefix *prefix)
+static void refuse_prefix(struct decoder *d, const struct value *value, const char *quote,
+			  enum prefix_scan why, const struct prefix *prefix)
 {
-	struct text quote = quoted_text(text, strlen(text));
 	char network[FORMAT_LEN];
 
-	switch (prefix_scan(text, prefix)) {
-	case PREFIX_OK:
-		return true;
+	switch (why) {
 	case PREFIX_HOST_BITS:
 		decode_error(d, value, "%s has bits set beyond its length, the network is %s",
-			     quote.s, prefix_format(prefix, network, sizeof(network)));
-		return false;
+			     quote, prefix_format(prefix, network, sizeof(network)));
+		break;
 	case PREFIX_COVERS_IPV4:
 		decode_error(d, value,
 			     "%s would hold every IPv4 address, too, allowed: 2000::/3 for the "
 			     "IPv6 Internet, 0.0.0.0/0 for IPv4",
-			     quote.s);
-		return false;
+			     quote);
+		break;
 	case PREFIX_BAD_LENGTH:
 		decode_error(d, value, "%s has a bad length, allowed: /0../32 of IPv4, /0../128",
-			     quote.s);
-		return false;
-	case PREFIX_NOT_AN_ADDRESS:
+			     quote);
 		break;
+	default:
+		decode_error(d, value, "%s is no address block, allowed: an address or CIDR block",
+			     quote);
 	}
-	decode_error(d, value, "%s is no address block, allowed: an address or CIDR block",
-		     quote.s);
-	return false;
+}
+
+bool decode_prefix(struct decoder *d, const struct value *value, const char *text,
+		   struct prefix *prefix)
+{
+	enum prefix_scan why = prefix_scan(text, prefix);
+
+	if (why != PREFIX_OK)
+		refuse_prefix(d, value, text_quoted(text, strlen(text)).s, why, prefix);
+	return why == PREFIX_OK;
 }
 
 static void sort_prefixes(struct prefix_list *list)
@@ -246,7 +241,7 @@ static size_t parse_ports(struct decoder *d, const struct value *value, const ch
 			decode_error(d, value,
 				     "%s is no port, allowed: 1..65535, ranges and lists of "
 				     "them such as \"80,8000-8100\"",
-				     quoted_text(text, len).s);
+				     text_quoted(text, len).s);
 			return 0;
 		}
 		text = next + (*next == ',');

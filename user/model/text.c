@@ -49,6 +49,16 @@ void text_append_escaped(struct text *text, const char *s, size_t len)
 		text_append(text, "...");
 }
 
+struct text text_quoted(const char *s, size_t len)
+{
+	struct text text = {0};
+
+	text_append(&text, "\"");
+	text_append_escaped(&text, s, len);
+	text_append(&text, "\"");
+	return text;
+}
+
 void text_append_value(struct text *text, const json_t *value)
 {
 	switch (json_typeof(value)) {

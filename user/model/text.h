@@ -17,6 +17,9 @@ __attribute__((format(printf, 2, 3))) void text_append(struct text *text, const 
 /* Appends `s` with control characters escaped, cut after 40 bytes or so. */
 void text_append_escaped(struct text *text, const char *s, size_t len);
 
+/* The same in quotes, as a text of its own. */
+struct text text_quoted(const char *s, size_t len);
+
 /* Appends a value as a message quotes it: "text", 17, true, null, a list, a mapping. */
 void text_append_value(struct text *text, const json_t *value);
 

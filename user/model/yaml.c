@@ -161,30 +161,39 @@ static uint32_t find_unsafe(const char *s, size_t len, bool *found)
 
 /* ---- building the tree ---------------------------------------------------------------- */
 
-/* Where the next value goes. */
-static struct value next_place(const struct parser *p)
+static bool expects_key(const struct parser *p)
 {
 	const struct frame *frame = p->depth ? &p->frames[p->depth - 1] : NULL;
 
-	return (struct value){
-		.parent = frame ? &frame->place : NULL,
-		.key = frame ? frame->key : NULL,
-		.index = frame && !frame->key ? json_array_size(frame->container) : 0,
-	};
+	return frame && json_is_object(frame->container) && !frame->key;
+}
+
+/* Where the next value goes; a key that is still to come is a matter of its mapping. */
+static struct value next_place(const struct parser *p, const struct lines *lines)
+{
+	const struct frame *frame = p->depth ? &p->frames[p->depth - 1] : NULL;
+	struct value place = expects_key(p) ? frame->place : (struct value){0};
+
+	place.lines = lines;
+	if (!frame || expects_key(p))
+		return place;
+	place.parent = &frame->place;
+	place.key = frame->key;
+	place.index = frame->key ? 0 : json_array_size(frame->container);
+	return place;
 }
 
 __attribute__((format(printf, 3, 4))) static void parse_error(struct parser *p, int line,
 							      const char *format, ...)
 {
 	struct lines lines = {.line = line};
-	struct value place = next_place(p);
+	struct value place = next_place(p, &lines);
 	struct text text = {0};
 	va_list ap;
 
 	va_start(ap, format);
 	vsnprintf(text.s, sizeof(text.s), format, ap);
 	va_end(ap);
-	place.lines = &lines;
 	value_error(p->problems, &place, "%s", text.s);
 }
 
@@ -270,16 +279,9 @@ static void forget_key(struct parser *p)
 	p->frames[p->depth - 1].key = NULL;
 }
 
-static bool expects_key(const struct parser *p)
-{
-	const struct frame *frame = p->depth ? &p->frames[p->depth - 1] : NULL;
-
-	return frame && json_is_object(frame->container) && !frame->key;
-}
-
 static int open_container(struct parser *p, json_t *container, int line)
 {
-	struct value place = next_place(p);
+	struct value place;
 	struct lines *lines;
 
 	if (expects_key(p) || p->depth > DEPTH_MAX) {
@@ -293,7 +295,8 @@ static int open_container(struct parser *p, json_t *container, int line)
 	lines = add_value(p, container, line);
 	if (!lines)
 		return -EINVAL;
-	place.lines = lines;
+	place = next_place(p, lines);
+	place.index -= place.parent && !place.key; /* it has just been appended */
 	p->frames[p->depth++] = (struct frame){
 		.place = place,
 		.container = container,
