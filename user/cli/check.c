@@ -8,7 +8,7 @@
 
 static const struct column frontend_columns[] = {
 	COLUMN("name", "FRONTEND"),
-	COLUMN("addresses", "ADDRESSES"),
+	COLUMN_AS(FORMAT_ADDRESSES, "addresses", "ADDRESSES"),
 	COLUMN("ports", "PORTS"),
 	COLUMN("path", "PATH"),
 	COLUMN_AS(FORMAT_MILLISECONDS, "hello_timeout_ms", "HELLO TIMEOUT"),

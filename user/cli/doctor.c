@@ -272,7 +272,7 @@ static bool instance_known(const char *root, const char *name)
 static void check_instance(json_t *rows, const char *name)
 {
 	bool alive = control_alive(name), pinned = instance_known(PIN_ROOT, name);
-	char check[64];
+	char check[300];
 
 	snprintf(check, sizeof(check), "instance %s", name);
 	if (alive && !pinned)

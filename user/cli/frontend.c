@@ -8,7 +8,7 @@ static const struct column columns[] = {
 	COLUMN("name", "NAME"),
 	DETAIL("display_name", "DISPLAY NAME"),
 	DETAIL("zone", "ZONE"),
-	COLUMN("addresses", "ADDRESSES"),
+	COLUMN_AS(FORMAT_ADDRESSES, "addresses", "ADDRESSES"),
 	COLUMN("ports", "PORTS"),
 	COLUMN("path", "PATH"),
 	COLUMN("default_farm", "DEFAULT FARM"),

@@ -55,14 +55,17 @@ static void unmap_rows(struct view_map *map)
 	map->rows = NULL;
 }
 
+/*
+ * Not with BPF_F_RDONLY: mmap() takes VM_SHARED away from a file that is not open for
+ * writing, and the kernel then refuses to map the array (bpf_map_mmap()).
+ */
 static int open_pinned(const char *instance, const char *name)
 {
-	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = BPF_F_RDONLY);
 	char path[256];
 	int fd;
 
 	snprintf(path, sizeof(path), PIN_ROOT "/%s/%s", instance, name);
-	fd = bpf_obj_get_opts(path, &opts);
+	fd = bpf_obj_get(path);
 	return fd < 0 ? -errno : fd;
 }
 
