@@ -29,9 +29,10 @@
  */
 #define HELLO_MAX_BODY (2 + 32 + 1 + 32 + 2 + 65534 + 1 + 255 + 2 + 65535)
 
-#define SNI_MAX	 255 /* as OpenSSL: TLSEXT_MAXLEN_host_name */
-#define ALPN_MAX 120 /* bytes of the offered list kept in the kernel; a longer list asks the daemon */
-#define WORD_PAD 8   /* strings are compared in 8-byte words, which may read past their end */
+#define SNI_MAX	       255 /* as OpenSSL: TLSEXT_MAXLEN_host_name */
+#define ALPN_MAX                                                                                   \
+	120	   /* bytes of the offered list kept in the kernel; a longer list asks the daemon */
+#define WORD_PAD 8 /* strings are compared in 8-byte words, which may read past their end */
 
 /* What the first bytes of a client turned out to be. */
 enum verdict {
@@ -75,26 +76,28 @@ enum {
  * All zero is a parser that has seen nothing. See hello.h.
  */
 struct hello {
-	__u32 skip;	    /* bytes to pass over before the field being collected */
-	__u32 collect;	    /* bytes of that field still to come */
-	__u32 body_left;    /* bytes of the handshake message not yet consumed */
-	__u32 field;	    /* the field's bytes so far, big-endian */
-	__u32 size;	    /* bytes the client has sent so far, as seen by the parser */
-	__u16 record_left;  /* bytes left in the current TLS record */
-	__u16 ext_left;	    /* bytes left in the current extension or list */
-	__u16 version;	    /* legacy_version, then the highest of supported_versions */
-	__u16 flags;	    /* HELLO_* */
-	__u16 record_field; /* the record header's length field so far, big-endian */
-	__u16 alpn_len;	    /* bytes of `alpn` in use */
-	__u8 record_have;   /* bytes of the record header read so far */
-	__u8 state;	    /* enum hello_state */
-	__u8 verdict;	    /* enum verdict */
-	__u8 sni_len;	    /* bytes of `sni` in use, a trailing dot left out */
-	__u8 text;	    /* plain protocols still possible, see hello.h */
-	__u8 have;	    /* bytes of the current name or text read so far */
-	__u8 pad[2];
+	__u64 field;	   /* the bytes so far of the number being collected, big-endian */
+	__u64 seen;	   /* bit n: extension type n was present (types below 64) */
+	__u32 skip;	   /* bytes to pass over before the field being collected */
+	__u32 collect;	   /* bytes of that field still to come */
+	__u32 body_left;   /* bytes of the handshake message not yet consumed */
+	__u32 size;	   /* bytes of the handshake message, its 4-byte header left out */
+	__u32 alpn_at;	   /* where the offered list begins in the message, header left out */
+	__u16 alpn_size;   /* bytes of the offered list; more than alpn_len when it was cut */
+	__u16 alpn_len;	   /* bytes of `alpn` in use */
+	__u16 list_left;   /* bytes left in the list being read */
+	__u16 record_left; /* bytes left in the current TLS record */
+	__u16 version;	   /* legacy_version, then the highest known of supported_versions */
+	__u16 flags;	   /* HELLO_* */
+	__u8 record[3];	   /* how much of the record header was read; its length field */
+	__u8 state;	   /* enum hello_state */
+	__u8 verdict;	   /* enum verdict */
+	__u8 text;	   /* TEXT_*: plain protocols still possible */
+	__u8 have;	   /* bytes of the current name or text read so far */
+	__u8 sni_len;	   /* bytes of `sni` in use */
+	/* The verifier wants room for 255 + 255 bytes behind sni and 127 + 127 behind alpn. */
+	__u8 sni[SNI_MAX + 1 + WORD_PAD]; /* lower case, no trailing dot, zero padded */
 	__u8 alpn[ALPN_MAX + WORD_PAD];	  /* offered names, each behind its length byte */
-	__u8 sni[SNI_MAX + 1 + WORD_PAD]; /* lower case, no trailing dot */
 };
 _Static_assert(sizeof(struct hello) % 8 == 0, "struct hello has no hidden padding");
 
@@ -111,7 +114,7 @@ enum action {
 	ACTION_REJECT,
 };
 
-enum path {
+enum path_kind {
 	PATH_AUTO = 0,
 	PATH_PACKET,
 	PATH_SOCKMAP,
@@ -128,33 +131,35 @@ enum balance {
 
 enum {
 	FRONTEND_EXISTS = 1 << 0,
-	FRONTEND_NEEDS_HELLO = 1 << 1,	  /* some route reads what the client sends */
-	FRONTEND_ANCHOR_SNI = 1 << 2,	  /* some route is indexed by a whole SNI */
-	FRONTEND_ANCHOR_SUFFIX = 1 << 3,  /* ... by the end of an SNI, see suffix_lengths */
-	FRONTEND_ANCHOR_ALPN = 1 << 4,	  /* ... by an ALPN name */
-	FRONTEND_ANCHOR_SOURCE = 1 << 5,  /* ... by a source prefix, see source_lengths */
-	FRONTEND_ALLOW_LIST = 1 << 6,	  /* the source list allows; without it, it denies */
+	FRONTEND_NEEDS_HELLO = 1 << 1,	 /* some route reads what the client sends */
+	FRONTEND_ANCHOR_SNI = 1 << 2,	 /* some route is indexed by a whole SNI */
+	FRONTEND_ANCHOR_SUFFIX = 1 << 3, /* ... by the end of an SNI, see suffix_lengths */
+	FRONTEND_ANCHOR_ALPN = 1 << 4,	 /* ... by an ALPN name */
+	FRONTEND_ANCHOR_SOURCE = 1 << 5, /* ... by a source prefix, see source_lengths */
+	FRONTEND_ALLOW_LIST = 1 << 6,	 /* the source list allows; without it, it denies */
 };
 
 #define SOURCE_LENGTHS_MAX 32
 
 struct frontend_row {
-	__u64 suffix_lengths[4];		/* bit n: some suffix pattern has n bytes */
+	__u64 suffix_lengths[4];		 /* bit n: some suffix pattern has n bytes */
 	__u8 source_lengths[SOURCE_LENGTHS_MAX]; /* prefix lengths in use, 0..128 */
 	__u32 source_lengths_count;
-	__u32 flags;		/* FRONTEND_* */
-	__u32 default_farm;	/* farm id, 0 = none */
-	__u32 path;		/* enum path */
-	__u32 plain_first;	/* candidates that no anchor leads to: first, count */
+	__u32 anchor_mask;  /* slots of the anchors table - 1 */
+	__u32 flags;	    /* FRONTEND_* */
+	__u32 default_farm; /* farm id, 0 = none */
+	__u32 path;	    /* enum path_kind */
+	__u32 plain_first;  /* candidates that no anchor leads to: first, count */
 	__u32 plain_count;
-	__u32 source_first;	/* patterns of allowedSource or deniedSource: first, count */
+	__u32 source_first; /* patterns of allowedSource or deniedSource: first, count */
 	__u32 source_count;
-	__u32 hello_timeout;	/* milliseconds */
-	__u32 connect_timeout;	/* milliseconds */
-	__u32 idle_timeout;	/* milliseconds, 0 = none */
-	__u32 max_connections;	/* 0 = no limit */
+	__u32 hello_timeout;   /* milliseconds */
+	__u32 connect_timeout; /* milliseconds */
+	__u32 idle_timeout;    /* milliseconds, 0 = none */
+	__u32 max_connections; /* 0 = no limit */
+	__u32 pad;
 };
-_Static_assert(sizeof(struct frontend_row) == 112, "shared with BPF");
+_Static_assert(sizeof(struct frontend_row) == 120, "shared with BPF");
 
 struct route_row {
 	__u32 action; /* enum action */
@@ -243,12 +248,12 @@ enum proxy_protocol {
 };
 
 struct server_row {
-	__u8 address[16];     /* IPv6, or IPv4 mapped into it (::ffff:a.b.c.d), RFC 4291 2.5.5.2 */
-	__be16 port;	      /* network order; 0 = the port the client came to */
+	__u8 address[16]; /* IPv6, or IPv4 mapped into it (::ffff:a.b.c.d), RFC 4291 2.5.5.2 */
+	__be16 port;	  /* network order; 0 = the port the client came to */
 	__u8 exists;
-	__u8 proxy_protocol;  /* enum proxy_protocol */
-	__u32 weight;	      /* 1..256 */
-	__u32 farm;	      /* farm id */
+	__u8 proxy_protocol; /* enum proxy_protocol */
+	__u32 weight;	     /* 1..256 */
+	__u32 farm;	     /* farm id */
 	__u32 pad;
 };
 _Static_assert(sizeof(struct server_row) == 32, "shared with BPF");
@@ -294,29 +299,29 @@ enum conn_state {
 #define FLOW_BYTES    (FLOW_REDIRECT - 1)
 
 struct conn {
+	struct hello hello; /* first: see the note inside it */
 	__u64 flow[2];	    /* by side: FLOW_REDIRECT | bytes received */
 	__u64 resume[2];    /* by side: bytes redirected when the program stopped, see throttle */
-	__u64 extra[2];	    /* by side: bytes the worker wrote to the *other* leg by itself (PROXY) */
-	__u64 accepted;	    /* CLOCK_MONOTONIC, nanoseconds */
-	__u8 client[16];    /* IPv6, or IPv4 mapped */
-	__u8 local[16];	    /* address the client connected to, likewise */
-	__u8 server[16];    /* address of the chosen server, likewise */
+	__u64 extra[2];	 /* by side: bytes the worker wrote to the *other* leg by itself (PROXY) */
+	__u64 accepted;	 /* CLOCK_MONOTONIC, nanoseconds */
+	__u8 client[16]; /* IPv6, or IPv4 mapped */
+	__u8 local[16];	 /* address the client connected to, likewise */
+	__u8 server[16]; /* address of the chosen server, likewise */
 	__be16 client_port; /* network order, as the next two */
 	__be16 local_port;
 	__be16 server_port;
-	__u8 path;	/* enum path, PATH_AUTO until it is chosen */
-	__u8 action;	/* enum action of the decision */
-	__u32 state;	/* enum conn_state */
+	__u8 path;   /* enum path_kind, PATH_AUTO until it is chosen */
+	__u8 action; /* enum action of the decision */
+	__u32 state; /* enum conn_state */
 	__u32 worker;
 	__u32 frontend_id;
 	__u32 route_id; /* 0 = default farm */
 	__u32 farm_id;
 	__u32 server_id;
-	__u32 serial;  /* changes whenever the slot is reused */
+	__u32 serial;	     /* changes whenever the slot is reused */
 	__u8 proxy_protocol; /* enum proxy_protocol of the server */
 	__u8 throttled[2];   /* by side: the program stopped redirecting */
 	__u8 pad;
-	struct hello hello;
 };
 _Static_assert(sizeof(struct conn) % 8 == 0, "shared with BPF");
 
@@ -331,35 +336,35 @@ struct throttle_event {
 /* ---- counters ------------------------------------------------------------------------ */
 
 /* Totals of the instance: one __u64 each in the map `counters`. */
-#define COUNTERS(X)                                                                              \
-	X(ACCEPTED, "accepted", "connections accepted")                                          \
-	X(CLOSED, "closed", "connections that ended, in any way")                                \
-	X(REFUSED_SOURCE, "refused_source", "closed: source not allowed by the frontend")        \
-	X(REFUSED_LIMIT, "refused_limit", "closed: no connection slot or file descriptor left")  \
-	X(REJECTED, "rejected", "closed by a reject route")                                      \
-	X(NO_FARM, "no_farm", "closed: no route matched and no default farm")                    \
-	X(NO_SERVER, "no_server", "closed: the farm has no server to choose")                    \
-	X(CONNECT_FAILED, "connect_failed", "closed: every server tried failed")                 \
-	X(RETRIES, "retries", "connects repeated on another server")                             \
-	X(HELLO_TIMEOUTS, "hello_timeouts", "no decision within the hello timeout")              \
-	X(IDLE_TIMEOUTS, "idle_timeouts", "closed: idle for longer than the idle timeout")       \
-	X(CLIENT_GONE, "client_gone", "client left before a server was connected")               \
-	X(CLIENT_RESETS, "client_resets", "connections the client reset")                        \
-	X(SERVER_RESETS, "server_resets", "connections the server reset")                        \
-	X(ASKED, "asked", "decisions left to the daemon")                                        \
-	X(THROTTLED, "throttled", "times a reader was too slow for redirection")                 \
-	X(SOCKMAP_FAILED, "sockmap_failed", "legs the kernel did not take into the sockhash")    \
-	X(PATH_FALLBACKS, "path_fallbacks", "connections on another path than asked for")        \
-	X(LEG_UNKNOWN, "leg_unknown", "packets of a socket without a connection")                \
-	X(VERDICT_ERRORS, "verdict_errors", "packets the program could not read")                \
-	X(REDIRECT_FAILED, "redirect_failed", "packets whose peer was not in the sockhash")      \
+#define COUNTERS(X)                                                                                \
+	X(ACCEPTED, "accepted", "connections accepted")                                            \
+	X(CLOSED, "closed", "connections that ended, in any way")                                  \
+	X(REFUSED_SOURCE, "refused_source", "closed: source not allowed by the frontend")          \
+	X(REFUSED_LIMIT, "refused_limit", "closed: no connection slot or file descriptor left")    \
+	X(REJECTED, "rejected", "closed by a reject route")                                        \
+	X(NO_FARM, "no_farm", "closed: no route matched and no default farm")                      \
+	X(NO_SERVER, "no_server", "closed: the farm has no server to choose")                      \
+	X(CONNECT_FAILED, "connect_failed", "closed: every server tried failed")                   \
+	X(RETRIES, "retries", "connects repeated on another server")                               \
+	X(HELLO_TIMEOUTS, "hello_timeouts", "no decision within the hello timeout")                \
+	X(IDLE_TIMEOUTS, "idle_timeouts", "closed: idle for longer than the idle timeout")         \
+	X(CLIENT_GONE, "client_gone", "client left before a server was connected")                 \
+	X(CLIENT_RESETS, "client_resets", "connections the client reset")                          \
+	X(SERVER_RESETS, "server_resets", "connections the server reset")                          \
+	X(ASKED, "asked", "decisions left to the daemon")                                          \
+	X(THROTTLED, "throttled", "times a reader was too slow for redirection")                   \
+	X(SOCKMAP_FAILED, "sockmap_failed", "legs the kernel did not take into the sockhash")      \
+	X(PATH_FALLBACKS, "path_fallbacks", "connections on another path than asked for")          \
+	X(LEG_UNKNOWN, "leg_unknown", "packets of a socket without a connection")                  \
+	X(VERDICT_ERRORS, "verdict_errors", "packets the program could not read")                  \
+	X(REDIRECT_FAILED, "redirect_failed", "packets whose peer was not in the sockhash")        \
 	X(INTERNAL_ERRORS, "internal_errors", "connections closed by an error of the host")
 
 enum counter {
 #define X(id, name, help) COUNTER_##id,
 	COUNTERS(X)
 #undef X
-	COUNTER_MAX,
+		COUNTER_MAX,
 };
 
 struct frontend_stats {
@@ -368,7 +373,7 @@ struct frontend_stats {
 	__u64 refused;		     /* source lists, limits */
 	__u64 bytes[2];		     /* by side: received from clients, from servers */
 	__u64 verdicts[VERDICT_MAX]; /* by enum verdict */
-	__u64 paths[PATH_MAX];	     /* connections by enum path */
+	__u64 paths[PATH_MAX];	     /* connections by enum path_kind */
 	__u64 default_farm;	     /* no route matched */
 };
 

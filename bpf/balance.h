@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Which server of a farm a connection goes to. Program and daemon share the state (the
+ * round-robin position and the live counts are in memory both map), so a retry in the
+ * daemon and a first choice in the kernel are one sequence.
+ *
+ * The unit that includes this header provides, beside what route.h wants,
+ *	static const struct farm_row *table_farm(const struct tables *, __u32 id);
+ *	static const struct server_row *table_server(const struct tables *, __u32 id);
+ *	static const __u32 *table_member(const struct tables *, __u32 index);
+ *	static const __u32 *table_ring(const struct tables *, __u32 index);
+ *	static struct farm_stats *stats_farm(__u32 id);
+ *	static struct server_stats *stats_server(__u32 id);
+ */
+#ifndef ALPNLB_BALANCE_H
+#define ALPNLB_BALANCE_H
+
+#include "route.h"
+
+static const struct farm_row *table_farm(const struct tables *tables, __u32 id);
+static const struct server_row *table_server(const struct tables *tables, __u32 id);
+static const __u32 *table_member(const struct tables *tables, __u32 index);
+static const __u32 *table_ring(const struct tables *tables, __u32 index);
+static struct farm_stats *stats_farm(__u32 id);
+static struct server_stats *stats_server(__u32 id);
+
+struct choice {
+	const struct tables *tables;
+	const struct farm_row *farm;
+	const __u32 *tried; /* server ids that failed this connection; NULL when tried_count is 0 */
+	__u32 tried_count;
+	/* the scan */
+	__u32 first, count; /* members to look at */
+	__u32 start;	    /* which of them comes first */
+	__u32 server;	    /* the best so far, 0 = none */
+	__u64 live;	    /* its live connections and weight, for leastconn */
+	__u32 weight;
+};
+
+static __always_inline bool was_tried(const struct choice *c, __u32 server)
+{
+#ifdef __bpf__
+	return false; /* the program makes first choices only */
+#else
+	for (__u32 i = 0; i < c->tried_count; i++)
+		if (c->tried[i] == server)
+			return true;
+	return false;
+#endif
+}
+
+/* One member: first fit, or for leastconn the lowest share of live connections by weight. */
+static long member_step(__u32 index, void *context)
+{
+	struct choice *c = context;
+	const struct server_stats *stats;
+	const struct server_row *row;
+	const __u32 *member;
+
+	if (!c->count)
+		return 1;
+	member = table_member(c->tables, c->first + (c->start + index) % c->count);
+	if (!member || was_tried(c, *member))
+		return 0;
+	if (c->farm->balance != BALANCE_LEASTCONN) {
+		c->server = *member;
+		return 1;
+	}
+	stats = stats_server(*member);
+	row = table_server(c->tables, *member);
+	if (!stats || !row)
+		return 0;
+	/* a/b < c/d without dividing: leastconn compares live connections per weight */
+	if (!c->server || stats->live * c->weight < c->live * row->weight) {
+		c->server = *member;
+		c->live = stats->live;
+		c->weight = row->weight;
+	}
+	return 0;
+}
+
+/* Looks through primaries, and through backups when no primary is left. */
+SUBPROGRAM void scan_members(struct choice *c, __u32 start)
+{
+	c->server = 0;
+	c->first = c->farm->member_first;
+	c->count = c->farm->primary_count;
+	c->start = start;
+	LOOP(c->count, member_step, c);
+	if (c->server)
+		return;
+	c->first += c->count;
+	c->count = c->farm->member_count - c->count;
+	LOOP(c->count, member_step, c);
+}
+
+/*
+ * Chooses for a client of the given source (two numbers, high half first). Returns a server
+ * id, which is counted as live from now on, or 0 when the farm has none left to try.
+ */
+static __always_inline __u32 server_choose(struct choice *c, __u32 farm_id, const __u64 source[2])
+{
+	struct farm_stats *farm_stats = stats_farm(farm_id);
+	struct server_stats *stats;
+	const __u32 *server;
+	__u64 position;
+
+	if (!farm_stats || !c->farm->ring_count)
+		return 0;
+	if (c->farm->balance == BALANCE_SOURCE)
+		position = source_hash(source, 128);
+	else if (c->farm->balance == BALANCE_FIRST)
+		position = 0;
+	else
+		position = __sync_fetch_and_add(&farm_stats->next, 1);
+	if (c->farm->balance <= BALANCE_SOURCE) {
+		server =
+			table_ring(c->tables, c->farm->ring_first + position % c->farm->ring_count);
+		c->server = server ? *server : 0;
+		if (!server || was_tried(c, *server))
+			scan_members(c, position);
+	} else {
+		scan_members(c, position);
+	}
+	stats = stats_server(c->server);
+	if (!c->server || !stats)
+		return 0;
+	__sync_fetch_and_add(&stats->live, 1);
+	return c->server;
+}
+
+#endif

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The sk_skb verdict program. On the client leg it reads the hello as it comes and decides
+ * route, farm and server; on both legs it redirects what comes to the other leg once the
+ * worker has handed the connection over.
+ *
+ * Verdict-only, never with a stream parser, which loses data with SK_PASS (since 6.14 and
+ * 6.1.130, 6.6.80, 6.12.17: 36b62df5683c). The kernel runs it once per received packet, under
+ * the socket's lock.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#include "model.h"
+
+/* The slots and legs are sized by the daemon before load. */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 2);
+	__type(key, __u32); /* slot << 1 | side */
+	__type(value, __u64);
+} sockets SEC(".maps");
+
+/* Inserted by the daemon, looked up by socket cookie: sk_skb has no socket storage. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 2);
+	__type(key, __u64);
+	__type(value, struct leg);
+} legs SEC(".maps");
+
+#define SHARED_ARRAY(name, row, entries)                                                           \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
+		__uint(max_entries, entries);                                                      \
+		__type(key, __u32);                                                                \
+		__type(value, row);                                                                \
+	} name SEC(".maps")
+
+SHARED_ARRAY(conns, struct conn, 1);
+SHARED_ARRAY(control, struct control, 1);
+SHARED_ARRAY(counters, __u64, COUNTER_MAX);
+SHARED_ARRAY(frontend_stats, struct frontend_stats, MAX_FRONTENDS);
+SHARED_ARRAY(route_stats, struct route_stats, MAX_ROUTES);
+SHARED_ARRAY(farm_stats, struct farm_stats, MAX_FARMS);
+SHARED_ARRAY(server_stats, struct server_stats, MAX_SERVERS);
+
+/* Both generations of a table; inner maps are as large as the configuration needs (5.10). */
+#define TABLE(name, row)                                                                           \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                                          \
+		__uint(max_entries, 2);                                                            \
+		__type(key, __u32);                                                                \
+		__array(                                                                           \
+			values, struct {                                                           \
+				__uint(type, BPF_MAP_TYPE_ARRAY);                                  \
+				__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);               \
+				__uint(max_entries, 1);                                            \
+				__uint(key_size, sizeof(__u32));                                   \
+				__uint(value_size, sizeof(row));                                   \
+			});                                                                        \
+	} name SEC(".maps")
+
+struct config_chunk {
+	__u8 bytes[CONFIG_CHUNK];
+};
+
+TABLE(frontends, struct frontend_row);
+TABLE(routes, struct route_row);
+TABLE(farms, struct farm_row);
+TABLE(servers, struct server_row);
+TABLE(anchors, struct anchor_row);
+TABLE(candidates, struct candidate_row);
+TABLE(tests, struct test_row);
+TABLE(patterns, struct pattern_row);
+TABLE(members, __u32);
+TABLE(ring, __u32);
+TABLE(config, struct config_chunk); /* for the CLI; no program reads it */
+
+/* One ring buffer per worker. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, MAX_WORKERS);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_RINGBUF);
+			__uint(max_entries, 4096 * 16);
+		});
+} events SEC(".maps");
+
+/* Bytes redirected to a leg but not yet in its send queue, above which it is a slow reader. */
+const volatile __u32 backlog_max = 1 << 20;
+
+/* How many redirected bytes lie between two looks at the backlog, as a power of two. */
+#define BACKLOG_CHECK_SHIFT 16
+
+/* ---- tables of one generation -------------------------------------------------------- */
+
+struct tables {
+	void *anchors, *candidates, *tests, *patterns, *members, *ring, *farms, *servers;
+};
+
+#include "balance.h"
+#include "hello.h"
+
+#define TABLE_ROW(name, plural, row)                                                               \
+	static __always_inline const row *table_##name(const struct tables *t, __u32 index)        \
+	{                                                                                          \
+		return bpf_map_lookup_elem(t->plural, &index);                                     \
+	}
+TABLE_ROW(anchor, anchors, struct anchor_row)
+TABLE_ROW(candidate, candidates, struct candidate_row)
+TABLE_ROW(test, tests, struct test_row)
+TABLE_ROW(pattern, patterns, struct pattern_row)
+TABLE_ROW(member, members, __u32)
+TABLE_ROW(ring, ring, __u32)
+TABLE_ROW(farm, farms, struct farm_row)
+TABLE_ROW(server, servers, struct server_row)
+
+static __always_inline struct farm_stats *stats_farm(__u32 id)
+{
+	return bpf_map_lookup_elem(&farm_stats, &id);
+}
+
+static __always_inline struct server_stats *stats_server(__u32 id)
+{
+	return bpf_map_lookup_elem(&server_stats, &id);
+}
+
+/* False before the first refresh. */
+static __always_inline bool tables_open(struct tables *t, __u32 half)
+{
+	t->anchors = bpf_map_lookup_elem(&anchors, &half);
+	t->candidates = bpf_map_lookup_elem(&candidates, &half);
+	t->tests = bpf_map_lookup_elem(&tests, &half);
+	t->patterns = bpf_map_lookup_elem(&patterns, &half);
+	t->members = bpf_map_lookup_elem(&members, &half);
+	t->ring = bpf_map_lookup_elem(&ring, &half);
+	t->farms = bpf_map_lookup_elem(&farms, &half);
+	t->servers = bpf_map_lookup_elem(&servers, &half);
+	return t->anchors && t->candidates && t->tests && t->patterns && t->members && t->ring &&
+	       t->farms && t->servers;
+}
+
+static __always_inline void count(enum counter counter)
+{
+	__u32 key = counter;
+	__u64 *value = bpf_map_lookup_elem(&counters, &key);
+
+	if (value)
+		__sync_fetch_and_add(value, 1);
+}
+
+/* ---- the client's first bytes -------------------------------------------------------- */
+
+static long hello_load(void *source, __u32 offset, void *to, __u32 len)
+{
+	return bpf_skb_load_bytes(source, offset, to, len);
+}
+
+/* Picks the server and writes the decision; the state that publishes it comes last. */
+static __always_inline void decide(struct conn *conn, struct tables *tables, __u32 farm_id,
+				   const __u64 source[2])
+{
+	struct choice choice = {.tables = tables};
+	const struct server_row *server;
+
+	choice.farm = table_farm(tables, farm_id);
+	conn->farm_id = farm_id;
+	if (!farm_id || !choice.farm)
+		return;
+	conn->server_id = server_choose(&choice, farm_id, source);
+	server = table_server(tables, conn->server_id);
+	if (!server)
+		return;
+	__builtin_memcpy(conn->server, server->address, sizeof(conn->server));
+	conn->server_port = server->port ? server->port : conn->local_port;
+	conn->proxy_protocol = server->proxy_protocol;
+}
+
+static __always_inline bool route(struct conn *conn)
+{
+	struct evaluation e = {
+		.frontend_id = conn->frontend_id,
+		.sni = (const struct names *)conn->hello.sni,
+		.alpn = (const struct names *)conn->hello.alpn,
+	};
+	struct control *state;
+	struct tables tables;
+	const struct route_row *row;
+	__u32 zero = 0, half, farm_id;
+	void *frontend_table, *route_table;
+
+	state = bpf_map_lookup_elem(&control, &zero);
+	if (!state)
+		return false;
+	half = state->active & 1;
+	frontend_table = bpf_map_lookup_elem(&frontends, &half);
+	route_table = bpf_map_lookup_elem(&routes, &half);
+	if (!frontend_table || !route_table || !tables_open(&tables, half))
+		return false;
+	e.frontend = bpf_map_lookup_elem(frontend_table, &e.frontend_id);
+	if (!e.frontend)
+		return false;
+	e.tables = &tables;
+	if (conn->hello.verdict == VERDICT_TLS) {
+		e.sni_len = conn->hello.sni_len;
+		e.alpn_len = conn->hello.alpn_len;
+	}
+	e.protocols = hello_protocols(conn->hello.verdict, conn->hello.flags);
+	e.source[0] = bpf_be64_to_cpu(LOAD64(conn->client));
+	e.source[1] = bpf_be64_to_cpu(LOAD64(conn->client + 8));
+
+	conn->route_id = route_evaluate(&e);
+	row = bpf_map_lookup_elem(route_table, &conn->route_id);
+	farm_id = e.frontend->default_farm;
+	conn->action = ACTION_FARM;
+	if (conn->route_id && row) {
+		conn->action = row->action;
+		farm_id = row->farm;
+	}
+	if (conn->action == ACTION_FARM && !farm_id)
+		conn->action = ACTION_NONE;
+	if (conn->action == ACTION_FARM)
+		decide(conn, &tables, farm_id, e.source);
+	return true;
+}
+
+static __always_inline void classify_hello(struct __sk_buff *skb, struct conn *conn)
+{
+	struct hello *hello = &conn->hello;
+	__u32 state = CONN_DECIDED;
+
+	if (hello_feed(hello, skb, skb->len) == VERDICT_NEED_MORE)
+		return;
+	/* The worker takes the decision over when the hello timeout passes. */
+	if (__sync_val_compare_and_swap(&conn->state, CONN_HELLO, CONN_DECIDING) != CONN_HELLO)
+		return;
+	if ((hello->verdict == VERDICT_TLS && hello->flags & HELLO_ALPN_CUT) || !route(conn))
+		state = CONN_ASK;
+	__sync_lock_test_and_set(&conn->state, state);
+}
+
+/* ---- redirection --------------------------------------------------------------------- */
+
+/* What is read of the kernel's sockets; CO-RE finds the members. */
+struct tcp_sock___alpnlb {
+	__u64 bytes_acked;
+	__u32 write_seq;
+	__u32 snd_una;
+} __attribute__((preserve_access_index));
+
+/*
+ * Redirected bytes wait in a list of the target socket that is bounded by nothing and
+ * charged to nobody (tcp_eat_skb() opens the source's window at once). Returns how many of
+ * the `sent` bytes that were meant for a leg are not in its send queue yet.
+ */
+static __always_inline __u64 backlog(__u32 *target, __u64 sent)
+{
+	struct bpf_sock *sk = bpf_map_lookup_elem(&sockets, target);
+	struct tcp_sock___alpnlb *tcp;
+	__u64 queued = sent;
+
+	if (!sk)
+		return 0;
+	tcp = (void *)bpf_skc_to_tcp_sock(sk);
+	if (tcp)
+		queued = tcp->bytes_acked + (tcp->write_seq - tcp->snd_una);
+	bpf_sk_release(sk);
+	/* bytes_acked counts the SYN of a socket that was connect()ed: sent + 1 at most */
+	return queued < sent ? sent - queued : 0;
+}
+
+/*
+ * A slow reader: stop redirecting. From here on packets stay with the source's socket, whose
+ * receive window closes in time, and the worker copies until it has caught up.
+ */
+static __always_inline void throttle(struct conn *conn, __u32 side, __u64 before)
+{
+	struct throttle_event *event;
+	void *ring;
+	__u32 worker = conn->worker;
+
+	conn->resume[side] = before & FLOW_BYTES;
+	conn->throttled[side] = 1;
+	__sync_fetch_and_and(&conn->flow[side], FLOW_BYTES);
+	count(COUNTER_THROTTLED);
+	ring = bpf_map_lookup_elem(&events, &worker);
+	if (!ring)
+		return;
+	event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
+	if (!event)
+		return; /* the worker's own sweep finds it */
+	event->slot = 0;
+	event->serial = conn->serial;
+	event->side = side;
+	event->pad = 0;
+	bpf_ringbuf_submit(event, 0);
+}
+
+static __always_inline int redirect(struct __sk_buff *skb, struct conn *conn, struct leg *leg,
+				    __u32 side, __u64 before)
+{
+	__u32 target = leg->slot << 1 | !side;
+	__u64 sent = (before & FLOW_BYTES) + conn->extra[side];
+
+	if ((before ^ (before + skb->len)) >> BACKLOG_CHECK_SHIFT &&
+	    backlog(&target, sent) > backlog_max) {
+		throttle(conn, side, before);
+		return SK_PASS;
+	}
+	if (bpf_sk_redirect_hash(skb, &sockets, &target, 0) == SK_PASS)
+		return SK_PASS;
+	/* The peer has left: what came for it has nowhere to go. */
+	count(COUNTER_REDIRECT_FAILED);
+	return SK_DROP;
+}
+
+SEC("sk_skb/stream_verdict")
+int classify(struct __sk_buff *skb)
+{
+	__u64 cookie, before;
+	struct conn *conn;
+	struct leg *leg;
+	__u32 side;
+
+	/* A bare FIN. Redirecting it would put EPIPE on the target. */
+	if (!skb->len)
+		return SK_PASS;
+	cookie = bpf_get_socket_cookie(skb);
+	leg = bpf_map_lookup_elem(&legs, &cookie);
+	if (!leg) {
+		count(COUNTER_LEG_UNKNOWN);
+		return SK_PASS;
+	}
+	conn = bpf_map_lookup_elem(&conns, &leg->slot);
+	if (!conn) {
+		count(COUNTER_LEG_UNKNOWN);
+		return SK_PASS;
+	}
+	side = leg->side & 1;
+	before = __sync_fetch_and_add(&conn->flow[side], skb->len);
+	if (before & FLOW_REDIRECT)
+		return redirect(skb, conn, leg, side, before);
+	if (side == CLIENT && conn->state == CONN_HELLO)
+		classify_hello(skb, conn);
+	return SK_PASS;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

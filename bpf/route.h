@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Which route of a frontend a client takes. The work grows with what the hello carries and
+ * with the routes that share its exact name, not with the number of routes: a route is
+ * found through its anchor (see model.h), and only then are its rules evaluated.
+ *
+ * The unit that includes this header provides the rows of one generation of tables:
+ *	static const struct X_row *table_X(const struct tables *, __u32 index);
+ * for anchor, candidate, test, pattern and route; NULL when there is no such row.
+ */
+#ifndef ALPNLB_ROUTE_H
+#define ALPNLB_ROUTE_H
+
+#include "portable.h"
+
+struct tables;
+static const struct anchor_row *table_anchor(const struct tables *tables, __u32 index);
+static const struct candidate_row *table_candidate(const struct tables *tables, __u32 index);
+static const struct test_row *table_test(const struct tables *tables, __u32 index);
+static const struct pattern_row *table_pattern(const struct tables *tables, __u32 index);
+
+struct names;
+
+#define TEST_NONE 0xfffffffdu /* between two candidates */
+
+/* Everything that rules can look at, and how far the evaluation has come. */
+struct evaluation {
+	const struct tables *tables;
+	const struct frontend_row *frontend;
+	const struct names *sni;
+	const struct names *alpn; /* the offered list, each name behind its length byte */
+	__u32 sni_len;		  /* 0 = none */
+	__u32 alpn_len;		  /* 0 = none */
+	__u32 protocols;	  /* PROTOCOL_* */
+	__u32 frontend_id;
+	__u64 source[2]; /* IPv6 or mapped address as two numbers, high half first */
+	/* the walk */
+	__u64 hash;
+	__u32 left; /* bytes left of an ALPN name */
+	__u32 candidate, candidates_end;
+	__u32 rank, route, test;
+	/* the comparison under way */
+	__u32 name_at, name_len; /* within alpn */
+	__u32 held;
+	__u32 match;
+	const struct pattern_row *pattern;
+	/* the result: the first route that matches */
+	__u32 best_rank, best_route;
+};
+
+/* ---- anchors ------------------------------------------------------------------------- */
+
+#define HASH_SEED  0xcbf29ce484222325ULL /* FNV-1a */
+#define HASH_PRIME 0x100000001b3ULL
+
+static __always_inline __u64 hash_byte(__u64 hash, __u8 byte)
+{
+	return (hash ^ byte) * HASH_PRIME;
+}
+
+static __always_inline __u64 hash_word(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 29;
+}
+
+/* Never 0, which marks an empty slot. */
+static __always_inline __u64 anchor_hash(enum anchor_kind kind, __u32 frontend_id, __u64 hash)
+{
+	hash = hash_word(hash, (__u64)frontend_id << 8 | kind);
+	hash ^= hash >> 32;
+	return hash ? hash : 1;
+}
+
+/* Keeps the first `length` bits (0..128) of an address in two numbers. */
+static __always_inline void prefix_mask(__u32 length, __u64 mask[2])
+{
+	mask[0] = length >= 64 ? ~0ULL : length ? ~0ULL << (64 - length) : 0;
+	mask[1] = length >= 128 ? ~0ULL : length > 64 ? ~0ULL << (128 - length) : 0;
+}
+
+static __always_inline __u64 source_hash(const __u64 source[2], __u32 length)
+{
+	__u64 mask[2];
+
+	prefix_mask(length, mask);
+	return hash_word(hash_word(hash_word(HASH_SEED, length), source[0] & mask[0]),
+			 source[1] & mask[1]);
+}
+
+/* ---- tests --------------------------------------------------------------------------- */
+
+/*
+ * Memory that names are compared in: an SNI, or a list of ALPN names. The program may read
+ * all of it, whatever follows the list in its record; the daemon only what the list holds.
+ */
+struct names {
+	__u8 bytes[SNI_MAX + 1 + WORD_PAD];
+};
+#ifdef __bpf__
+#define NAMES_MAX SNI_MAX
+#else
+#define NAMES_MAX 0xffff /* a whole extension */
+#endif
+
+/* Do the pattern's bytes stand at `at`? */
+static __always_inline bool bytes_equal(const struct names *names, __u32 at,
+					const struct pattern_row *pattern)
+{
+	__u32 len = pattern->len, i;
+
+	for (i = 0; i <= MAX_PATTERN; i += 8) {
+		__u32 index = at + i;
+		__u64 differ;
+
+		if (i >= len)
+			return true;
+		OPAQUE(index);
+		if (index > NAMES_MAX)
+			return false;
+		differ = LOAD64((const __u8 *)names + index) ^ LOAD64(pattern->bytes + i);
+		if (len - i < 8)
+			differ &= FIRST_BYTES(len - i);
+		if (differ)
+			return false;
+	}
+	return true;
+}
+
+struct search {
+	const struct names *names;
+	const struct pattern_row *pattern;
+	__u32 at;
+	__u32 found;
+};
+
+static long contains_step(__u32 index, void *context)
+{
+	struct search *s = context;
+
+	s->found = bytes_equal(s->names, s->at + index, s->pattern);
+	return s->found != 0;
+}
+
+/* Does the name of `len` bytes at `at` hold the pattern, in the sense of `match`? */
+GLOBAL_SUBPROGRAM int name_matches(const struct names *names, const struct pattern_row *pattern,
+				   __u32 match, __u32 at, __u32 len)
+{
+	struct search search = {.names = names, .pattern = pattern, .at = at};
+	__u32 pattern_len;
+
+	if (!names || !pattern)
+		return false;
+	pattern_len = pattern->len;
+	if (pattern_len > len)
+		return false;
+	switch (match) {
+	case MATCH_IS:
+		return pattern_len == len && bytes_equal(names, at, pattern);
+	case MATCH_STARTSWITH:
+		return bytes_equal(names, at, pattern);
+	case MATCH_ENDSWITH:
+		return bytes_equal(names, at + len - pattern_len, pattern);
+	case MATCH_CONTAINS:
+		LOOP(len - pattern_len + 1, contains_step, &search);
+		return search.found;
+	}
+	return false;
+}
+
+/* One name of the offered list. */
+static long alpn_name_step(__u32 index, void *context)
+{
+	struct evaluation *e = context;
+	__u32 at = e->name_at + e->name_len; /* the next length byte */
+
+	OPAQUE(at);
+	if (at >= e->alpn_len || at > NAMES_MAX)
+		return 1;
+	e->name_len = e->alpn->bytes[at];
+	e->name_at = at + 1;
+	e->held = name_matches(e->alpn, e->pattern, e->match, e->name_at, e->name_len);
+	return e->held != 0;
+}
+
+static __always_inline bool alpn_matches(struct evaluation *e)
+{
+	e->held = false;
+	e->name_at = e->name_len = 0;
+	LOOP(e->alpn_len, alpn_name_step, e);
+	return e->held != 0;
+}
+
+static __always_inline bool source_matches(const __u64 source[2], const struct pattern_row *pattern)
+{
+	__u64 high = bpf_be64_to_cpu(LOAD64(pattern->bytes));
+	__u64 low = bpf_be64_to_cpu(LOAD64(pattern->bytes + 8));
+
+	return (source[0] & bpf_be64_to_cpu(LOAD64(pattern->bytes + 16))) == high &&
+	       (source[1] & bpf_be64_to_cpu(LOAD64(pattern->bytes + 24))) == low;
+}
+
+static __always_inline bool test_holds(struct evaluation *e, const struct test_row *test)
+{
+	if (test->field == FIELD_PROTOCOL)
+		return e->protocols & test->operand;
+	if (test->match == MATCH_EXISTS)
+		return test->field == FIELD_SNI ? e->sni_len : e->alpn_len;
+	e->match = test->match;
+	e->pattern = table_pattern(e->tables, test->operand);
+	if (!e->pattern)
+		return false;
+	switch (test->field) {
+	case FIELD_SOURCE:
+		return source_matches(e->source, e->pattern);
+	case FIELD_SNI:
+		return e->sni_len && name_matches(e->sni, e->pattern, e->match, 0, e->sni_len);
+	case FIELD_ALPN:
+		return alpn_matches(e);
+	}
+	return false;
+}
+
+/* ---- the walk ------------------------------------------------------------------------ */
+
+/* Takes the next candidate, or one test of the current one; 1 = done with this range. */
+static long walk_step(__u32 index, void *context)
+{
+	struct evaluation *e = context;
+	const struct candidate_row *candidate;
+	const struct test_row *test;
+
+	if (e->test == TEST_NONE) {
+		if (e->candidate >= e->candidates_end)
+			return 1;
+		candidate = table_candidate(e->tables, e->candidate++);
+		if (!candidate || candidate->rank >= e->best_rank)
+			return 1; /* ascending: the rest cannot be first either */
+		e->rank = candidate->rank;
+		e->route = candidate->route;
+		e->test = candidate->test;
+	}
+	if (e->test == TEST_MATCH) {
+		e->best_rank = e->rank;
+		e->best_route = e->route;
+		return 1;
+	}
+	if (e->test == TEST_FAIL) {
+		e->test = TEST_NONE;
+		return 0;
+	}
+	test = table_test(e->tables, e->test);
+	if (!test)
+		return 1;
+	e->test = test_holds(e, test) ? test->yes : test->no;
+	return 0;
+}
+
+#define WALK_MAX (1 << 22) /* steps: 4,096 routes of 16 rules of 64 patterns, and ends */
+
+SUBPROGRAM void try_candidates(struct evaluation *e, __u32 first, __u32 count)
+{
+	e->candidate = first;
+	e->candidates_end = first + count;
+	e->test = TEST_NONE;
+	LOOP(WALK_MAX, walk_step, e);
+}
+
+SUBPROGRAM void try_anchor(struct evaluation *e, __u32 kind, __u64 hash)
+{
+	__u64 key = anchor_hash(kind, e->frontend_id, hash);
+	__u32 first = 0, count = 0, i;
+
+	for (i = 0; i < ANCHOR_PROBES; i++) {
+		const struct anchor_row *anchor =
+			table_anchor(e->tables, (key + i) & e->frontend->anchor_mask);
+
+		if (!anchor || !anchor->hash)
+			return;
+		if (anchor->hash == key) {
+			first = anchor->first;
+			count = anchor->count;
+			break;
+		}
+	}
+	if (count)
+		try_candidates(e, first, count);
+}
+
+/* Hashes the name from its end, so that every suffix is seen on the way to the whole. */
+static long sni_step(__u32 index, void *context)
+{
+	struct evaluation *e = context;
+	__u32 len = index + 1;
+
+	e->hash = hash_byte(e->hash, e->sni->bytes[(e->sni_len - len) & 0xff]);
+	if (e->frontend->suffix_lengths[len >> 6 & 3] >> (len & 63) & 1)
+		try_anchor(e, ANCHOR_SUFFIX, e->hash);
+	return 0;
+}
+
+static long alpn_step(__u32 index, void *context)
+{
+	struct evaluation *e = context;
+
+	if (index > NAMES_MAX)
+		return 1;
+	if (!e->left) {
+		e->left = e->alpn->bytes[index];
+		e->hash = HASH_SEED;
+		return 0;
+	}
+	e->hash = hash_byte(e->hash, e->alpn->bytes[index]);
+	if (!--e->left)
+		try_anchor(e, ANCHOR_ALPN, e->hash);
+	return 0;
+}
+
+static long source_step(__u32 index, void *context)
+{
+	struct evaluation *e = context;
+
+	if (index >= SOURCE_LENGTHS_MAX)
+		return 1;
+	try_anchor(e, ANCHOR_SOURCE, source_hash(e->source, e->frontend->source_lengths[index]));
+	return 0;
+}
+
+/*
+ * Finds the first route in order that matches; returns its id, or 0 when none does. The
+ * fields of `e` up to `source` are the caller's.
+ */
+static __always_inline __u32 route_evaluate(struct evaluation *e)
+{
+	__u32 flags = e->frontend->flags;
+
+	e->best_rank = ~0u;
+	e->best_route = 0;
+	try_candidates(e, e->frontend->plain_first, e->frontend->plain_count);
+	if (flags & FRONTEND_ANCHOR_SOURCE)
+		LOOP(e->frontend->source_lengths_count, source_step, e);
+	if (e->sni_len && flags & (FRONTEND_ANCHOR_SNI | FRONTEND_ANCHOR_SUFFIX)) {
+		e->hash = HASH_SEED;
+		LOOP(e->sni_len, sni_step, e);
+		if (flags & FRONTEND_ANCHOR_SNI)
+			try_anchor(e, ANCHOR_SNI, e->hash);
+	}
+	if (e->alpn_len && flags & FRONTEND_ANCHOR_ALPN) {
+		e->left = 0;
+		LOOP(e->alpn_len, alpn_step, e);
+	}
+	return e->best_route;
+}
+
+#endif
