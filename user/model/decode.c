@@ -13,14 +13,14 @@
 /* ---- references ----------------------------------------------------------------------- */
 
 static void refuse_reference(struct decoder *d, const struct value *value, enum kind kind,
-			     const struct object *first, size_t size, size_t n)
+			     const void *objects, size_t size, size_t n)
 {
-	const char *object = (const char *)first;
 	struct text names = {0};
 	size_t listed = 0;
 
 	for (size_t i = 0; i < n && listed < NAMES_LISTED; i++) {
-		const char *name = ((const struct object *)(object + i * size))->name;
+		const char *name =
+			((const struct object *)((const char *)objects + i * size))->name;
 
 		if (name) {
 			text_append(&names, listed++ ? ", " : "");
@@ -46,7 +46,7 @@ static void decode_farm(struct decoder *d, const struct attribute *a, const stru
 
 	*farm = (struct farm *)name_index_find(&d->names[KIND_FARM], name);
 	if (name && !*farm)
-		refuse_reference(d, value, KIND_FARM, &config->farms->o, sizeof(*config->farms),
+		refuse_reference(d, value, KIND_FARM, config->farms, sizeof(*config->farms),
 				 config->n_farms);
 	if (!*farm)
 		*farm = &d->no_farm;
@@ -70,7 +70,7 @@ static void decode_frontend(struct decoder *d, const struct attribute *a, const 
 
 	*frontend = (struct frontend *)name_index_find(&d->names[KIND_FRONTEND], name);
 	if (name && !*frontend)
-		refuse_reference(d, value, KIND_FRONTEND, &config->frontends->o,
+		refuse_reference(d, value, KIND_FRONTEND, config->frontends,
 				 sizeof(*config->frontends), config->n_frontends);
 	if (!*frontend)
 		*frontend = &d->no_frontend;

@@ -130,22 +130,30 @@ static uint16_t conflict(const struct frontend *a, const struct frontend *b)
 	return port && share_zone(a, b) && share_address(a, b) ? port : 0;
 }
 
+static void refuse_port(struct decoder *d, const struct value *value, uint16_t port,
+			const struct frontend *owner)
+{
+	const char *name = owner->o.name ? owner->o.name : "";
+
+	decode_error(d, value, "%u belongs to the frontend %s in line %d on the same address", port,
+		     text_quoted(name, strlen(name)).s, owner->o.line);
+}
+
 static void check_ports(struct decoder *d, const struct value *root)
 {
 	struct value frontends = value_member(root, "frontends");
 	const struct frontend *v = d->config->frontends;
 
 	for (size_t i = 1; i < d->config->n_frontends; i++) {
+		struct value frontend = value_item(&frontends, i);
+		struct value value = value_member(&frontend, "port");
+
 		for (size_t j = 0; j < i; j++) {
-			struct value frontend = value_item(&frontends, i);
-			struct value value = value_member(&frontend, "port");
 			uint16_t port = conflict(&v[i], &v[j]);
 
 			if (!port)
 				continue;
-			decode_error(d, &value,
-				     "%u belongs to the frontend %s in line %d on the same address",
-				     port, v[j].o.name ? v[j].o.name : "?", v[j].o.line);
+			refuse_port(d, &value, port, &v[j]);
 			break;
 		}
 	}

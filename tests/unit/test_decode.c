@@ -1,0 +1,1596 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../user/model/decode.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* An attribute and the message about it; NULL = it is fine. */
+struct example {
+	const char *yaml;
+	const char *message;
+};
+
+/* ---- helpers --------------------------------------------------------------------------- */
+
+static struct config *decode_bytes(const char *text, size_t len, struct problems *problems)
+{
+	struct document *document = document_parse(text, len, problems);
+	struct config *config = document ? config_decode(document, problems) : NULL;
+
+	assert_int_equal(!config, problems->errors > 0);
+	document_free(document);
+	return config;
+}
+
+/* Every problem on a line of its own; "LINE: PATH: MESSAGE", errors or warnings or both. */
+static char *list_problems(const struct problems *problems, bool errors, bool warnings)
+{
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	for (size_t i = 0; i < problems->n; i++) {
+		char *line = problem_format(&problems->v[i], NULL);
+
+		if (problems->v[i].warning ? warnings : errors)
+			fprintf(out, "%s%s", ftell(out) ? "\n" : "", line);
+		free(line);
+	}
+	fclose(out);
+	return text;
+}
+
+static void expect_list(const char *yaml, size_t len, bool errors, bool warnings,
+			const char *expected)
+{
+	struct problems problems = {0};
+	struct config *config = decode_bytes(yaml, len, &problems);
+	char *found = list_problems(&problems, errors, warnings);
+
+	assert_string_equal(found, expected);
+	free(found);
+	config_free(config);
+	problems_free(&problems);
+}
+
+static void expect_errors(const char *yaml, const char *expected)
+{
+	expect_list(yaml, strlen(yaml), true, false, expected);
+}
+
+static void expect_warnings(const char *yaml, const char *expected)
+{
+	expect_list(yaml, strlen(yaml), false, true, expected);
+}
+
+/* A configuration that has to be right. */
+static struct config *decode(const char *yaml)
+{
+	struct problems problems = {0};
+	struct config *config = decode_bytes(yaml, strlen(yaml), &problems);
+	char *found = list_problems(&problems, true, false);
+
+	assert_string_equal(found, "");
+	free(found);
+	problems_free(&problems);
+	return config;
+}
+
+/* Decodes `before`, the example, `after` in one line; paths are relative to `path`. */
+static void check_examples(const char *before, const char *after, const char *path,
+			   const struct example *examples, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char *yaml, *expected;
+
+		assert_true(asprintf(&yaml, "%s%s%s", before, examples[i].yaml, after) > 0);
+		assert_true(asprintf(&expected, "1: %s.%s", path,
+				     examples[i].message ? examples[i].message : "") > 0);
+		expect_errors(yaml, examples[i].message ? expected : "");
+		free(yaml);
+		free(expected);
+	}
+}
+
+static void check_servers(const struct example *examples, size_t n)
+{
+	check_examples("{farms: [{name: f, servers: [{name: s, address: 10.0.0.1, ",
+		       "}]}], frontends: [{name: w, port: 1, default_farm: f}]}",
+		       "farms[0].servers[0]", examples, n);
+}
+
+static void check_farms(const struct example *examples, size_t n)
+{
+	check_examples("{farms: [{name: f, ",
+		       "}], frontends: [{name: w, port: 1, default_farm: f}]}", "farms[0]",
+		       examples, n);
+}
+
+static void check_frontends(const struct example *examples, size_t n)
+{
+	check_examples("{farms: [{name: f}], frontends: [{name: w, default_farm: f, ", "}]}",
+		       "frontends[0]", examples, n);
+}
+
+static void check_rules(const struct example *examples, size_t n)
+{
+	check_examples("{farms: [{name: f}], frontends: [{name: w, port: 1}], routes: [{name: r, "
+		       "frontend: w, action: {type: farm, target: f}, rules: [{",
+		       "}]}]}", "routes[0].rules[0]", examples, n);
+}
+
+/* The rule of a configuration with that one only. */
+static struct config *decode_rule(const char *rule)
+{
+	struct config *config;
+	char *yaml;
+
+	assert_true(asprintf(&yaml,
+			     "{farms: [{name: f}], frontends: [{name: w, port: 1}], routes: "
+			     "[{name: r, frontend: w, action: {type: farm, target: f}, rules: "
+			     "[{%s}]}]}",
+			     rule) > 0);
+	config = decode(yaml);
+	free(yaml);
+	assert_int_equal(config->routes[0].n_rules, 1);
+	return config;
+}
+
+static const char example_file[] =
+	"zone: gra\n"
+	"farms:\n"
+	"  - name: h2\n"
+	"    balance: leastconn\n"
+	"    probe: { type: tcp, interval: 5s }\n"
+	"    servers:\n"
+	"      - { name: a, address: 10.0.0.11, port: 8443, weight: 2, probe: true }\n"
+	"      - { name: b, address: \"2001:db8::12\", port: 8443, probe: true }\n"
+	"  - name: h1\n"
+	"    servers: [ { name: c, address: 10.0.0.21, port: 8443 } ]\n"
+	"frontends:\n"
+	"  - { name: web, port: \"443\", default_farm: h1 }\n"
+	"routes:\n"
+	"  - name: http2\n"
+	"    frontend: web\n"
+	"    action: { type: farm, target: h2 }\n"
+	"    rules: [ { field: protocol, match: is, pattern: http/2.0 } ]\n";
+
+/* ---- the file as a whole ----------------------------------------------------------------- */
+
+static void example_file_of_the_design_is_decoded(void **state)
+{
+	struct config *config = decode(example_file);
+	const struct farm *h2 = &config->farms[0];
+	const struct route *route = &config->routes[0];
+	char text[64];
+
+	assert_string_equal(config->zone, "gra");
+	assert_int_equal(config->n_farms, 2);
+	assert_int_equal(h2->balance, BALANCE_LEASTCONN);
+	assert_int_equal(h2->n_servers, 2);
+	assert_int_equal(h2->servers[0].weight, 2);
+	assert_string_equal(endpoint_format(h2->servers[1].address, h2->servers[1].port, text, 64),
+			    "[2001:db8::12]:8443");
+	assert_int_equal(config->frontends[0].ports[0].first, 443);
+	assert_ptr_equal(config->frontends[0].default_farm, &config->farms[1]);
+	assert_ptr_equal(route->frontend, &config->frontends[0]);
+	assert_ptr_equal(route->target, h2);
+	assert_int_equal(route->rules[0].patterns[0].protocols, PROTOCOL_HTTP2);
+	config_free(config);
+}
+
+static void what_is_not_acted_on_is_a_warning(void **state)
+{
+	expect_warnings(example_file,
+			"5: farms[0].probe: stored, not acted on by this version\n"
+			"7: farms[0].servers[0].probe: stored, not acted on by this version\n"
+			"8: farms[0].servers[1].probe: stored, not acted on by this version");
+}
+
+static void json_is_accepted(void **state)
+{
+	struct config *config = decode("{\"farms\": [\n\t{\"name\": \"f\", \"port\": null}],\n"
+				       "\"frontends\": [{\"name\":\"w\",\"port\":\"443\","
+				       "\"default_farm\":\"f\"}]}");
+
+	assert_string_equal(config->frontends[0].o.name, "w");
+	assert_int_equal(config->frontends[0].o.line, 3);
+	config_free(config);
+}
+
+static void defaults_apply_when_unset(void **state)
+{
+	struct config *config =
+		decode("farms: [{name: f, servers: [{name: s, address: \"::1\"}]}]\n"
+		       "frontends: [{name: w, port: 1, default_farm: f}]\n");
+	const struct server *server = &config->farms[0].servers[0];
+	const struct frontend *frontend = &config->frontends[0];
+
+	assert_int_equal(server->weight, 1);
+	assert_true(server->active);
+	assert_int_equal(server->port, 0);
+	assert_int_equal(server->proxy_protocol, PROXY_PROTOCOL_NONE);
+	assert_int_equal(config->farms[0].balance, BALANCE_ROUNDROBIN);
+	assert_int_equal(frontend->path, PATH_AUTO);
+	assert_int_equal(frontend->hello_timeout, 3000);
+	assert_int_equal(frontend->connect_timeout, 3000);
+	assert_int_equal(frontend->idle_timeout, 0);
+	assert_false(frontend->allowed_source.set);
+	config_free(config);
+}
+
+static void null_zero_and_unset_differ(void **state)
+{
+	struct config *config = decode("farms: [{name: f, servers: ["
+				       "{name: a, address: \"::1\", weight: 0},"
+				       "{name: b, address: \"::1\", weight: null},"
+				       "{name: c, address: \"::1\"}]}]\n"
+				       "frontends: [{name: w, port: 1, default_farm: f}]\n");
+
+	assert_int_equal(config->farms[0].servers[0].weight, 0);
+	assert_int_equal(config->farms[0].servers[1].weight, 1);
+	assert_int_equal(config->farms[0].servers[2].weight, 1);
+	config_free(config);
+}
+
+static void problems_name_line_and_path_in_order_of_the_file(void **state)
+{
+	expect_errors("routes:\n"
+		      "  - name: r\n"
+		      "    frontend: web\n"
+		      "    action:\n"
+		      "      type: farm\n"
+		      "      target: h3\n"
+		      "farms:\n"
+		      "  - name: h1\n"
+		      "    servers:\n"
+		      "      - name: a\n"
+		      "        address: 10.0.0.300\n"
+		      "        weight: 257\n"
+		      "  - name: h2\n"
+		      "frontends:\n"
+		      "  - name: web\n"
+		      "    port:\n"
+		      "      \"0\"\n"
+		      "    default_farm: h1\n",
+		      "6: routes[0].action.target: \"h3\" is no farm, there are: h1, h2\n"
+		      "11: farms[0].servers[0].address: \"10.0.0.300\" is not an address, "
+		      "allowed: an IPv4 or IPv6 address\n"
+		      "12: farms[0].servers[0].weight: 257 is out of range, allowed: 0..256, null\n"
+		      "16: frontends[0].port: \"0\" is no port, allowed: 1..65535, ranges and "
+		      "lists of them such as \"80,8000-8100\"");
+}
+
+static void problem_is_formatted_with_its_file(void **state)
+{
+	struct problem problem = {.line = 3, .path = "zone", .message = "is bad"};
+	char *text = problem_format(&problem, "a.yaml");
+
+	assert_string_equal(text, "a.yaml:3: zone: is bad");
+	free(text);
+	problem.line = 0;
+	problem.path = NULL;
+	text = problem_format(&problem, "a.yaml");
+	assert_string_equal(text, "a.yaml: is bad");
+	free(text);
+}
+
+static void line_of_a_path_is_found(void **state)
+{
+	struct problems problems = {0};
+	struct document *document = document_parse(example_file, strlen(example_file), &problems);
+
+	assert_int_equal(document_line(document, ""), 1);
+	assert_int_equal(document_line(document, "farms"), 2);
+	assert_int_equal(document_line(document, "farms[0].servers[1].port"), 8);
+	assert_int_equal(document_line(document, "farms[1].name"), 9);
+	assert_int_equal(document_line(document, "farms[0].port"), 3);
+	assert_int_equal(document_line(document, "farms[9].port"), 2);
+	assert_int_equal(document_line(document, "routes[0].action.target"), 16);
+	document_free(document);
+}
+
+static void unknown_key_gets_a_suggestion(void **state)
+{
+	expect_errors("zone: gra\nfrontend: []\nfoobar: 1\n",
+		      "2: frontend: unknown key, did you mean frontends? allowed: zone, farms, "
+		      "frontends, routes\n"
+		      "3: foobar: unknown key, allowed: zone, farms, frontends, routes");
+}
+
+static void wrong_kinds_of_value_are_named(void **state)
+{
+	expect_errors("- a\n", "1: a list is not a mapping, allowed: a mapping with the keys zone, "
+			       "farms, frontends, routes");
+	expect_errors("farms: 3\n", "1: farms: 3 is not a list, allowed: a list of farms");
+	expect_errors("zone: 3\n", "1: zone: 3 is not a string, put it in quotes");
+	expect_errors("zone: [a]\n", "1: zone: a list is not a string");
+}
+
+static void long_and_binary_values_are_cut_and_escaped(void **state)
+{
+	expect_errors("zone: 0123456789012345678901234567890123456789xyz\n"
+		      "farms: \"a\\n\\t\\\"\\u001b\"\n",
+		      "2: farms: \"a\\n\\x09\\\"\\x1b\" is not a list, allowed: a list of farms");
+	expect_errors("zone: 01234567890123456789012345678901234567890123456789xyz\n",
+		      "1: zone: \"0123456789012345678901234567890123456789...\" is not a name, "
+		      "allowed: 1..50 of A-Z a-z 0-9 . _ -");
+}
+
+static void thousands_of_mistakes_are_counted_and_cut(void **state)
+{
+	char *yaml;
+	size_t size;
+	FILE *out = open_memstream(&yaml, &size);
+	struct problems problems = {0};
+
+	for (int i = 0; i < 3000; i++)
+		fprintf(out, "k%d: 1\n", i);
+	fclose(out);
+	assert_null(decode_bytes(yaml, size, &problems));
+	assert_int_equal(problems.errors, 3000);
+	assert_true(problems.n < 1100);
+	free(yaml);
+	problems_free(&problems);
+}
+
+static void configuration_without_frontends_is_a_warning(void **state)
+{
+	expect_warnings("{}", "1: frontends: no frontends: no connection is accepted");
+	expect_errors("{}", "");
+}
+
+/* ---- the text ---------------------------------------------------------------------------- */
+
+static void syntax_errors_name_their_line(void **state)
+{
+	expect_errors("zone: gra\nfarms: a: b\n",
+		      "2: not valid YAML: mapping values are not allowed in this context");
+	expect_errors("{\"zone\": \"gra\"\n", "2: not valid YAML: did not find expected ',' or '}' "
+					      "while parsing a flow mapping");
+}
+
+static void keys_given_twice_are_refused(void **state)
+{
+	expect_errors("zone: a\nzone: b\nfarms:\n  - {name: x, name: y}\n",
+		      "2: zone: is given twice\n4: farms[0].name: is given twice");
+}
+
+static void anchors_and_aliases_are_refused(void **state)
+{
+	expect_errors("zone: &a b\nfarms: *a\n",
+		      "1: zone: anchors are not supported: write the value out\n"
+		      "2: farms: aliases are not supported: write the value out");
+}
+
+static void tags_are_refused(void **state)
+{
+	expect_errors("zone: !!str a\n", "1: zone: tags are not supported");
+}
+
+static void second_document_is_refused(void **state)
+{
+	expect_errors("zone: a\n---\nzone: b\n", "2: a second document begins here, allowed: one");
+}
+
+static void empty_text_is_refused(void **state)
+{
+	expect_errors("", "is empty");
+	expect_errors("# nothing\n", "is empty");
+}
+
+static void deep_nesting_is_refused(void **state)
+{
+	char yaml[5000];
+	struct problems problems = {0};
+
+	memset(yaml, '[', sizeof(yaml));
+	assert_null(document_parse(yaml, sizeof(yaml), &problems));
+	assert_int_equal(problems.n, 1);
+	assert_string_equal(problems.v[0].message, "nested too deep, allowed: 64 levels");
+	problems_free(&problems);
+}
+
+static void mapping_as_a_key_is_refused(void **state)
+{
+	expect_errors("? [a]\n: b\n", "1: a list or mapping cannot be a key");
+}
+
+static void text_that_is_not_utf8_is_refused(void **state)
+{
+	expect_errors("zone: a\nfarms: \xff\n", "2: not UTF-8 text: invalid leading UTF-8 octet");
+	expect_list("zone: \0a", 8, true, false,
+		    "1: not UTF-8 text: control characters are not allowed");
+}
+
+static void characters_that_could_not_be_stored_are_refused(void **state)
+{
+	expect_errors("zone: \"a\\0\"\n",
+		      "1: zone: contains the character U+0000, which is not allowed");
+	expect_errors("zone: \"a\\u2028\"\n",
+		      "1: zone: contains the character U+2028, which is not allowed");
+}
+
+static void byte_order_mark_is_skipped(void **state)
+{
+	config_free(decode("\xef\xbb\xbfzone: gra\n"));
+}
+
+static void words_that_other_yaml_takes_for_booleans_are_text(void **state)
+{
+	static const struct example examples[] = {
+		{"backup: yes", "backup: \"yes\" is not a boolean, allowed: true, false"},
+		{"backup: 1", "backup: 1 is not a boolean, allowed: true, false"},
+		{"backup: null", "backup: null is not a boolean, allowed: true, false"},
+		{"port: 0443", "port: \"0443\" is not an integer, allowed: 1..65535, null"},
+		{"port: 0x10", "port: \"0x10\" is not an integer, allowed: 1..65535, null"},
+		{"backup: True", NULL},
+		{"port: ~", NULL},
+	};
+
+	check_servers(examples, COUNT(examples));
+}
+
+static void file_that_cannot_be_read_is_a_problem(void **state)
+{
+	struct problems problems = {0};
+
+	assert_null(config_load("/nonexistent", &problems));
+	assert_null(config_load("/", &problems));
+	assert_int_equal(problems.n, 2);
+	assert_string_equal(problems.v[0].message, "cannot be read: No such file or directory");
+	assert_string_equal(problems.v[1].message, "cannot be read: Is a directory");
+	problems_free(&problems);
+}
+
+static void file_is_loaded(void **state)
+{
+	char path[] = "/tmp/alpnlb-test-XXXXXX";
+	struct problems problems = {0};
+	int fd = mkstemp(path);
+	struct config *config;
+
+	assert_int_equal(write(fd, example_file, strlen(example_file)), strlen(example_file));
+	close(fd);
+	config = config_load(path, &problems);
+	unlink(path);
+	assert_non_null(config);
+	config_free(config);
+	problems_free(&problems);
+}
+
+/* ---- servers ----------------------------------------------------------------------------- */
+
+static void server_integers_are_checked(void **state)
+{
+	static const struct example examples[] = {
+		{"port: 1", NULL},
+		{"port: 65535", NULL},
+		{"port: 0", "port: 0 is out of range, allowed: 1..65535, null"},
+		{"port: 65536", "port: 65536 is out of range, allowed: 1..65535, null"},
+		{"port: -1", "port: -1 is out of range, allowed: 1..65535, null"},
+		{"port: \"80\"", "port: \"80\" is not an integer, allowed: 1..65535, null"},
+		{"port: 80.5", "port: 80.5 is not an integer, allowed: 1..65535, null"},
+		{"port: 99999999999999999999",
+		 "port: \"99999999999999999999\" is not an integer, allowed: 1..65535, null"},
+		{"weight: 256", NULL},
+		{"weight: 257", "weight: 257 is out of range, allowed: 0..256, null"},
+		{"id: 16384", NULL},
+		{"id: 0", "id: 0 is out of range, allowed: 1..16384"},
+		{"id: 16385", "id: 16385 is out of range, allowed: 1..16384"},
+	};
+
+	check_servers(examples, COUNT(examples));
+}
+
+static void server_enums_are_checked(void **state)
+{
+	static const struct example examples[] = {
+		{"status: active", NULL},
+		{"status: inactive", NULL},
+		{"status: drain", "status: \"drain\" is not supported by this version, allowed: "
+				  "active, inactive"},
+		{"status: up", "status: \"up\" is unknown, allowed: active, inactive"},
+		{"proxy_protocol_version: v1", NULL},
+		{"proxy_protocol_version: v2", NULL},
+		{"proxy_protocol_version: null", NULL},
+		{"proxy_protocol_version: none",
+		 "proxy_protocol_version: \"none\" is unknown, allowed: v1, v2, null"},
+		{"proxy_protocol_version: v2-ssl",
+		 "proxy_protocol_version: \"v2-ssl\" is not supported by this version, allowed: "
+		 "v1, v2, null"},
+		{"proxy_protocol_version: v2-ssl-cn",
+		 "proxy_protocol_version: \"v2-ssl-cn\" is not supported by this version, "
+		 "allowed: v1, v2, null"},
+		{"on_marked_down: shutdown-sessions", NULL},
+		{"on_marked_down: no", "on_marked_down: \"no\" is unknown, allowed: "
+				       "shutdown-sessions, null"},
+	};
+
+	check_servers(examples, COUNT(examples));
+}
+
+static void server_attributes_out_of_scope_are_refused(void **state)
+{
+	static const struct example examples[] = {
+		{"ssl: false", NULL},
+		{"ssl: true", "ssl: true: TLS termination is out of scope, TLS passes through "
+			      "untouched"},
+		{"chain: null", NULL},
+		{"chain: x", "chain: \"x\": TLS termination is out of scope, TLS passes through "
+			     "untouched"},
+		{"max_connections: 5",
+		 "max_connections: 5: not supported by this version, allowed: null"},
+		{"slow_start: 5s",
+		 "slow_start: \"5s\": not supported by this version, allowed: null"},
+	};
+
+	check_servers(examples, COUNT(examples));
+}
+
+static void check_address(const char *address, const char *message)
+{
+	char *yaml;
+
+	assert_true(asprintf(&yaml, "{farms: [{name: f, servers: [{name: s, address: %s}]}]}",
+			     address) > 0);
+	expect_errors(yaml, message);
+	free(yaml);
+}
+
+static void server_addresses_are_checked(void **state)
+{
+	check_address("10.0.0.1", "");
+	check_address("\"2001:db8::1\"", "");
+	check_address("www.example.com",
+		      "1: farms[0].servers[0].address: \"www.example.com\" is a host name, not "
+		      "supported by this version, allowed: an IPv4 or IPv6 address");
+	check_address("10.0.0.0/8", "1: farms[0].servers[0].address: \"10.0.0.0/8\" is not an "
+				    "address, allowed: an IPv4 or IPv6 address");
+	check_address("\"[::1]\"", "1: farms[0].servers[0].address: \"[::1]\" is not an address, "
+				   "allowed: an IPv4 or IPv6 address");
+	check_address("0.0.0.0", "1: farms[0].servers[0].address: \"0.0.0.0\" is not the address "
+				 "of a host, allowed: an IPv4 or IPv6 address");
+	check_address("\"ff02::1\"", "1: farms[0].servers[0].address: \"ff02::1\" is not the "
+				     "address of a host, allowed: an IPv4 or IPv6 address");
+	check_address("null", "1: farms[0].servers[0].address: null is not a string, put it in "
+			      "quotes");
+}
+
+static void required_attributes_are_missed(void **state)
+{
+	expect_errors("farms:\n  - servers:\n      - {}\n"
+		      "frontends:\n  - {}\n"
+		      "routes:\n  - rules: [{}]\n",
+		      "2: farms[0].name: is missing\n"
+		      "3: farms[0].servers[0].name: is missing\n"
+		      "3: farms[0].servers[0].address: is missing\n"
+		      "5: frontends[0].name: is missing\n"
+		      "5: frontends[0].port: is missing\n"
+		      "5: frontends[0].default_farm: is missing, a frontend needs one or a route "
+		      "with rules\n"
+		      "7: routes[0].name: is missing\n"
+		      "7: routes[0].action: is missing\n"
+		      "7: routes[0].rules[0].field: is missing\n"
+		      "7: routes[0].rules[0].match: is missing");
+}
+
+static void names_are_checked(void **state)
+{
+	expect_errors(
+		"farms: [{name: a b}, {name: \"\"}, {name: é}, {name: 17}, {name: a.B_c-9}]",
+		"1: farms[0].name: \"a b\" is not a name, allowed: 1..50 of A-Z a-z 0-9 . _ -\n"
+		"1: farms[1].name: \"\" is not a name, allowed: 1..50 of A-Z a-z 0-9 . _ -\n"
+		"1: farms[2].name: \"é\" is not a name, allowed: 1..50 of A-Z a-z 0-9 . _ -\n"
+		"1: farms[3].name: 17 is not a string, put it in quotes");
+}
+
+static void names_are_unique_per_kind(void **state)
+{
+	expect_errors("farms:\n  - {name: a}\n  - {name: b}\n  - {name: a}\n",
+		      "4: farms[2].name: \"a\" is already the name of the farm in line 2");
+	config_free(decode("farms: [{name: a}]\n"
+			   "frontends: [{name: a, port: 1, default_farm: a}]\n"
+			   "routes: [{name: a, action: {type: reject}}]\n"));
+}
+
+static void server_names_are_unique_within_their_farm(void **state)
+{
+	expect_errors("farms:\n"
+		      "  - name: a\n"
+		      "    servers:\n"
+		      "      - {name: s, address: 10.0.0.1}\n"
+		      "      - {name: s, address: 10.0.0.2}\n",
+		      "5: farms[0].servers[1].name: \"s\" is already the name of the server in "
+		      "line 4");
+	config_free(decode("farms: [{name: a, servers: [{name: s, address: 10.0.0.1}]},\n"
+			   "        {name: b, servers: [{name: s, address: 10.0.0.2}]}]\n"));
+}
+
+static void ids_are_unique_per_kind(void **state)
+{
+	expect_errors("farms: [{name: a, id: 3}, {name: b, id: 3}]\n",
+		      "1: farms[1].id: 3 is already the id of another farm");
+}
+
+/* ---- farms ------------------------------------------------------------------------------- */
+
+static void farm_attributes_are_checked(void **state)
+{
+	static const struct example examples[] = {
+		{"balance: roundrobin", NULL},
+		{"balance: source", NULL},
+		{"balance: leastconn", NULL},
+		{"balance: first", NULL},
+		{"balance: null", NULL},
+		{"balance: maglev", "balance: \"maglev\" is not supported by this version, "
+				    "allowed: roundrobin, source, leastconn, first, null"},
+		{"balance: random", "balance: \"random\" is not supported by this version, "
+				    "allowed: roundrobin, source, leastconn, first, null"},
+		{"balance: rr", "balance: \"rr\" is unknown, allowed: roundrobin, source, "
+				"leastconn, first, null"},
+		{"stickiness: null", NULL},
+		{"stickiness: sourceIp",
+		 "stickiness: \"sourceIp\": not supported by this version, allowed: null"},
+		{"port: 0", "port: 0 is out of range, allowed: 1..65535, null"},
+		{"zone: all", NULL},
+		{"zone: a b", "zone: \"a b\" is not a name, allowed: 1..50 of A-Z a-z 0-9 . _ -"},
+		{"vrack_network_id: 12", NULL},
+		{"display_name: Any text — ünïcödé", NULL},
+	};
+
+	check_farms(examples, COUNT(examples));
+}
+
+static void probes_are_checked(void **state)
+{
+	static const struct example examples[] = {
+		{"probe: {type: tcp}", NULL},
+		{"probe: null", NULL},
+		{"probe: {type: http, port: 80, interval: 100ms, match: contains, pattern: ok, "
+		 "negate: true, method: GET, url: a/b, force_ssl: true}",
+		 NULL},
+		{"probe: {type: oco, port: 79}", NULL},
+		{"probe: {port: 79}", "probe.type: is missing"},
+		{"probe: {type: udp}", "probe.type: \"udp\" is unknown, allowed: tcp, http, smtp, "
+				       "mysql, pgsql, oco, internal, tls"},
+		{"probe: {type: oco, port: 80}", "probe.port: 80 with type oco, allowed: 79, null"},
+		{"probe: {type: tcp, interval: 5}",
+		 "probe.interval: 5 has no unit, allowed: 100ms..1h, null, written with its unit "
+		 "(ms, s, m, h, d)"},
+		{"probe: {type: tcp, negate: true}",
+		 "probe.negate: true without a match, allowed: false, null"},
+		{"probe: {type: http, match: matches}",
+		 "probe.pattern: is missing, the match matches needs one"},
+		{"probe: {type: http, method: POST}", "probe.method: \"POST\" is unknown, allowed: "
+						      "GET, HEAD, OPTIONS, internal, null"},
+	};
+
+	check_farms(examples, COUNT(examples));
+}
+
+static void farm_without_servers_is_a_warning(void **state)
+{
+	expect_warnings("farms:\n  - name: f\nfrontends: [{name: w, port: 1, default_farm: f}]\n",
+			"2: farms[0].servers: no servers: connections to the farm are closed");
+}
+
+/* ---- frontends --------------------------------------------------------------------------- */
+
+#define PORT_ALLOWED                                                                               \
+	" is no port, allowed: 1..65535, ranges and lists of them such as \"80,8000-8100\""
+
+static void ports_are_checked(void **state)
+{
+	static const struct example examples[] = {
+		{"port: 443", NULL},
+		{"port: \"443\"", NULL},
+		{"port: 8000-8100", NULL},
+		{"port: \"80,443,8000-8100\"", NULL},
+		{"port: \" 80 , 443 \"", NULL},
+		{"port: 1-65535", NULL},
+		{"port: 0", "port: \"0\"" PORT_ALLOWED},
+		{"port: -1", "port: \"-1\"" PORT_ALLOWED},
+		{"port: \"\"", "port: \"\"" PORT_ALLOWED},
+		{"port: 65536", "port: \"65536\"" PORT_ALLOWED},
+		{"port: \"80,\"", "port: \"\"" PORT_ALLOWED},
+		{"port: \"80,x\"", "port: \"x\"" PORT_ALLOWED},
+		{"port: \"080\"", "port: \"080\"" PORT_ALLOWED},
+		{"port: 8100-8000", "port: \"8100-8000\"" PORT_ALLOWED},
+		{"port: 80-", "port: \"80-\"" PORT_ALLOWED},
+		{"port: \"80,79-81\"", "port: \"80,79-81\" has port 80 twice"},
+		{"port: [80]", "port: a list is not a string"},
+	};
+
+	check_frontends(examples, COUNT(examples));
+}
+
+static void ports_are_kept_in_order(void **state)
+{
+	struct config *config = decode("farms: [{name: f}]\n"
+				       "frontends: [{name: w, port: \"8000-8100,80,443\", "
+				       "default_farm: f}]\n");
+	const struct frontend *frontend = &config->frontends[0];
+
+	assert_int_equal(frontend->n_ports, 3);
+	assert_int_equal(frontend->ports[0].first, 80);
+	assert_int_equal(frontend->ports[0].last, 80);
+	assert_int_equal(frontend->ports[2].first, 8000);
+	assert_int_equal(frontend->ports[2].last, 8100);
+	config_free(config);
+}
+
+static void paths_are_checked(void **state)
+{
+	static const struct example examples[] = {
+		{"port: 1, path: auto", NULL},
+		{"port: 1, path: sockmap", NULL},
+		{"port: 1, path: relay", NULL},
+		{"port: 1, path: packet", "path: \"packet\" is not supported by this version, "
+					  "allowed: auto, sockmap, relay, null"},
+		{"port: 1, path: fast",
+		 "path: \"fast\" is unknown, allowed: auto, sockmap, relay, null"},
+	};
+
+	check_frontends(examples, COUNT(examples));
+}
+
+static void durations_need_a_unit(void **state)
+{
+	static const struct example examples[] = {
+		{"port: 1, hello_timeout: 10ms", NULL},
+		{"port: 1, hello_timeout: 1h", NULL},
+		{"port: 1, connect_timeout: 5m", NULL},
+		{"port: 1, idle_timeout: 0", NULL},
+		{"port: 1, idle_timeout: 1d", NULL},
+		{"port: 1, hello_timeout: 5", "hello_timeout: 5 has no unit, allowed: 10ms..1h, "
+					      "null, written with its unit (ms, s, m, h, d)"},
+		{"port: 1, hello_timeout: 0", "hello_timeout: 0 has no unit, allowed: 10ms..1h, "
+					      "null, written with its unit (ms, s, m, h, d)"},
+		{"port: 1, hello_timeout: 9ms",
+		 "hello_timeout: \"9ms\" is out of range, allowed: 10ms..1h, null, written with "
+		 "its unit (ms, s, m, h, d)"},
+		{"port: 1, connect_timeout: 6m",
+		 "connect_timeout: \"6m\" is out of range, allowed: 10ms..5m, null, written with "
+		 "its unit (ms, s, m, h, d)"},
+		{"port: 1, idle_timeout: 999ms",
+		 "idle_timeout: \"999ms\" is out of range, allowed: 0, 1s..30d, null, written "
+		 "with its unit (ms, s, m, h, d)"},
+		{"port: 1, idle_timeout: 60",
+		 "idle_timeout: 60 has no unit, allowed: 0, 1s..30d, null, written with its unit "
+		 "(ms, s, m, h, d)"},
+		{"port: 1, idle_timeout: 1.5s",
+		 "idle_timeout: \"1.5s\" is not a duration, allowed: 0, 1s..30d, null, written "
+		 "with its unit (ms, s, m, h, d)"},
+		{"port: 1, idle_timeout: 99999999999999999999s",
+		 "idle_timeout: \"99999999999999999999s\" is not a duration, allowed: 0, 1s..30d, "
+		 "null, written with its unit (ms, s, m, h, d)"},
+	};
+
+	check_frontends(examples, COUNT(examples));
+}
+
+static void durations_are_milliseconds(void **state)
+{
+	struct config *config = decode("farms: [{name: f}]\n"
+				       "frontends: [{name: w, port: 1, default_farm: f, "
+				       "hello_timeout: 500ms, connect_timeout: 2m, "
+				       "idle_timeout: 1h}]\n");
+
+	assert_int_equal(config->frontends[0].hello_timeout, 500);
+	assert_int_equal(config->frontends[0].connect_timeout, 120000);
+	assert_int_equal(config->frontends[0].idle_timeout, 3600000);
+	config_free(config);
+}
+
+static void frontend_attributes_out_of_scope_are_refused(void **state)
+{
+	static const struct example examples[] = {
+		{"port: 1, ssl: false, default_ssl: null, rate_limit: null", NULL},
+		{"port: 1, ssl: true", "ssl: true: TLS termination is out of scope, TLS passes "
+				       "through untouched"},
+		{"port: 1, default_ssl: 12", "default_ssl: 12: TLS termination is out of scope, "
+					     "TLS passes through untouched"},
+		{"port: 1, rate_limit: 100",
+		 "rate_limit: 100: not supported by this version, allowed: null"},
+		{"port: 1, max_connections: 100", NULL},
+		{"port: 1, max_connections: -1",
+		 "max_connections: -1 is out of range, allowed: 0..4294967295, null"},
+	};
+
+	check_frontends(examples, COUNT(examples));
+}
+
+static void source_lists_are_checked(void **state)
+{
+	static const struct example examples[] = {
+		{"port: 1, allowed_source: [10.0.0.0/8, 192.0.2.1, \"2001:db8::/32\"]", NULL},
+		{"port: 1, denied_source: null", NULL},
+		{"port: 1, allowed_source: 10.0.0.0/8",
+		 "allowed_source: \"10.0.0.0/8\" is not a list, allowed: a list of 1..4096 "
+		 "addresses or CIDR blocks, null"},
+		{"port: 1, allowed_source: []", "allowed_source: is empty, allowed: a list of "
+						"1..4096 addresses or CIDR blocks, null"},
+		{"port: 1, allowed_source: [10.1.2.3/8]",
+		 "allowed_source[0]: \"10.1.2.3/8\" has bits set beyond its length, the network "
+		 "is 10.0.0.0/8"},
+		{"port: 1, allowed_source: [\"2001:db8::1/32\"]",
+		 "allowed_source[0]: \"2001:db8::1/32\" has bits set beyond its length, the "
+		 "network is 2001:db8::/32"},
+		{"port: 1, denied_source: [\"::1\", 10.0.0.0/33]",
+		 "denied_source[1]: \"10.0.0.0/33\" has a bad length, allowed: /0../32 of IPv4, "
+		 "/0../128"},
+		{"port: 1, denied_source: [\"::/0\"]",
+		 "denied_source[0]: \"::/0\" would hold every IPv4 address, too, allowed: "
+		 "2000::/3 for the IPv6 Internet, 0.0.0.0/0 for IPv4"},
+		{"port: 1, denied_source: [any]",
+		 "denied_source[0]: \"any\" is no address block, allowed: an address or CIDR "
+		 "block"},
+		{"port: 1, allowed_source: [10.0.0.1], denied_source: [10.0.0.2]",
+		 "denied_source: stands beside allowed_source, allowed: one of them"},
+	};
+
+	check_frontends(examples, COUNT(examples));
+}
+
+static void source_lists_are_kept_in_one_order(void **state)
+{
+	struct config *config = decode("farms: [{name: f}]\n"
+				       "frontends: [{name: w, port: 1, default_farm: f, "
+				       "allowed_source: [\"::1\", 192.0.2.1, 10.0.0.0/8, "
+				       "192.0.2.1]}]\n");
+	const struct prefix_list *list = &config->frontends[0].allowed_source;
+	char text[64];
+
+	assert_int_equal(list->n, 3);
+	assert_string_equal(prefix_format(&list->v[0], text, 64), "10.0.0.0/8");
+	assert_string_equal(prefix_format(&list->v[1], text, 64), "192.0.2.1");
+	assert_string_equal(prefix_format(&list->v[2], text, 64), "::1");
+	config_free(config);
+}
+
+static void dedicated_addresses_are_full(void **state)
+{
+	static const struct example examples[] = {
+		{"port: 1, dedicated_ipfo: [192.0.2.1, 192.0.2.2/32, \"::1\"]", NULL},
+		{"port: 1, dedicated_ipfo: [192.0.2.0/24]",
+		 "dedicated_ipfo[0]: \"192.0.2.0/24\" is a block, allowed: a full address"},
+	};
+
+	check_frontends(examples, COUNT(examples));
+}
+
+static void frontend_needs_a_way_out(void **state)
+{
+	expect_errors("farms: [{name: f}]\n"
+		      "frontends:\n"
+		      "  - {name: a, port: 1, disabled: true}\n"
+		      "  - {name: b, port: 2}\n"
+		      "  - {name: c, port: 3, default_farm: f}\n"
+		      "  - {name: d, port: 4}\n"
+		      "routes:\n"
+		      "  - {name: r, frontend: b, action: {type: reject}}\n"
+		      "  - name: s\n"
+		      "    frontend: d\n"
+		      "    action: {type: reject}\n"
+		      "    rules: [{field: sni, match: exists}]\n",
+		      "3: frontends[0].default_farm: is missing, a frontend needs one or a route "
+		      "with rules\n"
+		      "4: frontends[1].default_farm: is missing, a frontend needs one or a route "
+		      "with rules");
+}
+
+static void unresolved_reference_is_one_mistake(void **state)
+{
+	expect_errors("frontends: [{name: w, port: 1, default_farm: x}]\n",
+		      "1: frontends[0].default_farm: \"x\": there is no farm");
+	expect_errors("farms: [{name: a}, {name: b}, {name: c}, {name: d}, {name: e}, {name: g}]\n"
+		      "frontends: [{name: w, port: 1, default_farm: x}]\n",
+		      "2: frontends[0].default_farm: \"x\" is no farm, there are: a, b, c, d, e, "
+		      "...");
+}
+
+static void frontends_may_not_share_a_port(void **state)
+{
+	expect_errors(
+		"farms: [{name: f}]\n"
+		"frontends:\n"
+		"  - {name: a, port: 80-90, default_farm: f}\n"
+		"  - {name: b, port: \"70,85\", default_farm: f}\n",
+		"4: frontends[1].port: 85 belongs to the frontend \"a\" in line 3 on the same "
+		"address");
+}
+
+static void check_neighbours(const char *left, const char *right, bool conflict)
+{
+	char *yaml;
+
+	assert_true(asprintf(&yaml,
+			     "farms: [{name: f}]\n"
+			     "frontends: [{name: a, port: 80, default_farm: f%s}, "
+			     "{name: b, port: 80, default_farm: f%s}]\n",
+			     left, right) > 0);
+	expect_errors(yaml,
+		      conflict ? "2: frontends[1].port: 80 belongs to the frontend \"a\" in line "
+				 "2 on the same address"
+			       : "");
+	free(yaml);
+}
+
+static void frontends_may_share_a_port_elsewhere(void **state)
+{
+	const char *one = ", dedicated_ipfo: [192.0.2.1, 192.0.2.2]";
+	const char *two = ", dedicated_ipfo: [192.0.2.3, \"::1\"]";
+
+	check_neighbours(one, two, false);
+	check_neighbours(one, one, true);
+	check_neighbours(one, "", true);
+	check_neighbours("", ", disabled: true", false);
+	check_neighbours(", zone: gra", ", zone: rbx", false);
+	check_neighbours(", zone: gra", ", zone: all", true);
+	check_neighbours(", zone: gra", "", true);
+}
+
+/* ---- routes and rules -------------------------------------------------------------------- */
+
+static void check_action(const char *action, const char *message)
+{
+	char *yaml;
+
+	assert_true(asprintf(&yaml, "{farms: [{name: f}], routes: [{name: r, action: %s}]}",
+			     action) > 0);
+	expect_errors(yaml, message);
+	free(yaml);
+}
+
+static void actions_are_checked(void **state)
+{
+	check_action("{type: farm, target: f}", "");
+	check_action("{type: reject}", "");
+	check_action("{type: reject, target: null}", "");
+	check_action("{type: farm}",
+		     "1: routes[0].action.target: is missing, the action farm needs one");
+	check_action("{type: farm, target: null}",
+		     "1: routes[0].action.target: is missing, the action farm needs one");
+	check_action("{type: reject, target: f}",
+		     "1: routes[0].action.target: \"f\": the action reject takes no target");
+	check_action("{type: none}",
+		     "1: routes[0].action.type: \"none\" is unknown, allowed: farm, reject");
+	check_action("{target: f}", "1: routes[0].action.type: is missing");
+	check_action("reject", "1: routes[0].action: \"reject\" is not a mapping, allowed: a "
+			       "mapping with the keys type, target");
+}
+
+static void route_without_rules_is_a_warning(void **state)
+{
+	expect_warnings("frontends: []\nroutes:\n  - {name: r, action: {type: reject}}\n",
+			"1: frontends: no frontends: no connection is accepted\n"
+			"3: routes[0].rules: no rules: the route never matches");
+}
+
+static void route_weights_are_checked(void **state)
+{
+	expect_errors("routes: [{name: r, weight: 256, action: {type: reject}}]\n",
+		      "1: routes[0].weight: 256 is out of range, allowed: 0..255, null");
+}
+
+static void rule_fields_and_matches_are_checked(void **state)
+{
+	static const struct example examples[] = {
+		{"field: tls.ech, match: exists",
+		 "field: \"tls.ech\" is not supported by this version, allowed: protocol, source, "
+		 "sni, host, alpn"},
+		{"field: tls.version, match: exists",
+		 "field: \"tls.version\" is not supported by this version, allowed: protocol, "
+		 "source, sni, host, alpn"},
+		{"field: uri, match: exists",
+		 "field: \"uri\" is unknown, allowed: protocol, source, sni, host, alpn"},
+		{"field: sni, match: matches, pattern: x",
+		 "match: \"matches\" is not supported by this version, allowed: is, in, "
+		 "startswith, endswith, contains, exists"},
+		{"field: protocol, match: exists",
+		 "match: \"exists\" does not go with the field protocol, allowed: is, in"},
+		{"field: source, match: startswith, pattern: 10.",
+		 "match: \"startswith\" does not go with the field source, allowed: is, in"},
+		{"field: sni, match: exists, sub_field: x",
+		 "sub_field: \"x\": no field of this version has sub-fields, allowed: null"},
+		{"field: sni, match: exists, pattern: null, sub_field: null, negate: true", NULL},
+	};
+
+	check_rules(examples, COUNT(examples));
+}
+
+static void exists_alone_takes_no_pattern(void **state)
+{
+	static const struct example examples[] = {
+		{"field: alpn, match: exists", NULL},
+		{"field: alpn, match: exists, pattern: h2",
+		 "pattern: \"h2\": the match exists takes no pattern"},
+		{"field: alpn, match: is", "pattern: is missing, the match is needs one"},
+		{"field: sni, match: in, pattern: null",
+		 "pattern: is missing, the match in needs one"},
+	};
+
+	check_rules(examples, COUNT(examples));
+}
+
+static void protocol_patterns_are_checked(void **state)
+{
+	static const struct example examples[] = {
+		{"field: protocol, match: is, pattern: tcp", NULL},
+		{"field: protocol, match: in, pattern: \"tls, http ,https,http/1.1,ssh\"", NULL},
+		{"field: protocol, match: in, pattern: [ssh, http/2.0]", NULL},
+		{"field: protocol, match: is, pattern: h2",
+		 "pattern: \"h2\" is no protocol, allowed: tcp, tls, http, https, http/1.1, "
+		 "http/2.0, ssh"},
+		{"field: protocol, match: is, pattern: \"ssh,tls\"",
+		 "pattern: \"ssh,tls\" holds a comma: a list needs the match in"},
+		{"field: protocol, match: in, pattern: [ssh, smtp]",
+		 "pattern[1]: \"smtp\" is no protocol, allowed: tcp, tls, http, https, http/1.1, "
+		 "http/2.0, ssh"},
+	};
+
+	check_rules(examples, COUNT(examples));
+}
+
+static void source_patterns_are_checked(void **state)
+{
+	static const struct example examples[] = {
+		{"field: source, match: is, pattern: 10.0.0.0/8", NULL},
+		{"field: source, match: in, pattern: \"10.0.0.0/8, 2001:db8::/32\"", NULL},
+		{"field: source, match: is, pattern: 10.1.2.3/8",
+		 "pattern: \"10.1.2.3/8\" has bits set beyond its length, the network is "
+		 "10.0.0.0/8"},
+		{"field: source, match: in, pattern: \"10.0.0.0/8, x\"",
+		 "pattern: \"x\" is no address block, allowed: an address or CIDR block"},
+	};
+
+	check_rules(examples, COUNT(examples));
+}
+
+static void server_name_patterns_are_checked(void **state)
+{
+	static const struct example examples[] = {
+		{"field: sni, match: is, pattern: \"\"", "pattern: \"\" holds an empty pattern"},
+		{"field: sni, match: is, pattern: .",
+		 "pattern: \".\": nothing is left without the trailing dot"},
+		{"field: sni, match: in, pattern: \"a,,b\"",
+		 "pattern: \"a,,b\" holds an empty pattern"},
+		{"field: sni, match: in, pattern: []",
+		 "pattern: is empty, allowed: at least one pattern"},
+		{"field: sni, match: is, pattern: [a]", "pattern: a list needs the match in"},
+		{"field: sni, match: is, pattern: 5",
+		 "pattern: 5 is not a string, put it in quotes"},
+		{"field: sni, match: is, pattern: \"*.example.com\"",
+		 "pattern: \"*.example.com\": * is no wildcard, use the match endswith or contains "
+		 "without it"},
+		{"field: sni, match: is, pattern: bücher.example",
+		 "pattern: \"bücher.example\": server names are ASCII, write it as xn--..."},
+		{"field: sni, match: is, pattern: a b",
+		 "pattern: \"a b\": a server name has no spaces or control characters"},
+	};
+
+	check_rules(examples, COUNT(examples));
+}
+
+static void check_server_name(const char *rule, const char *expected)
+{
+	struct config *config = decode_rule(rule);
+	const struct rule *decoded = &config->routes[0].rules[0];
+
+	assert_int_equal(decoded->field, FIELD_SNI);
+	assert_string_equal(decoded->patterns[0].text, expected);
+	assert_int_equal(decoded->patterns[0].len, strlen(expected));
+	config_free(config);
+}
+
+static void server_name_patterns_are_lower_case_without_a_trailing_dot(void **state)
+{
+	check_server_name("field: sni, match: is, pattern: WWW.Example.COM.", "www.example.com");
+	check_server_name("field: host, match: in, pattern: [A.]", "a");
+	check_server_name("field: sni, match: endswith, pattern: .Example.com.", ".example.com");
+	check_server_name("field: sni, match: startswith, pattern: WWW.", "www.");
+	check_server_name("field: sni, match: contains, pattern: .B.", ".b.");
+}
+
+static void rule_keeps_its_pattern_as_written(void **state)
+{
+	struct config *config = decode_rule("field: sni, match: in, pattern: \"A. ,  b\"");
+
+	assert_string_equal(config->routes[0].rules[0].text, "A. ,  b");
+	assert_int_equal(config->routes[0].rules[0].n_patterns, 2);
+	assert_string_equal(config->routes[0].rules[0].patterns[1].text, "b");
+	config_free(config);
+}
+
+static void alpn_patterns_are_bytes(void **state)
+{
+	struct config *config = decode_rule("field: alpn, match: is, pattern: \"a,H2 .\\x01\"");
+
+	assert_string_equal(config->routes[0].rules[0].patterns[0].text, "a,H2 .\x01");
+	config_free(config);
+}
+
+static void alpn_list_cannot_hold_a_comma(void **state)
+{
+	static const struct example examples[] = {
+		{"field: alpn, match: in, pattern: [h2, \"http/1.1\"]", NULL},
+		{"field: alpn, match: in, pattern: [h2, \"a,b\"]",
+		 "pattern[1]: \"a,b\" holds a comma, which no pattern of a list can: use a rule "
+		 "with the match is"},
+		{"field: alpn, match: in, pattern: [\" h2\"]",
+		 "pattern[0]: \" h2\" begins or ends with a space, which no pattern of a list "
+		 "can: use a rule with the match is"},
+	};
+
+	check_rules(examples, COUNT(examples));
+}
+
+static void check_pattern_length(int len, const char *message)
+{
+	char *rule;
+	struct example example = {.message = message};
+
+	assert_true(asprintf(&rule, "field: alpn, match: is, pattern: %0*d", len, 0) > 0);
+	rule[strlen(rule) - 1] = 'a';
+	example.yaml = rule;
+	check_rules(&example, 1);
+	free(rule);
+}
+
+static void patterns_have_at_most_255_bytes(void **state)
+{
+	check_pattern_length(255, NULL);
+	check_pattern_length(256,
+			     "pattern: \"0000000000000000000000000000000000000000...\" has 256 "
+			     "bytes, allowed: at most 255");
+}
+
+static void route_has_at_most_16_rules(void **state)
+{
+	char *yaml;
+	size_t size;
+	FILE *out = open_memstream(&yaml, &size);
+
+	fputs("routes: [{name: r, action: {type: reject}, rules: [", out);
+	for (int i = 0; i < RULES_PER_ROUTE + 1; i++)
+		fputs("{field: sni, match: exists}, ", out);
+	fputs("]}]\n", out);
+	fclose(out);
+	expect_errors(yaml, "1: routes[0].rules: 17 rules, allowed: at most 16");
+	free(yaml);
+}
+
+static char *many_routes(int n)
+{
+	char *yaml;
+	size_t size;
+	FILE *out = open_memstream(&yaml, &size);
+
+	fputs("farms: [{name: f}]\nfrontends:\n  - {name: w, port: 1, default_farm: f}\nroutes:\n",
+	      out);
+	for (int i = 0; i < n; i++)
+		fprintf(out, "  - {name: r%d, frontend: w, action: {type: reject}}\n", i);
+	fclose(out);
+	return yaml;
+}
+
+static void frontend_has_at_most_4096_routes(void **state)
+{
+	char *yaml = many_routes(ROUTES_PER_FRONTEND);
+
+	expect_errors(yaml, "");
+	free(yaml);
+	yaml = many_routes(ROUTES_PER_FRONTEND + 1);
+	expect_errors(yaml, "3: frontends[0]: 4097 routes, allowed: at most 4096");
+	free(yaml);
+}
+
+/* Routes r0.. in file order, as "r2 r0 r1" in order of evaluation. */
+static void check_order(const char *routes, const char *expected)
+{
+	char *yaml, order[64] = "";
+	struct config *config;
+	struct route **sorted;
+	size_t n;
+
+	assert_true(asprintf(&yaml,
+			     "farms: [{name: f}]\n"
+			     "frontends: [{name: w, port: 1, default_farm: f}]\n"
+			     "routes:\n%s",
+			     routes) > 0);
+	config = decode(yaml);
+	sorted = config_routes_in_order(config, &config->frontends[0], &n);
+	for (size_t i = 0; i < n; i++)
+		strcat(strcat(order, i ? " " : ""), sorted[i]->o.name);
+	assert_string_equal(order, expected);
+	free(sorted);
+	config_free(config);
+	free(yaml);
+}
+
+static void routes_stand_in_order_of_evaluation(void **state)
+{
+	check_order("  - {name: r0, frontend: w, weight: 9, action: {type: farm, target: f}}\n"
+		    "  - {name: r1, frontend: w, weight: 1, action: {type: farm, target: f}}\n"
+		    "  - {name: r2, frontend: w, weight: 200, action: {type: reject}}\n"
+		    "  - {name: r3, action: {type: reject}}\n"
+		    "  - {name: r4, frontend: w, weight: 1, action: {type: farm, target: f}}\n"
+		    "  - {name: r5, frontend: w, action: {type: farm, target: f}}\n",
+		    "r2 r5 r1 r4 r0");
+}
+
+/* ---- zones ------------------------------------------------------------------------------- */
+
+static void objects_belong_to_their_zone(void **state)
+{
+	struct config *config = decode("zone: gra\n");
+
+	assert_true(config_in_zone(config, "gra"));
+	assert_true(config_in_zone(config, "all"));
+	assert_true(config_in_zone(config, NULL));
+	assert_false(config_in_zone(config, "rbx"));
+	config_free(config);
+	config = decode("zone: null\n");
+	assert_true(config_in_zone(config, "rbx"));
+	config_free(config);
+}
+
+static void instance_has_one_zone(void **state)
+{
+	expect_errors("zone: all\n", "1: zone: \"all\" is of objects, allowed: the name of this "
+				     "instance's zone, null");
+}
+
+/* ---- encoding and ids -------------------------------------------------------------------- */
+
+static const char everything[] =
+	"zone: gra\n"
+	"farms:\n"
+	"  - {id: 7, name: f, display_name: \"d \\u0007 é\", zone: gra, port: 8443, balance: "
+	"first,\n"
+	"     probe: {type: tcp, interval: 1s}, vrack_network_id: 5, servers: [\n"
+	"     {id: 9, name: s, display_name: x, address: \"::1\", port: 1, status: inactive,\n"
+	"      weight: 0, backup: true, probe: true, proxy_protocol_version: v1,\n"
+	"      on_marked_down: shutdown-sessions}]}\n"
+	"frontends:\n"
+	"  - {id: 3, name: w, zone: all, port: \"1,3-5\", default_farm: f,\n"
+	"     denied_source: [10.0.0.0/8], dedicated_ipfo: [\"::1\"], disabled: true, path: "
+	"relay,\n"
+	"     hello_timeout: 90s, connect_timeout: 10ms, idle_timeout: 1d, max_connections: 4}\n"
+	"routes:\n"
+	"  - {id: 2, name: r, display_name: z, frontend: w, weight: 255,\n"
+	"     action: {type: farm, target: f}, rules: [\n"
+	"     {id: 11, name: n, display_name: y, field: host, match: in, negate: true,\n"
+	"      pattern: [A., b]}, {field: alpn, match: exists}]}\n"
+	"  - {name: q, action: {type: reject}}\n";
+
+static void encoding_leaves_defaults_out(void **state)
+{
+	struct config *config = decode("farms: [{name: f, balance: roundrobin, port: null}]\n"
+				       "frontends: [{name: w, port: 443, default_farm: f, path: "
+				       "auto, idle_timeout: 0, hello_timeout: 3s}]\n");
+	json_t *json = config_encode(config);
+	char *text = json_dumps(json, JSON_COMPACT);
+
+	assert_string_equal(text, "{\"farms\":[{\"name\":\"f\"}],\"frontends\":[{\"name\":\"w\","
+				  "\"port\":\"443\",\"default_farm\":\"f\"}]}");
+	free(text);
+	json_decref(json);
+	config_free(config);
+}
+
+static void what_is_encoded_decodes_to_the_same(void **state)
+{
+	struct config *config = decode(everything), *again;
+	json_t *first = config_encode(config), *second;
+	char *text = json_dumps(first, 0);
+
+	again = decode(text);
+	second = config_encode(again);
+	assert_true(json_equal(first, second));
+	assert_int_equal(again->farms[0].o.id, 7);
+	assert_int_equal(again->farms[0].servers[0].o.id, 9);
+	assert_int_equal(again->frontends[0].idle_timeout, 86400000);
+	assert_int_equal(again->routes[0].rules[0].o.id, 11);
+	assert_string_equal(again->farms[0].o.display_name, "d \a é");
+	free(text);
+	json_decref(first);
+	json_decref(second);
+	config_free(config);
+	config_free(again);
+}
+
+static void new_objects_get_ids_in_order(void **state)
+{
+	struct config *config = decode(example_file);
+
+	assert_int_equal(config_assign_ids(config, NULL), 0);
+	assert_int_equal(config->farms[0].o.id, 1);
+	assert_int_equal(config->farms[1].o.id, 2);
+	assert_int_equal(config->farms[1].servers[0].o.id, 3);
+	assert_int_equal(config->routes[0].rules[0].o.id, 1);
+	config_free(config);
+}
+
+static void ids_of_the_file_are_kept(void **state)
+{
+	struct config *config = decode("farms: [{name: a}, {name: b, id: 2}, {name: c}]\n");
+
+	assert_int_equal(config_assign_ids(config, NULL), 0);
+	assert_int_equal(config->farms[0].o.id, 3);
+	assert_int_equal(config->farms[1].o.id, 2);
+	assert_int_equal(config->farms[2].o.id, 4);
+	config_free(config);
+}
+
+static void ids_stay_with_names_over_a_change(void **state)
+{
+	struct config *before =
+		decode("farms: [{name: a, servers: [{name: s, address: \"::1\"}]},\n"
+		       "        {name: b, servers: [{name: s, address: \"::1\"}]}]\n");
+	struct config *after = decode("farms: [{name: c, servers: [{name: s, address: \"::1\"}]},\n"
+				      "        {name: b, servers: [{name: t, address: \"::1\"}, "
+				      "{name: s, address: \"::2\"}]}]\n");
+
+	assert_int_equal(config_assign_ids(before, NULL), 0);
+	assert_int_equal(config_assign_ids(after, before), 0);
+	assert_int_equal(after->farms[0].o.id, 3); /* 1 was a's */
+	assert_int_equal(after->farms[1].o.id, 2);
+	assert_int_equal(after->farms[0].servers[0].o.id, 3);
+	assert_int_equal(after->farms[1].servers[0].o.id, 4);
+	assert_int_equal(after->farms[1].servers[1].o.id, 2);
+	config_free(before);
+	config_free(after);
+}
+
+static void rules_keep_ids_by_place(void **state)
+{
+	const char *yaml = "routes: [{name: r, action: {type: reject}, rules: [{field: sni, match: "
+			   "exists}, {field: alpn, match: exists}]}]\n";
+	struct config *before = decode(yaml), *after = decode(yaml);
+
+	before->routes[0].rules[0].o.id = 30;
+	before->routes[0].rules[1].o.id = 20;
+	assert_int_equal(config_assign_ids(after, before), 0);
+	assert_int_equal(after->routes[0].rules[0].o.id, 30);
+	assert_int_equal(after->routes[0].rules[1].o.id, 20);
+	config_free(before);
+	config_free(after);
+}
+
+static void free_ids_are_reused_when_the_highest_is_taken(void **state)
+{
+	struct config *before = decode("farms: [{name: x, id: 1}]\n");
+	struct config *after =
+		decode("farms: [{name: a, id: 4096}, {name: b}, {name: c, id: 2}]\n");
+
+	assert_int_equal(config_assign_ids(after, before), 0);
+	assert_int_equal(after->farms[1].o.id, 3); /* 1 belonged to another one */
+	config_free(before);
+	config_free(after);
+}
+
+static char *many_farms(int n, char prefix)
+{
+	char *yaml;
+	size_t size;
+	FILE *out = open_memstream(&yaml, &size);
+
+	fputs("farms:\n", out);
+	for (int i = 0; i < n; i++)
+		fprintf(out, "  - {name: %c%d}\n", prefix, i);
+	fclose(out);
+	return yaml;
+}
+
+static void every_object_can_be_replaced_at_the_limit(void **state)
+{
+	char *old = many_farms(MAX_FARMS, 'a'), *new = many_farms(MAX_FARMS, 'b');
+	struct config *before = decode(old), *after = decode(new);
+
+	assert_int_equal(config_assign_ids(before, NULL), 0);
+	assert_int_equal(before->farms[MAX_FARMS - 1].o.id, MAX_FARMS);
+	assert_int_equal(config_assign_ids(after, before), 0);
+	assert_int_equal(after->farms[0].o.id, 1);
+	config_free(before);
+	config_free(after);
+	free(old);
+	free(new);
+}
+
+static void farms_have_a_limit(void **state)
+{
+	char *yaml = many_farms(MAX_FARMS + 1, 'a');
+
+	expect_errors(yaml, "1: farms: 4097 farms, allowed: at most 4096");
+	free(yaml);
+}
+
+/* ---- addresses and names ------------------------------------------------------------------ */
+
+static void check_prefix(const char *text, const char *formatted)
+{
+	struct prefix prefix;
+	char buf[64];
+
+	assert_int_equal(prefix_parse(text, &prefix), 0);
+	assert_string_equal(prefix_format(&prefix, buf, sizeof(buf)), formatted);
+}
+
+static void prefixes_are_parsed_and_formatted(void **state)
+{
+	struct prefix prefix;
+
+	check_prefix("10.0.0.0/8", "10.0.0.0/8");
+	check_prefix("10.0.0.1", "10.0.0.1");
+	check_prefix("10.0.0.1/32", "10.0.0.1");
+	check_prefix("0.0.0.0/0", "0.0.0.0/0");
+	check_prefix("::ffff:10.0.0.0/104", "10.0.0.0/8");
+	check_prefix("2001:DB8::/32", "2001:db8::/32");
+	check_prefix("::1", "::1");
+	assert_int_equal(prefix_parse("10.0.0.0/8", &prefix), 0);
+	assert_int_equal(prefix.length, 104);
+}
+
+static void bad_prefixes_are_refused(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"/8",
+		"10.0.0.1/8",
+		"10.0.0.0/",
+		"10.0.0.0/08",
+		"10.0.0.0/33",
+		"10.0.0.0/-1",
+		"10.0.0",
+		"::/129",
+		"::1/64",
+		"::/0",
+		"a.b.c.d",
+		" ::1",
+		"::1%lo",
+		"::/99999999999999999999",
+	};
+	struct prefix prefix;
+
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_int_not_equal(prefix_parse(bad[i], &prefix), 0);
+}
+
+static void endpoints_are_formatted(void **state)
+{
+	struct prefix prefix;
+	char buf[64];
+
+	prefix_parse("10.0.0.1", &prefix);
+	assert_string_equal(endpoint_format(prefix.address, 443, buf, 64), "10.0.0.1:443");
+	assert_string_equal(endpoint_format(prefix.address, 0, buf, 64), "10.0.0.1");
+	prefix_parse("2001:db8::1", &prefix);
+	assert_string_equal(endpoint_format(prefix.address, 443, buf, 64), "[2001:db8::1]:443");
+	assert_string_equal(endpoint_format(prefix.address, 0, buf, 64), "2001:db8::1");
+}
+
+static void enum_values_have_names(void **state)
+{
+	assert_string_equal(path_name(PATH_PACKET), "packet");
+	assert_string_equal(balance_name(BALANCE_FIRST), "first");
+	assert_string_equal(action_name(ACTION_NONE), "none");
+	assert_string_equal(field_name(FIELD_SNI), "sni");
+	assert_string_equal(match_name(MATCH_EXISTS), "exists");
+	assert_string_equal(proxy_protocol_name(PROXY_PROTOCOL_NONE), "none");
+	assert_string_equal(verdict_name(VERDICT_SSLV2), "sslv2");
+	assert_string_equal(verdict_name(VERDICT_MAX), "?");
+	for (int i = 0; i < VERDICT_MAX; i++)
+		assert_string_not_equal(verdict_name(i), "?");
+}
+
+static void half_built_configurations_are_freed(void **state)
+{
+	config_free(NULL);
+	config_free(calloc(1, sizeof(struct config)));
+	document_free(NULL);
+	problems_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(example_file_of_the_design_is_decoded),
+		cmocka_unit_test(what_is_not_acted_on_is_a_warning),
+		cmocka_unit_test(json_is_accepted),
+		cmocka_unit_test(defaults_apply_when_unset),
+		cmocka_unit_test(null_zero_and_unset_differ),
+		cmocka_unit_test(problems_name_line_and_path_in_order_of_the_file),
+		cmocka_unit_test(problem_is_formatted_with_its_file),
+		cmocka_unit_test(line_of_a_path_is_found),
+		cmocka_unit_test(unknown_key_gets_a_suggestion),
+		cmocka_unit_test(wrong_kinds_of_value_are_named),
+		cmocka_unit_test(long_and_binary_values_are_cut_and_escaped),
+		cmocka_unit_test(thousands_of_mistakes_are_counted_and_cut),
+		cmocka_unit_test(configuration_without_frontends_is_a_warning),
+		cmocka_unit_test(syntax_errors_name_their_line),
+		cmocka_unit_test(keys_given_twice_are_refused),
+		cmocka_unit_test(anchors_and_aliases_are_refused),
+		cmocka_unit_test(tags_are_refused),
+		cmocka_unit_test(second_document_is_refused),
+		cmocka_unit_test(empty_text_is_refused),
+		cmocka_unit_test(deep_nesting_is_refused),
+		cmocka_unit_test(mapping_as_a_key_is_refused),
+		cmocka_unit_test(text_that_is_not_utf8_is_refused),
+		cmocka_unit_test(characters_that_could_not_be_stored_are_refused),
+		cmocka_unit_test(byte_order_mark_is_skipped),
+		cmocka_unit_test(words_that_other_yaml_takes_for_booleans_are_text),
+		cmocka_unit_test(file_that_cannot_be_read_is_a_problem),
+		cmocka_unit_test(file_is_loaded),
+		cmocka_unit_test(server_integers_are_checked),
+		cmocka_unit_test(server_enums_are_checked),
+		cmocka_unit_test(server_attributes_out_of_scope_are_refused),
+		cmocka_unit_test(server_addresses_are_checked),
+		cmocka_unit_test(required_attributes_are_missed),
+		cmocka_unit_test(names_are_checked),
+		cmocka_unit_test(names_are_unique_per_kind),
+		cmocka_unit_test(server_names_are_unique_within_their_farm),
+		cmocka_unit_test(ids_are_unique_per_kind),
+		cmocka_unit_test(farm_attributes_are_checked),
+		cmocka_unit_test(probes_are_checked),
+		cmocka_unit_test(farm_without_servers_is_a_warning),
+		cmocka_unit_test(ports_are_checked),
+		cmocka_unit_test(ports_are_kept_in_order),
+		cmocka_unit_test(paths_are_checked),
+		cmocka_unit_test(durations_need_a_unit),
+		cmocka_unit_test(durations_are_milliseconds),
+		cmocka_unit_test(frontend_attributes_out_of_scope_are_refused),
+		cmocka_unit_test(source_lists_are_checked),
+		cmocka_unit_test(source_lists_are_kept_in_one_order),
+		cmocka_unit_test(dedicated_addresses_are_full),
+		cmocka_unit_test(frontend_needs_a_way_out),
+		cmocka_unit_test(unresolved_reference_is_one_mistake),
+		cmocka_unit_test(frontends_may_not_share_a_port),
+		cmocka_unit_test(frontends_may_share_a_port_elsewhere),
+		cmocka_unit_test(actions_are_checked),
+		cmocka_unit_test(route_without_rules_is_a_warning),
+		cmocka_unit_test(route_weights_are_checked),
+		cmocka_unit_test(rule_fields_and_matches_are_checked),
+		cmocka_unit_test(exists_alone_takes_no_pattern),
+		cmocka_unit_test(protocol_patterns_are_checked),
+		cmocka_unit_test(source_patterns_are_checked),
+		cmocka_unit_test(server_name_patterns_are_checked),
+		cmocka_unit_test(server_name_patterns_are_lower_case_without_a_trailing_dot),
+		cmocka_unit_test(rule_keeps_its_pattern_as_written),
+		cmocka_unit_test(alpn_patterns_are_bytes),
+		cmocka_unit_test(alpn_list_cannot_hold_a_comma),
+		cmocka_unit_test(patterns_have_at_most_255_bytes),
+		cmocka_unit_test(route_has_at_most_16_rules),
+		cmocka_unit_test(frontend_has_at_most_4096_routes),
+		cmocka_unit_test(routes_stand_in_order_of_evaluation),
+		cmocka_unit_test(objects_belong_to_their_zone),
+		cmocka_unit_test(instance_has_one_zone),
+		cmocka_unit_test(encoding_leaves_defaults_out),
+		cmocka_unit_test(what_is_encoded_decodes_to_the_same),
+		cmocka_unit_test(new_objects_get_ids_in_order),
+		cmocka_unit_test(ids_of_the_file_are_kept),
+		cmocka_unit_test(ids_stay_with_names_over_a_change),
+		cmocka_unit_test(rules_keep_ids_by_place),
+		cmocka_unit_test(free_ids_are_reused_when_the_highest_is_taken),
+		cmocka_unit_test(every_object_can_be_replaced_at_the_limit),
+		cmocka_unit_test(farms_have_a_limit),
+		cmocka_unit_test(prefixes_are_parsed_and_formatted),
+		cmocka_unit_test(bad_prefixes_are_refused),
+		cmocka_unit_test(endpoints_are_formatted),
+		cmocka_unit_test(enum_values_have_names),
+		cmocka_unit_test(half_built_configurations_are_freed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
