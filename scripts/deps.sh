@@ -44,11 +44,10 @@ forbid_services() {
 
 disable_services() {
 	local package
-	command -v systemctl >/dev/null || return 0
 	for package in "$@"; do
 		case $package in
-		nginx-light) systemctl --quiet disable nginx || true ;;
-		haproxy) systemctl --quiet disable haproxy || true ;;
+		nginx-light) deb-systemd-helper disable nginx.service >/dev/null ;;
+		haproxy) deb-systemd-helper disable haproxy.service >/dev/null ;;
 		esac
 	done
 }

@@ -144,7 +144,7 @@ refused_with() {
 	} >"$NETNS_DIR/new.yaml"
 	cp "$NETNS_DIR/old.yaml" "$CONFIG"
 	start_daemon
-	for _ in {1..60}; do
+	for _ in {1..30}; do
 		alpnlb apply "$NETNS_DIR/new.yaml" && alpnlb apply "$NETNS_DIR/old.yaml" || exit
 	done >"$NETNS_DIR/apply.log" 2>&1 3>&- &
 	while kill -0 $! 2>/dev/null; do
@@ -152,7 +152,7 @@ refused_with() {
 	done
 	wait $! || fail "an apply failed"
 	assert_equal "$(sort -u "$NETNS_DIR/reached" | paste -sd,)" one,two
-	assert_equal "$(stats .revision)" 121
+	assert_equal "$(stats .revision)" 61
 	stop_daemon
 }
 

@@ -205,10 +205,11 @@ refused_server() {
 }
 
 @test "when every server refuses, the client is closed and it is counted" {
-	one_farm auto 11,12 name
-	netns_stop "$NETNS_PID" || true
-	sed -i '/s11,/d' "$CONFIG"
-	alpnlb apply "$CONFIG"
+	{
+		farms default=11,12v6
+		frontend auto default
+	} >"$CONFIG"
+	start_daemon
 	assert_matches "$(reached "$LB4" 443 --alpn h2)" '^(eof|reset)$'
 	await_stat .counters.connect_failed 1
 	stop_daemon

@@ -250,14 +250,16 @@ def talk(connection, options):
     elif first:
         connection.send(first)
     reader = threading.Thread(target=read_all, args=(connection, options))
-    reader.start()
+    if not options.reset:  # a socket in recv() is not closed by close()
+        reader.start()
     connection.send_pattern(options.bytes, options.seed, options.pieces)
     if options.until_sent:
         await_file(options.until_sent)
     if options.reset:
         connection.reset()
         connection.end = "own reset"
-    elif options.half_close:
+        return
+    if options.half_close:
         connection.sock.shutdown(socket.SHUT_WR)
     reader.join()
 
