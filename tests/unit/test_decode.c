@@ -360,6 +360,25 @@ static void syntax_errors_name_their_line(void **state)
 					      "while parsing a flow mapping");
 }
 
+static void unquoted_address_gets_a_hint(void **state)
+{
+	expect_errors("{farms: [::1]}\n",
+		      "1: not valid YAML: did not find expected node content while parsing a flow "
+		      "node, a value that begins with a colon needs quotes");
+}
+
+static void names_in_messages_are_escaped(void **state)
+{
+	expect_errors(
+		"farms: [{name: f}]\n"
+		"frontends: [{name: \"a\\nb\", port: 1, default_farm: f}, "
+		"{name: b, port: 1, default_farm: f}]\n",
+		"2: frontends[0].name: \"a\\nb\" is not a name, allowed: 1..50 of A-Z a-z 0-9 . "
+		"_ -\n"
+		"2: frontends[1].port: 1 belongs to the frontend \"a\\nb\" in line 2 on the "
+		"same address");
+}
+
 static void keys_given_twice_are_refused(void **state)
 {
 	expect_errors("zone: a\nzone: b\nfarms:\n  - {name: x, name: y}\n",
@@ -1246,6 +1265,25 @@ static void objects_belong_to_their_zone(void **state)
 	config_free(config);
 }
 
+static void farm_of_another_zone_is_no_use_to_a_frontend(void **state)
+{
+	expect_errors(
+		"zone: gra\n"
+		"farms: [{name: f, zone: rbx}, {name: g, zone: all}]\n"
+		"frontends:\n"
+		"  - {name: a, port: 1, default_farm: f}\n"
+		"  - {name: b, port: 2, default_farm: f, zone: rbx}\n"
+		"  - {name: c, port: 3, default_farm: g}\n"
+		"routes:\n"
+		"  - name: r\n"
+		"    frontend: c\n"
+		"    action: {type: farm, target: f}\n",
+		"4: frontends[0].default_farm: \"f\" is a farm of the zone \"rbx\", allowed: a "
+		"farm of \"gra\" or all\n"
+		"10: routes[0].action.target: \"f\" is a farm of the zone \"rbx\", allowed: a "
+		"farm of \"gra\" or all");
+}
+
 static void instance_has_one_zone(void **state)
 {
 	expect_errors("zone: all\n", "1: zone: \"all\" is of objects, allowed: the name of this "
@@ -1520,6 +1558,8 @@ int main(void)
 		cmocka_unit_test(thousands_of_mistakes_are_counted_and_cut),
 		cmocka_unit_test(configuration_without_frontends_is_a_warning),
 		cmocka_unit_test(syntax_errors_name_their_line),
+		cmocka_unit_test(unquoted_address_gets_a_hint),
+		cmocka_unit_test(names_in_messages_are_escaped),
 		cmocka_unit_test(keys_given_twice_are_refused),
 		cmocka_unit_test(anchors_and_aliases_are_refused),
 		cmocka_unit_test(tags_are_refused),
@@ -1575,6 +1615,7 @@ int main(void)
 		cmocka_unit_test(frontend_has_at_most_4096_routes),
 		cmocka_unit_test(routes_stand_in_order_of_evaluation),
 		cmocka_unit_test(objects_belong_to_their_zone),
+		cmocka_unit_test(farm_of_another_zone_is_no_use_to_a_frontend),
 		cmocka_unit_test(instance_has_one_zone),
 		cmocka_unit_test(encoding_leaves_defaults_out),
 		cmocka_unit_test(what_is_encoded_decodes_to_the_same),

@@ -383,7 +383,7 @@ static void refuse_key(struct decoder *d, const struct table *table, const struc
 
 /* Puts each member beside the row of its attribute. */
 static void assign_members(struct decoder *d, const struct value *value, const struct table *table,
-			   struct value members[TABLE_MAX])
+			   struct value members[ATTRIBUTES_MAX])
 {
 	const struct attribute *a;
 	const char *key;
@@ -437,7 +437,7 @@ static void refuse_object(struct decoder *d, const struct value *value, const st
 bool decode_object(struct decoder *d, const struct value *value, const struct table *table,
 		   void *object)
 {
-	struct value members[TABLE_MAX];
+	struct value members[ATTRIBUTES_MAX];
 
 	if (!json_is_object(value->json)) {
 		refuse_object(d, value, table);

@@ -74,7 +74,7 @@ struct attribute {
 	{                                                                                          \
 		.v = (rows), .n = sizeof(rows) / sizeof((rows)[0])                                 \
 	}
-#define TABLE_MAX 32
+#define ATTRIBUTES_MAX 32
 
 extern const struct type type_id;
 extern const struct type type_name;	 /* char *, of an object or a zone */

@@ -77,6 +77,43 @@ static void check_routes(struct decoder *d, const struct value *root)
 	free(tallies);
 }
 
+/* ---- farms are where they are needed ---------------------------------------------------- */
+
+/* A farm of another zone has no servers here: its connections would be closed. */
+static void check_farm_zone(struct decoder *d, const struct value *value,
+			    const struct frontend *frontend, const struct farm *farm)
+{
+	struct config *config = d->config;
+
+	if (!frontend || !farm || !config_in_zone(config, frontend->zone) ||
+	    config_in_zone(config, farm->zone))
+		return;
+	decode_error(d, value, "%s is a farm of the zone %s, allowed: a farm of %s or all",
+		     value_quoted(value).s, text_quoted(farm->zone, strlen(farm->zone)).s,
+		     text_quoted(config->zone, strlen(config->zone)).s);
+}
+
+static void check_farm_zones(struct decoder *d, const struct value *root)
+{
+	struct value frontends = value_member(root, "frontends");
+	struct value routes = value_member(root, "routes");
+
+	for (size_t i = 0; i < d->config->n_frontends; i++) {
+		const struct frontend *frontend = &d->config->frontends[i];
+		struct value item = value_item(&frontends, i);
+		struct value value = value_member(&item, "default_farm");
+
+		check_farm_zone(d, &value, frontend, frontend->default_farm);
+	}
+	for (size_t i = 0; i < d->config->n_routes; i++) {
+		const struct route *route = &d->config->routes[i];
+		struct value item = value_item(&routes, i), action = value_member(&item, "action");
+		struct value target = value_member(&action, "target");
+
+		check_farm_zone(d, &target, route->frontend, route->target);
+	}
+}
+
 /* ---- no port twice --------------------------------------------------------------------- */
 
 /* The first port both have, 0 if there is none. Both lists ascend. */
@@ -164,5 +201,6 @@ void config_validate(struct decoder *d, const struct value *root)
 	check_zone(d, root);
 	check_server_count(d, root);
 	check_routes(d, root);
+	check_farm_zones(d, root);
 	check_ports(d, root);
 }

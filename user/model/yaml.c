@@ -415,6 +415,16 @@ static int line_at(const char *text, size_t len, size_t offset)
 	return line;
 }
 
+/* What libyaml says of an address that begins with a colon, such as [::1], helps nobody. */
+static const char *syntax_hint(const yaml_parser_t *yaml, const char *text, size_t len)
+{
+	size_t at = yaml->problem_mark.index;
+
+	return at + 1 < len && text[at] == ':' && text[at + 1] == ':'
+		       ? ", a value that begins with a colon needs quotes"
+		       : "";
+}
+
 static void syntax_error(struct parser *p, const char *text, size_t len)
 {
 	const yaml_parser_t *yaml = &p->yaml;
@@ -424,8 +434,9 @@ static void syntax_error(struct parser *p, const char *text, size_t len)
 		line_error(p->problems, line_at(text, len, yaml->problem_offset),
 			   "not UTF-8 text: %s", problem);
 	else
-		line_error(p->problems, yaml->problem_mark.line + 1, "not valid YAML: %s%s%s",
-			   problem, yaml->context ? " " : "", yaml->context ? yaml->context : "");
+		line_error(p->problems, yaml->problem_mark.line + 1, "not valid YAML: %s%s%s%s",
+			   problem, yaml->context ? " " : "", yaml->context ? yaml->context : "",
+			   syntax_hint(yaml, text, len));
 }
 
 static int parse_events(struct parser *p, const char *text, size_t len)
