@@ -283,7 +283,7 @@ static json_t *rules_text(const struct route *route)
 		free(rule);
 	}
 	if (!route->n_rules)
-		fputs("every connection", stream);
+		fputs("never: it has no rules yet", stream);
 	fclose(stream);
 	string = json_string(text);
 	free(text);

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "classify.h"
+
+int classify(const uint8_t *bytes, size_t len, const uint8_t source[16], struct classification *c)
+{
+	memset(c, 0, sizeof(*c));
+	hello_read(&c->hello, bytes, len);
+	subject_init(&c->subject, &c->hello, source);
+	if (c->hello.verdict != VERDICT_TLS || !(c->hello.flags & HELLO_ALPN_CUT))
+		return 0;
+	return subject_whole_alpn(&c->subject, bytes, len, &c->list);
+}
+
+void classification_free(struct classification *c)
+{
+	free(c->list);
+	c->list = NULL;
+}
+
+static bool offers(const struct subject *subject, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t at = 0; at < subject->alpn_len; at += 1 + subject->alpn[at])
+		if (subject->alpn[at] == len && !memcmp(subject->alpn + at + 1, name, len))
+			return true;
+	return false;
+}
+
+/* The parser has not looked at the names it could not keep. */
+uint32_t classification_protocols(const struct classification *c)
+{
+	struct hello hello = c->hello;
+
+	if (offers(&c->subject, "h2"))
+		hello.flags |= HELLO_OFFERS_H2;
+	if (offers(&c->subject, "http/1.1"))
+		hello.flags |= HELLO_OFFERS_HTTP1;
+	if (offers(&c->subject, "http/1.0"))
+		hello.flags |= HELLO_OFFERS_HTTP10;
+	return hello_speaks(&hello);
+}
+
+/* Asks the evaluator about a configuration of one route with this one rule. */
+static bool rule_holds(const struct classification *c, const struct rule *rule)
+{
+	struct frontend frontend = {.o = {.id = 1, .name = "frontend"}};
+	struct route route = {
+		.o = {.id = 1, .name = "route"},
+		.frontend = &frontend,
+		.action = ACTION_REJECT,
+		.rules = (struct rule *)rule,
+		.n_rules = 1,
+	};
+	struct config config = {
+		.frontends = &frontend,
+		.n_frontends = 1,
+		.routes = &route,
+		.n_routes = 1,
+	};
+	struct decision decision = {.route_id = 1};
+	struct tables tables = {0};
+
+	if (!tables_compile(&config, &tables))
+		decide(&tables, frontend.o.id, &c->subject, &decision);
+	tables_free(&tables);
+	return decision.route_id;
+}
+
+const struct rule *failing_rule(const struct classification *c, const struct route *route)
+{
+	for (size_t i = 0; i < route->n_rules; i++)
+		if (!rule_holds(c, &route->rules[i]))
+			return &route->rules[i];
+	return NULL;
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "classify.h"
+#include "cli.h"
+#include "format.h"
+#include "input.h"
+#include "output.h"
+#include "pcap.h"
+#include "report.h"
+#include "rows.h"
+#include "snapshot.h"
+
+static const struct column columns[] = {
+	COLUMN("client", "CLIENT"),
+	COLUMN("server", "SERVER"),
+	COLUMN("verdict", "HELLO"),
+	DETAIL_AS(FORMAT_BYTES, "size", "SIZE"),
+	COLUMN("version", "VERSION"),
+	COLUMN("sni", "SNI"),
+	COLUMN("alpn", "ALPN"),
+	DETAIL("ech", "ECH"),
+	DETAIL("protocols", "PROTOCOLS"),
+	COLUMN("frontend", "FRONTEND"),
+	DETAIL("source_allowed", "SOURCE ALLOWED"),
+	COLUMN("route", "ROUTE"),
+	COLUMN("action", "ACTION"),
+	COLUMN("farm", "FARM"),
+	COLUMNS_END,
+};
+
+static const struct column route_columns[] = {
+	COLUMN("place", "PLACE"),
+	COLUMN("name", "ROUTE"),
+	COLUMN("when", "WHEN"),
+	COLUMN("outcome", "OUTCOME"),
+	COLUMNS_END,
+};
+
+/* What the command works with. */
+struct dry_run {
+	struct snapshot snapshot; /* when the routes are the running ones */
+	struct config *loaded;	  /* when they come from a file */
+	const struct config *config;
+	struct tables tables;
+	const struct frontend *frontend; /* the one asked for; NULL = find out */
+	bool source_given;
+	uint8_t source[16];
+};
+
+/* The bytes of one client. */
+struct client {
+	const uint8_t *bytes;
+	size_t len;
+	const struct pcap_stream *stream; /* NULL = there is no capture */
+};
+
+/* ---- the hello ----------------------------------------------------------------------- */
+
+static void set_version(json_t *row, const struct hello *hello)
+{
+	static const char *const names[] = {"SSL 3.0", "TLS 1.0", "TLS 1.1", "TLS 1.2", "TLS 1.3"};
+	char buf[16];
+
+	if (hello->verdict != VERDICT_TLS) {
+		set_string(row, "version", NULL);
+	} else if (hello->version >= 0x300 && hello->version <= 0x304) {
+		set_string(row, "version", names[hello->version - 0x300]);
+	} else {
+		snprintf(buf, sizeof(buf), "0x%04x", hello->version);
+		set_string(row, "version", buf);
+	}
+}
+
+static json_t *protocol_names_json(uint32_t protocols)
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} names[] = {
+		{PROTOCOL_TCP, "tcp"},	      {PROTOCOL_TLS, "tls"},
+		{PROTOCOL_HTTP, "http"},      {PROTOCOL_HTTPS, "https"},
+		{PROTOCOL_HTTP1, "http/1.1"}, {PROTOCOL_HTTP2, "http/2.0"},
+		{PROTOCOL_SSH, "ssh"},
+	};
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (protocols & names[i].bit)
+			json_array_append_new(list, json_string(names[i].name));
+	return list;
+}
+
+static void set_ends(json_t *row, const struct client *client)
+{
+	const struct pcap_stream *stream = client->stream;
+
+	if (!stream) {
+		json_object_set_new(row, "client", json_null());
+		json_object_set_new(row, "server", json_null());
+		return;
+	}
+	json_object_set_new(row, "client", json_endpoint(stream->client, stream->client_port));
+	json_object_set_new(row, "server", json_endpoint(stream->server, stream->server_port));
+	json_object_set_new(row, "from_syn", json_boolean(stream->syn));
+	json_object_set_new(row, "gap", json_boolean(stream->gap));
+}
+
+static void set_hello(json_t *row, const struct client *client, const struct classification *c)
+{
+	const struct hello *hello = &c->hello;
+	uint32_t flags = hello->verdict == VERDICT_TLS ? hello->flags : 0;
+
+	set_string(row, "verdict", verdict_name(hello->verdict));
+	set_integer(row, "size", client->len);
+	set_version(row, hello);
+	json_object_set_new(row, "sni",
+			    flags & HELLO_SNI ? json_bytes(hello->sni, hello->sni_len)
+					      : json_null());
+	json_object_set_new(row, "alpn",
+			    flags & HELLO_ALPN ? json_alpn(c->subject.alpn, c->subject.alpn_len)
+					       : json_null());
+	json_object_set_new(row, "ech", json_boolean(flags & HELLO_ECH));
+	json_object_set_new(row, "protocols", protocol_names_json(classification_protocols(c)));
+}
+
+/* ---- the decision -------------------------------------------------------------------- */
+
+static bool has_port(const struct frontend *frontend, uint16_t port)
+{
+	for (size_t i = 0; i < frontend->n_ports; i++)
+		if (port >= frontend->ports[i].first && port <= frontend->ports[i].last)
+			return true;
+	return false;
+}
+
+/* The frontend a connection would come in at; NULL when that cannot be told. */
+static const struct frontend *client_frontend(const struct dry_run *run,
+					      const struct client *client)
+{
+	const struct config *config = run->config;
+
+	if (run->frontend)
+		return run->frontend;
+	for (size_t i = 0; client->stream && i < config->n_frontends; i++)
+		if (has_port(&config->frontends[i], client->stream->server_port))
+			return &config->frontends[i];
+	return config->n_frontends == 1 ? &config->frontends[0] : NULL;
+}
+
+static const struct route *route_by_id(const struct config *config, uint32_t id)
+{
+	for (size_t i = 0; id && i < config->n_routes; i++)
+		if (config->routes[i].o.id == id)
+			return &config->routes[i];
+	return NULL;
+}
+
+/* What became of a route that does not decide. */
+static json_t *failure(const struct classification *c, const struct route *route)
+{
+	const struct rule *rule = failing_rule(c, route);
+	char *rule_words = rule ? rule_text(rule) : NULL;
+	json_t *text;
+
+	text = rule_words ? json_sprintf("does not hold: %s", rule_words) : json_string("-");
+	free(rule_words);
+	return text;
+}
+
+/* The routes of the frontend up to the one that decides, and why the others did not. */
+static json_t *explain(const struct dry_run *run, const struct classification *c,
+		       const struct frontend *frontend, const struct route *decided)
+{
+	size_t n = 0;
+	struct route **routes = config_routes_in_order(run->config, frontend, &n);
+	json_t *rows = json_array();
+
+	for (size_t i = 0; routes && i < n; i++) {
+		json_t *row = route_row(routes[i], i + 1, NULL);
+
+		json_object_set_new(row, "outcome",
+				    routes[i] == decided ? json_string("decides")
+							 : failure(c, routes[i]));
+		json_array_append_new(rows, row);
+		if (routes[i] == decided)
+			break;
+	}
+	free(routes);
+	return rows;
+}
+
+static void set_decision(json_t *row, const struct decision *decision, const struct route *route,
+			 const struct frontend *frontend)
+{
+	const struct farm *farm = route ? route->target : frontend->default_farm;
+
+	set_string(row, "route", route ? route->o.name : "default");
+	set_string(row, "action",
+		   decision->action == ACTION_NONE ? "close" : action_name(decision->action));
+	set_string(row, "farm", farm ? farm->o.name : NULL);
+}
+
+/* Fills in what happens to the client, and how that came about if `explained`. */
+static void decide_client(const struct dry_run *run, const struct client *client,
+			  const struct classification *c, bool explained, json_t *row)
+{
+	const struct frontend *frontend = client_frontend(run, client);
+	const struct frontend_row *compiled;
+	struct decision decision;
+	const struct route *route;
+
+	set_string(row, "frontend", frontend ? frontend->o.name : NULL);
+	if (!frontend)
+		return;
+	compiled = tables_row(&run->tables, frontends, frontend->o.id);
+	json_object_set_new(
+		row, "source_allowed",
+		run->source_given || client->stream
+			? json_boolean(source_admitted(&run->tables, compiled, c->subject.source))
+			: json_null());
+	decide(&run->tables, frontend->o.id, &c->subject, &decision);
+	route = route_by_id(run->config, decision.route_id);
+	set_decision(row, &decision, route, frontend);
+	if (explained)
+		json_object_set_new(row, "routes", explain(run, c, frontend, route));
+}
+
+/* A row for one client, or NULL when out of memory. */
+static json_t *client_row(const struct dry_run *run, const struct client *client, bool explained)
+{
+	const uint8_t *source = run->source;
+	struct classification c;
+	json_t *row = NULL;
+
+	if (client->stream && !run->source_given)
+		source = client->stream->client;
+	if (!classify(client->bytes, client->len, source, &c)) {
+		row = json_object();
+		set_ends(row, client);
+		set_hello(row, client, &c);
+		decide_client(run, client, &c, explained, row);
+	}
+	classification_free(&c);
+	return row;
+}
+
+/* ---- inputs -------------------------------------------------------------------------- */
+
+static int print_one(json_t *row)
+{
+	json_t *routes = json_object_get(row, "routes");
+	int code;
+
+	if (!row)
+		return fail(CLI_FAILED, "out of memory");
+	code = output_record(columns, row);
+	if (!options.json && json_array_size(routes)) {
+		putchar('\n');
+		code = output_table(route_columns, routes);
+	}
+	json_decref(row);
+	return code;
+}
+
+static int classify_raw(const struct dry_run *run, const char *bytes, size_t len)
+{
+	struct client client = {.bytes = (const uint8_t *)bytes, .len = len};
+	char names[512] = "";
+
+	if (!len)
+		return fail(CLI_FAILED, "the input is empty");
+	if (client_frontend(run, &client))
+		return print_one(client_row(run, &client, true));
+	for (size_t i = 0; i < run->config->n_frontends; i++)
+		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s",
+			 i ? ", " : "", run->config->frontends[i].o.name);
+	return fail(CLI_USAGE, "say which frontend: %s", *names ? names : "there is none");
+}
+
+static int classify_capture(const struct dry_run *run, const char *file, const char *bytes,
+			    size_t len)
+{
+	json_t *rows = json_array();
+	const char *error;
+	struct pcap pcap;
+	int code;
+
+	if (pcap_read((const uint8_t *)bytes, len, &pcap, &error)) {
+		code = fail(CLI_FAILED, "%s: %s", file_label(file), error);
+		goto out;
+	}
+	if (!pcap.n) {
+		code = fail(CLI_FAILED, "%s: no TCP connection in this capture", file_label(file));
+		goto out;
+	}
+	for (size_t i = 0; i < pcap.n; i++) {
+		const struct pcap_stream *stream = &pcap.streams[i];
+		struct client client = {stream->bytes, stream->len, stream};
+
+		json_array_append_new(rows, client_row(run, &client, pcap.n == 1));
+	}
+	if (options.json || pcap.n > 1)
+		code = output_table(columns, rows);
+	else
+		code = print_one(json_incref(json_array_get(rows, 0)));
+out:
+	json_decref(rows);
+	pcap_free(&pcap);
+	return code;
+}
+
+/* ---- the command --------------------------------------------------------------------- */
+
+/* Loads and compiles a file. Returns an exit code. */
+static int load_config(struct dry_run *run, const char *file)
+{
+	struct problems problems = {0};
+	json_t *list;
+	int code = CLI_OK;
+
+	run->config = run->loaded = config_load(file, &problems);
+	list = report_json(&problems);
+	if (!run->loaded)
+		code = report_failure(list, file, "the configuration is not valid");
+	else if (config_assign_ids(run->loaded, NULL))
+		code = fail(CLI_FAILED, "%s: too many objects of one kind", file_label(file));
+	json_decref(list);
+	problems_free(&problems);
+	return code;
+}
+
+static int compile(struct dry_run *run)
+{
+	int err = tables_compile(run->config, &run->tables);
+
+	return err ? fail(CLI_FAILED, "the configuration cannot be compiled: %s", strerror(-err))
+		   : CLI_OK;
+}
+
+static int parse_source(struct dry_run *run, const char *text)
+{
+	struct prefix prefix;
+
+	if (!text)
+		return CLI_OK;
+	if (prefix_parse(text, &prefix) || prefix.length != 128)
+		return fail(CLI_USAGE, "source '%s': expected an IPv4 or IPv6 address", text);
+	memcpy(run->source, prefix.address, 16);
+	run->source_given = true;
+	return CLI_OK;
+}
+
+/* Gets the configuration, from `config` if it is given, and the frontend asked for. */
+static int dry_run_open(struct dry_run *run, const char *config, const char *frontend)
+{
+	int code = config ? load_config(run, config) : snapshot_open(&run->snapshot);
+
+	if (code)
+		return code;
+	if (!config)
+		run->config = run->snapshot.config;
+	if (frontend)
+		code = find_frontend(run->config, frontend, NULL, &run->frontend);
+	return code ? code : compile(run);
+}
+
+static int hello_classify(const char *const *values)
+{
+	const char *file = values[0] ? values[0] : "-", *frontend = values[1], *config = values[2];
+	struct dry_run run = {.snapshot.view.config = -1};
+	char *bytes = NULL;
+	size_t len;
+	int code;
+
+	if (config && !strcmp(config, "-") && !strcmp(file, "-"))
+		return fail(CLI_USAGE, "file and config cannot both be standard input");
+	code = parse_source(&run, values[3]);
+	if (!code)
+		code = dry_run_open(&run, config, frontend);
+	if (!code)
+		code = input_read(file, &bytes, &len);
+	if (!code && pcap_recognize((const uint8_t *)bytes, len))
+		code = classify_capture(&run, file, bytes, len);
+	else if (!code)
+		code = classify_raw(&run, bytes, len);
+	free(bytes);
+	tables_free(&run.tables);
+	config_free(run.loaded);
+	snapshot_close(&run.snapshot);
+	return code;
+}
+
+static const struct keyword classify_keywords[] = {{"file", "FILE"},
+						   {"frontend", "NAME"},
+						   {"config", "FILE"},
+						   {"source", "ADDRESS"},
+						   {NULL, NULL}};
+
+static const struct verb verbs[] = {
+	{"classify", "say what the parser sees in a client's first bytes, and what is decided",
+	 classify_keywords, hello_classify},
+	{NULL, NULL, NULL, NULL},
+};
+
+const struct noun noun_hello = {
+	.name = "hello",
+	.help = "try out how a client's first bytes would be routed",
+	.text = "FILE holds the bytes a client sends, or a pcap capture; - (the default) is\n"
+		"standard input. With `config FILE` the routes of that file are evaluated, and\n"
+		"neither daemon nor privileges are needed. Manual: alpnlb-hello(8).\n",
+	.verbs = verbs,
+};
