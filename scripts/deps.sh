@@ -44,10 +44,11 @@ forbid_services() {
 
 disable_services() {
 	local package
+	command -v systemctl >/dev/null || return 0
 	for package in "$@"; do
 		case $package in
-		nginx-light) deb-systemd-helper disable nginx.service >/dev/null ;;
-		haproxy) deb-systemd-helper disable haproxy.service >/dev/null ;;
+		nginx-light) systemctl --quiet disable nginx ;;
+		haproxy) systemctl --quiet disable haproxy ;;
 		esac
 	done
 }

@@ -105,6 +105,44 @@ segmentation() {
 @test "a hello is understood in segments of any size (sockmap)" { segmentation sockmap; }
 @test "a hello is understood in segments of any size (relay)" { segmentation relay; }
 
+records() {
+	local size
+	start_farms "$1" <<<"$(route h2 special "alpn is h2" "sni is www.alpnlb.test")"
+	for size in 1 2 3 37 250; do
+		expect special --sni www.alpnlb.test --alpn http/1.1 h2 --records $size
+		expect special --sni www.alpnlb.test --alpn http/1.1 h2 --records $size --cut 7
+		expect default --sni www.alpnlb.test --alpn http/1.1 h3 --records $size --cut 4
+	done
+	stop_daemon
+}
+@test "a hello is understood over TLS records of any size (sockmap)" { records sockmap; }
+@test "a hello is understood over TLS records of any size (relay)" { records relay; }
+
+sizes() {
+	local pad
+	start_farms "$1" <<<"$(route h2 special "alpn is h2" "sni is www.alpnlb.test")"
+	for pad in 1 1500 4000 16384 64900; do
+		expect special --sni www.alpnlb.test --alpn h2 --pad $pad --grease
+		expect special --sni www.alpnlb.test --alpn h2 --pad $pad --grease --records 1000 --cut 1400
+		expect default --sni www.alpnlb.test --alpn http/1.1 --pad $pad --grease
+	done
+	stop_daemon
+}
+@test "a hello of up to 64 kB with unknown extensions is understood (sockmap)" { sizes sockmap; }
+@test "a hello of up to 64 kB with unknown extensions is understood (relay)" { sizes relay; }
+
+dripping() {
+	start_farms "$1" "hello_timeout: 600ms" <<<"$(route h2 special "alpn is h2")"
+	assert_equal "$(reached "$LB4" 443 --alpn h2 --cut 300 --pause 0.2)" special
+	assert_equal "$(reached "$LB4" 443 --alpn h2 --cut 30 --pause 0.2)" default
+	await_stat .counters.hello_timeouts 1
+	stop_daemon
+}
+@test "the hello timeout is for the whole hello of a client that drips (sockmap)" {
+	dripping sockmap
+}
+@test "the hello timeout is for the whole hello of a client that drips (relay)" { dripping relay; }
+
 plain_protocols() {
 	start_farms "$1" "hello_timeout: 300ms" <<-END
 		$(route h2 special "protocol is http/2.0")

@@ -151,12 +151,20 @@ server_resets() {
 @test "a server's reset reaches the client as a reset (sockmap)" { server_resets sockmap; }
 @test "a server's reset reaches the client as a reset (relay)" { server_resets relay; }
 
+# tcp_info ROLE sport|dport PORT FIELD: of the one connection there.
+tcp_info() {
+	netns_exec "$1" ss -Htin "$2 = :$3" | sed -nE "s/.*\\b$4:([0-9]+).*/\\1/p"
+}
+
 stopped_reader() {
-	local client
+	local client held
 	one_farm "$1" 11 hold --until "$NETNS_DIR/go" --buffer 65536
 	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
 		--alpn h2 --bytes 60000000 --half-close
 	netns_await 20 sender_stopped || fail "the client could send everything to a server that reads nothing"
+	held=$(($(tcp_info client dport 443 bytes_acked) - $(tcp_info server sport 9000 bytes_received)))
+	echo "# $1: $held bytes held for a stopped reader" >&3
+	((held < 8 << 20)) || fail "$held bytes are held"
 	touch "$NETNS_DIR/go"
 	server_report server
 	netns_await 20 grep -q '^{' "$NETNS_DIR/client.log"
@@ -178,6 +186,40 @@ sender_stopped() {
 @test "a reader that stops holds its sender, and gets everything later (relay)" {
 	stopped_reader relay
 }
+
+proxy_protocol() {
+	local report
+	{
+		farms one=11 two=12v6
+		frontend "$1" one
+		printf 'routes:\n'
+		route two two "sni is two.alpnlb.test"
+	} | sed -e '/name: s11,/s/ }/, proxy_protocol_version: v1 }/' \
+		-e '/name: s12v6,/s/ }/, proxy_protocol_version: v2 }/' >"$CONFIG"
+	start_tcp one 11 9000 exchange --bytes 3000000
+	start_tcp two 12 9000 exchange --bytes 3000000
+	start_daemon
+
+	tcp_client "$LB4" 443 --alpn h2 --bytes 2000000 --half-close >"$NETNS_DIR/client.log"
+	report=$(server_report one)
+	assert_matches "$(report_field line <<<"$report")" \
+		'^PROXY TCP4 192\.0\.2\.2 192\.0\.2\.1 [0-9]+ 443$'
+	assert_equal "$(report_field received <<<"$report")" $(($(
+		report_field sent <"$NETNS_DIR/client.log") + 2 + $(report_field line <<<"$report" | tr -d '\n' | wc -c)))
+
+	tcp_client "$LB6" 443 --alpn h2 --sni two.alpnlb.test --bytes 2000000 --half-close >"$NETNS_DIR/client.log"
+	report=$(server_report two)
+	# The signature, version 2 and command PROXY, TCP over IPv6, a length.
+	assert_matches "$(report_field first <<<"$report")" \
+		'^0d0a0d0a000d0a515549540a2121....20010db8000100000000000000000002'
+	assert_equal "$(report_field received_sha256 <"$NETNS_DIR/client.log")" \
+		"$(report_field sent_sha256 <<<"$report")"
+	stop_daemon
+}
+@test "PROXY protocol v1 and v2 in front of what the client sends (sockmap)" {
+	proxy_protocol sockmap
+}
+@test "PROXY protocol v1 and v2 in front of what the client sends (relay)" { proxy_protocol relay; }
 
 refused_server() {
 	local n

@@ -4,7 +4,7 @@
 
     tcp.py serve KIND --listen ADDRESS... --port PORT [options]
     tcp.py client ADDRESS PORT [options]
-    tcp.py hello [--sni NAME] [--alpn NAME...] > FILE
+    tcp.py hello [--sni NAME] [--alpn NAME...] [--pad N] [--grease] [--records N] > FILE
 
 Both ends print one JSON object per connection: bytes and SHA-256 of what was sent and
 received, and how it ended (eof, reset, refused, timeout). What one end sent has to be what
@@ -56,9 +56,11 @@ class Connection:
         self.sock.sendall(data)
         self.sent.add(data)
 
-    def send_in_pieces(self, data, size):
+    def send_in_pieces(self, data, size, pause=0):
         """Each piece is a TCP segment of its own: wait until the last one is acknowledged."""
         for at in range(0, len(data), size):
+            if pause and at:
+                time.sleep(pause)
             self.send(data[at:at + size])
             while outstanding(self.sock):
                 time.sleep(0)
@@ -101,7 +103,7 @@ class Connection:
             "sent": self.sent.bytes, "sent_sha256": self.sent.hash.hexdigest(),
             "received": self.received.bytes, "received_sha256": self.received.hash.hexdigest(),
             "seconds": round(time.monotonic() - self.started, 3),
-            "line": self.line(),
+            "line": self.line(), "first": self.first.hex(),
         }
         line.update(more)
         sys.stdout.write(json.dumps(line) + "\n")
@@ -126,7 +128,8 @@ def await_file(path):
         time.sleep(0.02)
 
 
-def client_hello(sni, alpn):
+def openssl_hello(sni, alpn):
+    """A hello as OpenSSL makes it: one record."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -139,6 +142,38 @@ def client_hello(sni, alpn):
     except ssl.SSLWantReadError:
         pass
     return outgoing.read()
+
+
+def extensions_at(message):
+    """Where the extensions' length field is in a handshake message. RFC 8446 section 4.1.2."""
+    at = 4 + 2 + 32
+    at += 1 + message[at]
+    at += 2 + int.from_bytes(message[at:at + 2], "big")
+    return at + 1 + message[at]
+
+
+def with_extensions(message, before, after):
+    """The hello with more extensions, given as (type, bytes), around its own."""
+    at = extensions_at(message)
+    encode = lambda all: b"".join(struct.pack("!HH", t, len(data)) + data for t, data in all)
+    body = encode(before) + message[at + 2:] + encode(after)
+    message = message[4:at] + struct.pack("!H", len(body)) + body
+    return b"\x01" + len(message).to_bytes(3, "big") + message
+
+
+def client_hello(options):
+    message = openssl_hello(options.sni, options.alpn)[5:]
+    before, after = [], []
+    if options.pad:
+        before.append((21, bytes(options.pad)))  # RFC 7685
+    if options.grease:  # RFC 8701
+        before.insert(0, (0x1a1a, b""))
+        after.append((0xfafa, b"\0"))
+    message = with_extensions(message, before, after)
+    size = options.records or 16384
+    return b"".join(
+        b"\x16\x03\x01" + struct.pack("!H", len(message[at:at + size])) + message[at:at + size]
+        for at in range(0, len(message), size))
 
 
 # ---- servers ----------------------------------------------------------------------------
@@ -239,14 +274,14 @@ def first_bytes(options):
     if options.text is not None:
         return options.text.encode().decode("unicode_escape").encode("latin-1")
     if options.sni or options.alpn:
-        return client_hello(options.sni, options.alpn)
+        return client_hello(options)
     return b""
 
 
 def talk(connection, options):
     first = first_bytes(options)
     if options.cut:
-        connection.send_in_pieces(first, options.cut)
+        connection.send_in_pieces(first, options.cut, options.pause)
     elif first:
         connection.send(first)
     reader = threading.Thread(target=read_all, args=(connection, options))
@@ -315,23 +350,26 @@ def arguments():
     one.add_argument("--listen", nargs="+", required=True)
     one.add_argument("--port", type=int, required=True)
     one.set_defaults(function=serve)
-    one = commands.add_parser("client", parents=[common])
+    hello = argparse.ArgumentParser(add_help=False)
+    hello.add_argument("--sni")
+    hello.add_argument("--alpn", nargs="*")
+    hello.add_argument("--pad", type=int, default=0, help="bytes of padding before the rest")
+    hello.add_argument("--grease", action="store_true", help="unknown extensions at both ends")
+    hello.add_argument("--records", type=int, help="bytes of the hello in each TLS record")
+    one = commands.add_parser("client", parents=[common, hello])
     one.add_argument("address")
     one.add_argument("port", type=int)
     one.add_argument("--source")
     one.add_argument("--hello", help="file with the first bytes")
     one.add_argument("--text", help="first bytes, with escapes like \\r\\n")
-    one.add_argument("--sni")
-    one.add_argument("--alpn", nargs="*")
     one.add_argument("--cut", type=int, default=0, help="first bytes in segments of this size")
+    one.add_argument("--pause", type=float, default=0, help="seconds between these")
     one.add_argument("--expect", type=int, help="stop reading after so many bytes")
     one.add_argument("--until-sent", help="send no FIN or RST before this file exists")
     one.add_argument("--reset", action="store_true", help="end with RST")
     one.set_defaults(function=client)
-    one = commands.add_parser("hello")
-    one.add_argument("--sni")
-    one.add_argument("--alpn", nargs="*")
-    one.set_defaults(function=lambda o: sys.stdout.buffer.write(client_hello(o.sni, o.alpn)))
+    one = commands.add_parser("hello", parents=[hello])
+    one.set_defaults(function=lambda o: sys.stdout.buffer.write(client_hello(o)))
     return parser.parse_args()
 
 
