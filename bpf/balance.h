@@ -5,10 +5,9 @@
  * daemon and a first choice in the kernel are one sequence.
  *
  * The unit that includes this header provides, beside what route.h wants,
- *	static const struct farm_row *table_farm(const struct tables *, __u32 id);
  *	static const struct server_row *table_server(const struct tables *, __u32 id);
- *	static const __u32 *table_member(const struct tables *, __u32 index);
- *	static const __u32 *table_ring(const struct tables *, __u32 index);
+ *	static const struct member_row *table_member(const struct tables *, __u32 index);
+ *	static const struct member_row *table_ring(const struct tables *, __u32 index);
  *	static struct farm_stats *stats_farm(__u32 id);
  *	static struct server_stats *stats_server(__u32 id);
  */
@@ -17,10 +16,9 @@
 
 #include "route.h"
 
-static const struct farm_row *table_farm(const struct tables *tables, __u32 id);
 static const struct server_row *table_server(const struct tables *tables, __u32 id);
-static const __u32 *table_member(const struct tables *tables, __u32 index);
-static const __u32 *table_ring(const struct tables *tables, __u32 index);
+static const struct member_row *table_member(const struct tables *tables, __u32 index);
+static const struct member_row *table_ring(const struct tables *tables, __u32 index);
 static struct farm_stats *stats_farm(__u32 id);
 static struct server_stats *stats_server(__u32 id);
 
@@ -55,24 +53,24 @@ static long member_step(__u32 index, void *context)
 	struct choice *c = context;
 	const struct server_stats *stats;
 	const struct server_row *row;
-	const __u32 *member;
+	const struct member_row *member;
 
 	if (!c->count)
 		return 1;
 	member = table_member(c->tables, c->first + (c->start + index) % c->count);
-	if (!member || was_tried(c, *member))
+	if (!member || was_tried(c, member->server))
 		return 0;
 	if (c->farm->balance != BALANCE_LEASTCONN) {
-		c->server = *member;
+		c->server = member->server;
 		return 1;
 	}
-	stats = stats_server(*member);
-	row = table_server(c->tables, *member);
+	stats = stats_server(member->server);
+	row = table_server(c->tables, member->server);
 	if (!stats || !row)
 		return 0;
 	/* a/b < c/d without dividing: leastconn compares live connections per weight */
 	if (!c->server || stats->live * c->weight < c->live * row->weight) {
-		c->server = *member;
+		c->server = member->server;
 		c->live = stats->live;
 		c->weight = row->weight;
 	}
@@ -102,7 +100,7 @@ static __always_inline __u32 server_choose(struct choice *c, __u32 farm_id, cons
 {
 	struct farm_stats *farm_stats = stats_farm(farm_id);
 	struct server_stats *stats;
-	const __u32 *server;
+	const struct member_row *member;
 	__u64 position;
 
 	if (!farm_stats || !c->farm->ring_count)
@@ -114,10 +112,10 @@ static __always_inline __u32 server_choose(struct choice *c, __u32 farm_id, cons
 	else
 		position = __sync_fetch_and_add(&farm_stats->next, 1);
 	if (c->farm->balance <= BALANCE_SOURCE) {
-		server =
+		member =
 			table_ring(c->tables, c->farm->ring_first + position % c->farm->ring_count);
-		c->server = server ? *server : 0;
-		if (!server || was_tried(c, *server))
+		c->server = member ? member->server : 0;
+		if (!member || was_tried(c, member->server))
 			scan_members(c, position);
 	} else {
 		scan_members(c, position);

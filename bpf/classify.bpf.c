@@ -77,8 +77,8 @@ TABLE(anchors, struct anchor_row);
 TABLE(candidates, struct candidate_row);
 TABLE(tests, struct test_row);
 TABLE(patterns, struct pattern_row);
-TABLE(members, __u32);
-TABLE(ring, __u32);
+TABLE(members, struct member_row);
+TABLE(ring, struct member_row);
 TABLE(config, struct config_chunk); /* for the CLI; no program reads it */
 
 /* One ring buffer per worker. */
@@ -117,8 +117,8 @@ TABLE_ROW(anchor, anchors, struct anchor_row)
 TABLE_ROW(candidate, candidates, struct candidate_row)
 TABLE_ROW(test, tests, struct test_row)
 TABLE_ROW(pattern, patterns, struct pattern_row)
-TABLE_ROW(member, members, __u32)
-TABLE_ROW(ring, ring, __u32)
+TABLE_ROW(member, members, struct member_row)
+TABLE_ROW(ring, ring, struct member_row)
 TABLE_ROW(farm, farms, struct farm_row)
 TABLE_ROW(server, servers, struct server_row)
 
@@ -280,7 +280,7 @@ static __always_inline __u64 backlog(__u32 *target, __u64 sent)
  * A slow reader: stop redirecting. From here on packets stay with the source's socket, whose
  * receive window closes in time, and the worker copies until it has caught up.
  */
-static __always_inline void throttle(struct conn *conn, __u32 side, __u64 before)
+static __always_inline void throttle(struct conn *conn, __u32 slot, __u32 side, __u64 before)
 {
 	struct throttle_event *event;
 	void *ring;
@@ -296,7 +296,7 @@ static __always_inline void throttle(struct conn *conn, __u32 side, __u64 before
 	event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
 	if (!event)
 		return; /* the worker's own sweep finds it */
-	event->slot = 0;
+	event->slot = slot;
 	event->serial = conn->serial;
 	event->side = side;
 	event->pad = 0;
@@ -311,7 +311,7 @@ static __always_inline int redirect(struct __sk_buff *skb, struct conn *conn, st
 
 	if ((before ^ (before + skb->len)) >> BACKLOG_CHECK_SHIFT &&
 	    backlog(&target, sent) > backlog_max) {
-		throttle(conn, side, before);
+		throttle(conn, leg->slot, side, before);
 		return SK_PASS;
 	}
 	if (bpf_sk_redirect_hash(skb, &sockets, &target, 0) == SK_PASS)
@@ -321,7 +321,7 @@ static __always_inline int redirect(struct __sk_buff *skb, struct conn *conn, st
 	return SK_DROP;
 }
 
-SEC("sk_skb/stream_verdict")
+SEC("sk_skb")
 int classify(struct __sk_buff *skb)
 {
 	__u64 cookie, before;

@@ -241,6 +241,12 @@ struct farm_row {
 	__u32 ring_count; /* 0 = the farm has no server to choose */
 };
 
+/* A row of `members` and of `ring`. */
+struct member_row {
+	__u32 server; /* id */
+	__u32 pad;    /* rows of a mapped array are 8 bytes at least */
+};
+
 enum proxy_protocol {
 	PROXY_PROTOCOL_NONE = 0,
 	PROXY_PROTOCOL_V1,
@@ -340,11 +346,12 @@ struct throttle_event {
 	X(ACCEPTED, "accepted", "connections accepted")                                            \
 	X(CLOSED, "closed", "connections that ended, in any way")                                  \
 	X(REFUSED_SOURCE, "refused_source", "closed: source not allowed by the frontend")          \
-	X(REFUSED_LIMIT, "refused_limit", "closed: no connection slot or file descriptor left")    \
+	X(REFUSED_LIMIT, "refused_limit", "closed: the frontend is at max_connections")            \
 	X(REJECTED, "rejected", "closed by a reject route")                                        \
 	X(NO_FARM, "no_farm", "closed: no route matched and no default farm")                      \
 	X(NO_SERVER, "no_server", "closed: the farm has no server to choose")                      \
 	X(CONNECT_FAILED, "connect_failed", "closed: every server tried failed")                   \
+	X(ACCEPT_PAUSED, "accept_paused", "times accepting waited for a free slot or descriptor")  \
 	X(RETRIES, "retries", "connects repeated on another server")                               \
 	X(HELLO_TIMEOUTS, "hello_timeouts", "no decision within the hello timeout")                \
 	X(IDLE_TIMEOUTS, "idle_timeouts", "closed: idle for longer than the idle timeout")         \

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "decide.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../bpf/balance.h"
+#include "../../bpf/hello.h"
+
+#define TABLE_ROW(name, plural, row)                                                               \
+	static const row *table_##name(const struct tables *t, __u32 index)                        \
+	{                                                                                          \
+		return tables_row(t, plural, index);                                               \
+	}
+TABLE_ROW(anchor, anchors, struct anchor_row)
+TABLE_ROW(candidate, candidates, struct candidate_row)
+TABLE_ROW(test, tests, struct test_row)
+TABLE_ROW(pattern, patterns, struct pattern_row)
+TABLE_ROW(member, members, struct member_row)
+TABLE_ROW(ring, ring, struct member_row)
+TABLE_ROW(server, servers, struct server_row)
+
+/* The headers ask for statistics without saying whose: set around every choice. */
+static __thread const struct balance_stats *choosing;
+
+static struct farm_stats *stats_farm(__u32 id)
+{
+	return id < MAX_FARMS ? &choosing->farms[id] : NULL;
+}
+
+static struct server_stats *stats_server(__u32 id)
+{
+	return id < MAX_SERVERS ? &choosing->servers[id] : NULL;
+}
+
+static long hello_load(void *source, __u32 offset, void *to, __u32 len)
+{
+	memcpy(to, (const char *)source + offset, len);
+	return 0;
+}
+
+enum verdict hello_read(struct hello *hello, const void *data, size_t len)
+{
+	return hello_feed(hello, (void *)data, len);
+}
+
+uint32_t hello_speaks(const struct hello *hello)
+{
+	return hello_protocols(hello->verdict, hello->flags);
+}
+
+void subject_init(struct subject *subject, const struct hello *hello, const uint8_t source[16])
+{
+	subject->hello = hello;
+	subject->alpn = hello->alpn;
+	subject->alpn_len = hello->alpn_len;
+	memcpy(subject->source, source, sizeof(subject->source));
+}
+
+/* Copies `size` bytes at `at` of the handshake message in `data`, across its records. */
+static int message_copy(const uint8_t *data, size_t len, size_t at, uint8_t *to, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		size_t record, skip, take;
+
+		if (len < RECORD_HEADER)
+			return -EINVAL;
+		record = data[3] << 8 | data[4];
+		if (len - RECORD_HEADER < record)
+			record = len - RECORD_HEADER;
+		skip = MIN(at, record);
+		take = MIN(record - skip, size - done);
+		memcpy(to + done, data + RECORD_HEADER + skip, take);
+		at -= skip;
+		done += take;
+		data += RECORD_HEADER + record;
+		len -= RECORD_HEADER + record;
+	}
+	return 0;
+}
+
+int subject_whole_alpn(struct subject *subject, const void *data, size_t len, uint8_t **list)
+{
+	const struct hello *hello = subject->hello;
+	int err;
+
+	*list = calloc(1, hello->alpn_size + sizeof(struct names));
+	if (!*list)
+		return -ENOMEM;
+	/* 4: the message's own header */
+	err = message_copy(data, len, 4 + hello->alpn_at, *list, hello->alpn_size);
+	if (err)
+		return err;
+	subject->alpn = *list;
+	subject->alpn_len = hello->alpn_size;
+	return 0;
+}
+
+/* HELLO_OFFERS_* of a whole list. */
+static uint32_t list_offers(const struct subject *subject)
+{
+	uint32_t flags = 0;
+
+	for (size_t at = 0; at < subject->alpn_len; at += 1 + subject->alpn[at])
+		flags |= hello_offers(subject->alpn + at + 1, subject->alpn[at]);
+	return flags;
+}
+
+static void evaluation_init(struct evaluation *e, const struct tables *tables,
+			    const struct subject *subject)
+{
+	const struct hello *hello = subject->hello;
+
+	memset(e, 0, sizeof(*e));
+	e->tables = tables;
+	e->sni = (const struct names *)hello->sni;
+	e->alpn = (const struct names *)subject->alpn;
+	if (hello->verdict == VERDICT_TLS) {
+		e->sni_len = hello->sni_len;
+		e->alpn_len = subject->alpn_len;
+	}
+	e->protocols = hello_protocols(hello->verdict, hello->flags | list_offers(subject));
+	e->source[0] = be64toh(LOAD64(subject->source));
+	e->source[1] = be64toh(LOAD64(subject->source + 8));
+}
+
+void decide(const struct tables *tables, uint32_t frontend_id, const struct subject *subject,
+	    struct decision *decision)
+{
+	struct evaluation e;
+	const struct route_row *route;
+
+	memset(decision, 0, sizeof(*decision));
+	evaluation_init(&e, tables, subject);
+	e.frontend_id = frontend_id;
+	e.frontend = tables_row(tables, frontends, frontend_id);
+	if (!e.frontend)
+		return;
+	decision->route_id = route_evaluate(&e);
+	decision->action = ACTION_FARM;
+	decision->farm_id = e.frontend->default_farm;
+	route = tables_row(tables, routes, decision->route_id);
+	if (decision->route_id && route) {
+		decision->action = route->action;
+		decision->farm_id = route->farm;
+	}
+	if (decision->action == ACTION_FARM && !decision->farm_id)
+		decision->action = ACTION_NONE;
+}
+
+bool test_explain(const struct tables *tables, const struct subject *subject, uint32_t index)
+{
+	const struct test_row *test = tables_row(tables, tests, index);
+	struct evaluation e;
+
+	evaluation_init(&e, tables, subject);
+	return test && test_holds(&e, test);
+}
+
+bool source_admitted(const struct tables *tables, const struct frontend_row *frontend,
+		     const uint8_t source[16])
+{
+	uint64_t words[2] = { be64toh(LOAD64(source)), be64toh(LOAD64(source + 8)) };
+	bool listed = false;
+
+	for (uint32_t i = 0; i < frontend->source_count && !listed; i++) {
+		const struct pattern_row *row =
+			tables_row(tables, patterns, frontend->source_first + i);
+
+		listed = row && source_matches((const __u64 *)words, row);
+	}
+	return listed == !!(frontend->flags & FRONTEND_ALLOW_LIST);
+}
+
+uint32_t choose_server(const struct tables *tables, const struct balance_stats *stats,
+		       uint32_t farm_id, const uint8_t source[16], const uint32_t *tried,
+		       uint32_t tried_count)
+{
+	__u64 words[2] = { be64toh(LOAD64(source)), be64toh(LOAD64(source + 8)) };
+	struct choice choice = {
+		.tables = tables,
+		.farm = tables_row(tables, farms, farm_id),
+		.tried = tried,
+		.tried_count = tried_count,
+	};
+
+	if (!choice.farm || !stats->farms)
+		return 0;
+	choosing = stats;
+	return server_choose(&choice, farm_id, words);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The daemon's build of the evaluator: for connections whose hello the program does not
+ * read (relay, no byte needed, timeout), for lists it cannot hold, and for dry runs.
+ */
+#ifndef ALPNLB_DECIDE_H
+#define ALPNLB_DECIDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tables.h"
+
+/* Statistics that server choice reads and writes; rows by id, from the pinned maps. */
+struct balance_stats {
+	struct farm_stats *farms;     /* MAX_FARMS rows, or NULL: choose no server */
+	struct server_stats *servers; /* MAX_SERVERS rows */
+};
+
+/* What a rule can look at. */
+struct subject {
+	const struct hello *hello; /* verdict and what was collected */
+	const uint8_t *alpn;	   /* the whole offered list, readable 8 bytes past its end */
+	size_t alpn_len;
+	uint8_t source[16]; /* IPv6, or IPv4 mapped */
+};
+
+struct decision {
+	enum action action; /* ACTION_NONE: no route matched, and no default farm */
+	uint32_t route_id;  /* 0 = default farm */
+	uint32_t farm_id;   /* for ACTION_FARM */
+};
+
+/* Feeds the next bytes of a client to a parser. */
+enum verdict hello_read(struct hello *hello, const void *data, size_t len);
+
+/* The protocols of a hello, from the list it keeps. */
+uint32_t hello_speaks(const struct hello *hello);
+
+/* Points the subject at the hello and at the part of the offered list that it holds. */
+void subject_init(struct subject *subject, const struct hello *hello, const uint8_t source[16]);
+
+/*
+ * Points the subject at the whole offered list, found again in the client's first bytes
+ * `data`. *list is malloc()ed and the caller's. 0, -EINVAL (not all there) or -ENOMEM.
+ */
+int subject_whole_alpn(struct subject *subject, const void *data, size_t len, uint8_t **list);
+
+/* Which route and farm a client of this frontend gets. */
+void decide(const struct tables *tables, uint32_t frontend_id, const struct subject *subject,
+	    struct decision *decision);
+
+/*
+ * Does this one rule, compiled as test `index`, hold? For explanations; the answer of the
+ * single test, not of the tests behind it.
+ */
+bool test_explain(const struct tables *tables, const struct subject *subject, uint32_t index);
+
+/* May a client of this source use the frontend? */
+bool source_admitted(const struct tables *tables, const struct frontend_row *frontend,
+		     const uint8_t source[16]);
+
+/*
+ * Chooses a server of the farm that is not among `tried`, and counts it as live. Returns
+ * its id, or 0 when there is none.
+ */
+uint32_t choose_server(const struct tables *tables, const struct balance_stats *stats,
+		       uint32_t farm_id, const uint8_t source[16], const uint32_t *tried,
+		       uint32_t tried_count);
+
+#endif

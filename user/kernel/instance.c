@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "instance.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <linux/magic.h>
+#include <linux/membarrier.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "classify.skel.h"
+#include "pin.h"
+
+/* ---- pins -------------------------------------------------------------------------------- */
+
+static int make_dir(const char *path, mode_t mode)
+{
+	return mkdir(path, mode) && errno != EEXIST ? -errno : 0;
+}
+
+/* /sys/fs/bpf, mounted if need be, and the instance's directory below it. */
+static int prepare_pin_dir(const struct instance *instance)
+{
+	struct statfs fs;
+	int err;
+
+	if (statfs("/sys/fs/bpf", &fs))
+		return -errno;
+	if (fs.f_type != BPF_FS_MAGIC && mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=0700"))
+		return -errno;
+	err = make_dir(PIN_ROOT, 0700);
+	return err ? err : make_dir(instance->pin_dir, 0700);
+}
+
+static void pin_path(const struct instance *instance, const char *name, char *path, size_t size)
+{
+	snprintf(path, size, "%s/%s", instance->pin_dir, name);
+}
+
+/* Puts an object in the place of an older pin of that name, with no moment in between. */
+static int pin(const struct instance *instance, int fd, const char *name)
+{
+	char path[256], temporary[256];
+	int err;
+
+	pin_path(instance, name, path, sizeof(path));
+	snprintf(temporary, sizeof(temporary), "%s/new_%s", instance->pin_dir, name);
+	unlink(temporary);
+	if (bpf_obj_pin(fd, temporary))
+		return -errno;
+	if (!rename(temporary, path))
+		return 0;
+	err = -errno;
+	unlink(temporary);
+	return err;
+}
+
+static int pin_all(const struct instance *instance)
+{
+	struct bpf_object *object = instance->programs->obj;
+	struct bpf_program *program;
+	struct bpf_map *map;
+	int err = 0;
+
+	bpf_object__for_each_map(map, object) {
+		if (!err && !bpf_map__is_internal(map))
+			err = pin(instance, bpf_map__fd(map), bpf_map__name(map));
+	}
+	bpf_object__for_each_program(program, object) {
+		if (!err)
+			err = pin(instance, bpf_program__fd(program), bpf_program__name(program));
+	}
+	if (!err && instance->link >= 0)
+		err = pin(instance, instance->link, "link");
+	return err;
+}
+
+/* ---- maps -------------------------------------------------------------------------------- */
+
+/* Goes on with the counters of an earlier daemon, if they have the shape of today's. */
+static void adopt_map(const struct instance *instance, struct bpf_map *map)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info);
+	char path[256];
+	int fd;
+
+	pin_path(instance, bpf_map__name(map), path, sizeof(path));
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == bpf_map__type(map) &&
+	    info.value_size == bpf_map__value_size(map) &&
+	    info.max_entries == bpf_map__max_entries(map) &&
+	    info.map_flags == bpf_map__map_flags(map))
+		bpf_map__reuse_fd(map, fd);
+	close(fd);
+}
+
+static size_t map_size(const struct bpf_map *map)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	size_t size = (size_t)bpf_map__max_entries(map) * ((bpf_map__value_size(map) + 7) & ~7u);
+
+	return (size + page - 1) & ~(page - 1);
+}
+
+/* Maps all of an array; NULL with errno set when it cannot. */
+static void *map_memory(const struct bpf_map *map)
+{
+	void *memory = mmap(NULL, map_size(map), PROT_READ | PROT_WRITE, MAP_SHARED,
+			    bpf_map__fd(map), 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static int map_all(struct instance *instance)
+{
+	struct classify_bpf *p = instance->programs;
+
+	instance->control = map_memory(p->maps.control);
+	instance->conns = map_memory(p->maps.conns);
+	instance->counters = map_memory(p->maps.counters);
+	instance->frontend_stats = map_memory(p->maps.frontend_stats);
+	instance->route_stats = map_memory(p->maps.route_stats);
+	instance->balance.farms = map_memory(p->maps.farm_stats);
+	instance->balance.servers = map_memory(p->maps.server_stats);
+	return instance->control && instance->conns && instance->counters &&
+			       instance->frontend_stats && instance->route_stats &&
+			       instance->balance.farms && instance->balance.servers
+		       ? 0
+		       : -errno;
+}
+
+static void unmap(const struct bpf_map *map, void *memory)
+{
+	if (memory)
+		munmap(memory, map_size(map));
+}
+
+static void unmap_all(struct instance *instance)
+{
+	struct classify_bpf *p = instance->programs;
+
+	unmap(p->maps.control, instance->control);
+	unmap(p->maps.conns, instance->conns);
+	unmap(p->maps.counters, instance->counters);
+	unmap(p->maps.frontend_stats, instance->frontend_stats);
+	unmap(p->maps.route_stats, instance->route_stats);
+	unmap(p->maps.farm_stats, instance->balance.farms);
+	unmap(p->maps.server_stats, instance->balance.servers);
+}
+
+/* Connections of an earlier daemon ended with it. */
+static void reset_live(struct instance *instance)
+{
+	for (uint32_t i = 0; i < MAX_FRONTENDS; i++)
+		instance->frontend_stats[i].live = 0;
+	for (uint32_t i = 0; i < MAX_ROUTES; i++)
+		if (instance->route_stats[i].live)
+			instance->route_stats[i].live = 0;
+	for (uint32_t i = 0; i < MAX_SERVERS; i++)
+		if (instance->balance.servers[i].live)
+			instance->balance.servers[i].live = 0;
+}
+
+/* ---- life -------------------------------------------------------------------------------- */
+
+static int open_programs(struct instance *instance)
+{
+	struct classify_bpf *p = classify_bpf__open();
+
+	instance->programs = p;
+	if (!p)
+		return -errno;
+	bpf_map__set_max_entries(p->maps.conns, instance->n_conns);
+	bpf_map__set_max_entries(p->maps.legs, 2 * instance->n_conns);
+	bpf_map__set_max_entries(p->maps.sockets, 2 * instance->n_conns);
+	adopt_map(instance, p->maps.counters);
+	adopt_map(instance, p->maps.frontend_stats);
+	adopt_map(instance, p->maps.route_stats);
+	adopt_map(instance, p->maps.farm_stats);
+	adopt_map(instance, p->maps.server_stats);
+	return classify_bpf__load(p);
+}
+
+/* By link, which the pin keeps (6.10), else by plain attachment. */
+static int attach(struct instance *instance)
+{
+	int program = bpf_program__fd(instance->programs->progs.classify);
+	int map = instance_sockets_fd(instance);
+
+	instance->link = bpf_link_create(program, map, BPF_SK_SKB_VERDICT, NULL);
+	if (instance->link >= 0)
+		return 0;
+	return bpf_prog_attach(program, map, BPF_SK_SKB_VERDICT, 0) ? -errno : 0;
+}
+
+int instance_open(struct instance *instance, const char *name, uint32_t n_conns,
+		  const char **failed)
+{
+	int err;
+
+	memset(instance, 0, sizeof(*instance));
+	instance->link = -1;
+	instance->n_conns = n_conns;
+	snprintf(instance->pin_dir, sizeof(instance->pin_dir), PIN_ROOT "/%s", name);
+	*failed = "prepare /sys/fs/bpf";
+	err = prepare_pin_dir(instance);
+	if (err)
+		return err;
+	*failed = "load the BPF programs";
+	err = open_programs(instance);
+	if (err)
+		goto close;
+	*failed = "map the BPF maps";
+	err = map_all(instance);
+	if (err)
+		goto close;
+	*failed = "attach the verdict program";
+	err = attach(instance);
+	if (err)
+		goto close;
+	reset_live(instance);
+	*failed = "pin programs and maps";
+	err = pin_all(instance);
+	if (!err)
+		return 0;
+close:
+	instance_close(instance);
+	return err;
+}
+
+static void unmap_tables(struct tables *tables)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	for (int i = 0; i < TABLE_MAX; i++) {
+		size_t size = tables->v[i].n * table_row_size[i];
+
+		if (tables->v[i].rows)
+			munmap(tables->v[i].rows, (size + page - 1) & ~(page - 1));
+	}
+	memset(tables, 0, sizeof(*tables));
+}
+
+void instance_close(struct instance *instance)
+{
+	unmap_tables(&instance->tables);
+	if (instance->programs)
+		unmap_all(instance);
+	if (instance->link >= 0)
+		close(instance->link);
+	classify_bpf__destroy(instance->programs);
+	memset(instance, 0, sizeof(*instance));
+	instance->link = -1;
+}
+
+int instance_ring(struct instance *instance, uint32_t worker)
+{
+	int ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "events", 0, 0, 4096 * 16, NULL), err;
+
+	if (ring < 0)
+		return -errno;
+	if (!bpf_map_update_elem(bpf_map__fd(instance->programs->maps.events), &worker, &ring, 0))
+		return ring;
+	err = -errno;
+	close(ring);
+	return err;
+}
+
+int instance_sockets_fd(const struct instance *instance)
+{
+	return bpf_map__fd(instance->programs->maps.sockets);
+}
+
+int instance_legs_fd(const struct instance *instance)
+{
+	return bpf_map__fd(instance->programs->maps.legs);
+}
+
+/* ---- refresh ----------------------------------------------------------------------------- */
+
+static int outer_map(const struct instance *instance, enum table_id id)
+{
+	return bpf_object__find_map_fd_by_name(instance->programs->obj, table_name[id]);
+}
+
+/* One table into its place of half `half`; *mapped is the copy in the kernel's memory. */
+static int publish_table(const struct instance *instance, enum table_id id, uint32_t half,
+			 const struct table *table, struct table *mapped)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	size_t size = table->n * table_row_size[id];
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, table_name[id], sizeof(__u32),
+				table_row_size[id], table->n, &options);
+	void *memory;
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED) {
+		err = -errno;
+	} else {
+		memcpy(memory, table->rows, size);
+		mapped->rows = memory;
+		mapped->n = table->n;
+		if (bpf_map_update_elem(outer_map(instance, id), &half, &fd, 0))
+			err = -errno;
+	}
+	close(fd);
+	return err;
+}
+
+/* Waits until no program that began before still runs: MEMBARRIER_CMD_GLOBAL is an RCU wait. */
+static void wait_for_programs(void)
+{
+	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+int instance_publish(struct instance *instance, const struct tables *compiled,
+		     void (*lock)(void *), void (*unlock)(void *), void *context)
+{
+	uint32_t old = instance->control->active & 1, half = !old;
+	struct tables mapped = { 0 }, previous;
+	int err = 0;
+
+	for (int i = 0; i < TABLE_MAX && !err; i++)
+		err = publish_table(instance, i, half, &compiled->v[i], &mapped.v[i]);
+	if (err) {
+		unmap_tables(&mapped);
+		return err;
+	}
+	lock(context);
+	previous = instance->tables;
+	instance->tables = mapped;
+	__atomic_store_n(&instance->control->active, half, __ATOMIC_RELEASE);
+	__atomic_fetch_add(&instance->control->revision, 1, __ATOMIC_RELEASE);
+	unlock(context);
+	unmap_tables(&previous);
+	/* Nobody may still read the old half when the next refresh writes it. */
+	wait_for_programs();
+	for (int i = 0; i < TABLE_MAX; i++)
+		bpf_map_delete_elem(outer_map(instance, i), &old);
+	return 0;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel side of an instance: its programs and maps, loaded, pinned and mapped.
+ */
+#ifndef ALPNLB_INSTANCE_H
+#define ALPNLB_INSTANCE_H
+
+#include <stdint.h>
+
+#include "decide.h"
+#include "tables.h"
+
+struct classify_bpf;
+
+struct instance {
+	char pin_dir[128];
+	struct classify_bpf *programs;
+	int link; /* of the verdict program to `sockets`; -1 where the kernel has no such links */
+	/* shared memory, as long as the instance is open */
+	struct control *control;
+	struct conn *conns; /* slot 0 is the self-test's */
+	uint32_t n_conns;
+	uint64_t *counters;
+	struct frontend_stats *frontend_stats;
+	struct route_stats *route_stats;
+	struct balance_stats balance;
+	struct tables tables; /* the generation in force, mapped from the kernel */
+};
+
+/*
+ * Loads the programs with room for `n_conns` connections and pins everything. Counters of
+ * an earlier daemon go on. Returns 0 or -errno; *failed then says what could not be done.
+ */
+int instance_open(struct instance *instance, const char *name, uint32_t n_conns,
+		  const char **failed);
+
+/* Pins stay, so that counters and configuration can be read without a daemon. */
+void instance_close(struct instance *instance);
+
+/*
+ * Makes compiled tables the ones in force. instance->tables is replaced between the calls
+ * lock(context) and unlock(context), when no reader of it may be left. 0 or -errno; on
+ * failure nothing has changed.
+ */
+int instance_publish(struct instance *instance, const struct tables *compiled,
+		     void (*lock)(void *), void (*unlock)(void *), void *context);
+
+/* A new ring buffer for the events of one worker: its fd, or -errno. */
+int instance_ring(struct instance *instance, uint32_t worker);
+
+int instance_sockets_fd(const struct instance *instance);
+int instance_legs_fd(const struct instance *instance);
+
+static inline void instance_count(const struct instance *instance, enum counter counter)
+{
+	__atomic_fetch_add(&instance->counters[counter], 1, __ATOMIC_RELAXED);
+}
+
+#endif
