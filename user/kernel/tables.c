@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../bpf/route.h"
+#include "../../bpf/anchor.h"
 #include "../model/decode.h"
 
 const size_t table_row_size[TABLE_MAX] = {
@@ -86,7 +86,7 @@ static int add_pattern_row(struct compiler *c, uint32_t *index, struct pattern_r
 static int add_prefix(struct compiler *c, const struct prefix *prefix, uint32_t *index)
 {
 	struct pattern_row *row;
-	uint64_t mask[2];
+	__u64 mask[2];
 	int err = add_pattern_row(c, index, &row);
 
 	if (err)
@@ -181,7 +181,7 @@ static uint64_t text_hash(const struct pattern *pattern, bool from_end)
 
 static uint64_t prefix_hash(const struct prefix *prefix)
 {
-	uint64_t words[2];
+	__u64 words[2];
 
 	memcpy(words, prefix->address, sizeof(words));
 	words[0] = be64toh(words[0]);
