@@ -30,7 +30,7 @@ setup() {
 	DAEMON_PID=
 	netns_sweep
 	name=${name,,}
-	netns_up "t-${name:0:28}-$$"
+	netns_up "t-${name:0:20}-$$" # an instance name has at most 32 characters
 	CONFIG=$NETNS_DIR/config.yaml
 }
 

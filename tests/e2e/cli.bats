@@ -1,0 +1,189 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# The command line, as a script sees it: output, messages and exit codes.
+
+# shellcheck disable=SC2030,SC2031 # every test is a subshell, `run` sets output
+
+load lib
+
+# start_web PATH: two named servers, HTTP/2 to farm h2.
+start_web() {
+	{
+		farms h2=11 h1=12v6
+		frontend "$1" h1
+		printf 'routes:\n'
+		route http2 h2 "protocol is http/2.0"
+	} >"$CONFIG"
+	start_tcp h2 11 9000 echo
+	start_tcp h1 12 9000 name
+	start_daemon
+}
+
+@test "--version, help of every noun, and exit codes" {
+	local noun
+	run -0 alpnlb --version
+	assert_matches "$output" '^alpnlb [0-9]+\.[0-9]+\.[0-9]+'
+	for noun in daemon check apply frontend farm server route rule conn stat hello doctor; do
+		run -0 alpnlb help
+		assert_matches "$output" $'\n'" +$noun "
+		run -0 alpnlb $noun help
+		assert_matches "$output" "^alpnlb $noun"
+	done
+	run -2 alpnlb
+	run -2 alpnlb nonsense
+	run -2 alpnlb --nonsense conn show
+	run -2 alpnlb f show # farm or frontend?
+	run -1 alpnlb check "$NETNS_DIR/missing.yaml"
+	run -4 alpnlb conn show
+	assert_matches "$output" "$NETNS_NAME"
+	run -4 alpnlb -j conn show
+	assert_matches "$(jq -r .error <<<"$output")" "$NETNS_NAME"
+}
+
+live_connection() {
+	local row
+	start_web "$1"
+	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB6" 443 \
+		--sni www.alpnlb.test --alpn h2 http/1.1 --bytes 100000 --half-close \
+		--until-sent "$NETNS_DIR/go"
+	netns_await 10 has_echoed || fail "the connection is not shown with its bytes"
+	row=$(alpnlb -j conn show | jq '.[0]')
+	assert_equal "$(jq -r '[.frontend, .route, .farm, .server, .sni, .path, .state] | join(" ")' <<<"$row")" \
+		"web http2 h2 s11 www.alpnlb.test $1 open"
+	assert_equal "$(jq -c .alpn <<<"$row")" '["h2","http/1.1"]'
+	assert_matches "$(jq -r .client <<<"$row")" '^\[2001:db8:1::2\]:[0-9]+$'
+	assert_equal "$(jq -r .server_address <<<"$row")" 198.51.100.11:9000
+	assert_equal "$(jq .bytes_from_server <<<"$row")" "$(jq .bytes_from_client <<<"$row")"
+	run -0 alpnlb conn show
+	assert_matches "${lines[1]}" 'www\.alpnlb\.test'
+	assert_equal "$(alpnlb -j conn show farm h1 | jq length)" 0
+	assert_equal "$(stats '.frontends[0].live, .routes[0].live, (.servers[] | select(.name == "s11") | .live)' | paste -sd' ')" "1 1 1"
+	touch "$NETNS_DIR/go"
+	await_connections 0
+	await_stat '.counters.closed' 1
+	await_stat '.frontends[0].live' 0
+	await_stat '.routes[0].bytes_from_clients' "$(report_field received <<<"$(server_report h2)")"
+	stop_daemon
+}
+has_echoed() {
+	alpnlb -j conn show | jq -e '.[0].bytes_from_server > 100000' >/dev/null
+}
+@test "conn show and stat show tell all about a live connection (sockmap)" {
+	live_connection sockmap
+}
+@test "conn show and stat show tell all about a live connection (relay)" { live_connection relay; }
+
+@test "show lists objects by name and id" {
+	start_web auto
+	assert_equal "$(alpnlb -j frontend show | jq -r '.[].name')" web
+	assert_equal "$(alpnlb -j farm show | jq -r '[.[].name] | join(" ")')" "h2 h1"
+	assert_equal "$(alpnlb -j server show name h2/s11 | jq -r 'if type == "array" then .[0] else . end | .name')" s11
+	assert_equal "$(alpnlb -j route show | jq -r '.[0] | "\(.name) \(.frontend) \(.target)"')" "http2 web h2"
+	assert_equal "$(alpnlb -j rule show | jq -r '.[0] | "\(.field) \(.match) \(.pattern)"')" \
+		"protocol is http/2.0"
+	run -3 alpnlb farm show name nowhere
+	run -3 alpnlb farm show id 77
+	run -0 alpnlb fa show
+	assert_matches "$output" 'h2'
+	stop_daemon
+}
+
+@test "what a client sends cannot disturb the terminal" {
+	start_web auto
+	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
+		--alpn h2 $'\e[31mred' --until-sent "$NETNS_DIR/go" --half-close
+	await_connections 1
+	run -0 alpnlb conn show
+	[[ $output != *$'\e'* ]] || fail "an escape character reaches the terminal"
+	touch "$NETNS_DIR/go"
+	await_connections 0
+	stop_daemon
+}
+
+@test "the control socket is for root only" {
+	start_web auto
+	assert_matches "$(command stat -c %a "/run/alpnlb/$NETNS_NAME/control.sock")" '^[67]00$'
+	# Bash has no way to open a socket file; Python tells "denied" from anything else.
+	run -0 setpriv --reuid 65534 --clear-groups python3 -c '
+import socket, sys
+try:
+    socket.socket(socket.AF_UNIX).connect(sys.argv[1])
+except PermissionError:
+    sys.exit(0)
+sys.exit("not denied")' "/run/alpnlb/$NETNS_NAME/control.sock"
+	stop_daemon
+}
+
+@test "doctor finds nothing wrong where the other tests run" {
+	run -0 alpnlb doctor
+	run -0 alpnlb -j doctor
+	assert_equal "$(jq -r '[.[] | select(.status == "fail") | .check] | join(", ")' <<<"$output")" ""
+}
+
+# ---- hello classify -----------------------------------------------------------------------
+
+@test "hello classify says what the balancer then does" {
+	local sni alpn said
+	{
+		farms special=11 other=12 default=13
+		frontend auto default
+		printf 'routes:\n'
+		ROUTE_WEIGHT=1 route h2 special "alpn is h2" "sni endswith .alpnlb.test"
+		ROUTE_WEIGHT=2 route dev other "sni in dev.test, api.alpnlb.test"
+	} >"$CONFIG"
+	start_tcp special 11 9000 name
+	start_tcp other 12 9000 name
+	start_tcp default 13 9000 name
+	start_daemon
+	for sni in api.alpnlb.test DEV.test www.alpnlb.test.example; do
+		for alpn in h2 http/1.1; do
+			"$TREE/tests/e2e/peers/tcp.py" hello --sni $sni --alpn $alpn >"$NETNS_DIR/hello"
+			said=$(alpnlb -j hello classify file "$NETNS_DIR/hello" | jq -r .farm)
+			assert_equal "$(alpnlb -j hello classify file "$NETNS_DIR/hello" config "$CONFIG" | jq -r .farm)" "$said"
+			assert_equal "$(reached "$LB4" 443 --hello "$NETNS_DIR/hello")" "$said" "$sni $alpn"
+		done
+	done
+	stop_daemon
+}
+
+# What tshark and alpnlb read in the hellos of a capture, one line per connection.
+tshark_reads() {
+	tshark -r "$1" -Y 'tls.handshake.type == 1' -T fields -E separator=' ' -E aggregator=, \
+		-e tcp.srcport -e tls.handshake.extensions_server_name \
+		-e tls.handshake.extensions_alpn_str 2>/dev/null | sed 's/ *$//' | sort
+}
+alpnlb_reads() {
+	alpnlb -j hello classify file "$1" config "$2" | jq -r 'if type == "array" then .[] else . end |
+		select(.verdict == "tls") |
+		"\(.client | sub(".*:"; "")) \(.sni // "") \(.alpn // [] | join(","))"' | sed 's/ *$//' | sort
+}
+
+@test "captures of real clients are read as tshark reads them" {
+	local n
+	start_nginx h2-a 11 443 h2
+	netns_route
+	{
+		farms h2=11
+		frontend auto h2
+	} >"$CONFIG"
+	netns_spawn client "$NETNS_DIR/capture.log" \
+		dumpcap -P -i balancer -f 'tcp port 443' -w "$NETNS_DIR/capture.pcap"
+	local capture=$NETNS_PID
+	netns_await 20 grep -q '^File:' "$NETNS_DIR/capture.log"
+	served_by "$(server4 11)" www.alpnlb.test --http2
+	served_by "$(server6 11)" www.alpnlb.test --http1.1 --tls-max 1.2
+	s_client "$(server4 11)" -alpn spdy/1,http/1.1 -servername Some.Alpnlb.test
+	s_client "$(server6 11)" -noservername -groups P-521:X25519
+	gnutls "$(server4 11)" --alpn h2 --sni-hostname gnutls.alpnlb.test
+	netns_await 10 captured 5 || fail "not every hello was captured"
+	netns_stop "$capture" INT
+	tshark_reads "$NETNS_DIR/capture.pcap" | sed 's/Some.Alpnlb/some.alpnlb/' >"$NETNS_DIR/theirs"
+	alpnlb_reads "$NETNS_DIR/capture.pcap" "$CONFIG" >"$NETNS_DIR/ours"
+	n=$(wc -l <"$NETNS_DIR/theirs")
+	((n == 5)) || fail "tshark sees $n hellos, not 5"
+	diff -u "$NETNS_DIR/theirs" "$NETNS_DIR/ours"
+}
+captured() {
+	(($(tshark_reads "$NETNS_DIR/capture.pcap" | wc -l) >= $1))
+}
