@@ -20,7 +20,7 @@ test_logs() {
 	for log in "$NETNS_DIR"/*.log; do
 		[[ -s $log ]] || continue
 		printf -- '---- %s\n' "${log##*/}"
-		tail -n 60 "$log"
+		tail -n 30 "$log" | cut -c -400
 	done
 }
 

@@ -13,6 +13,7 @@ the other received.
 import argparse
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -43,7 +44,10 @@ class Flow:
 
 
 class Connection:
+    count = itertools.count(1)
+
     def __init__(self, sock):
+        self.number = next(Connection.count)
         self.sock = sock
         self.sent = Flow()
         self.received = Flow()
@@ -106,8 +110,7 @@ class Connection:
             "line": self.line(), "first": self.first.hex(),
         }
         line.update(more)
-        sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
+        os.write(1, (json.dumps(line) + "\n").encode())  # one write: threads do not mix lines
 
     def run(self, action):
         try:
@@ -207,7 +210,12 @@ def serve_exchange(connection, options):
     """Sends --bytes and reads to the end, at the same time; then closes."""
     reader = threading.Thread(target=connection.run, args=(Connection.receive,))
     reader.start()
-    connection.send_pattern(options.bytes, options.seed, options.pieces)
+    if options.random:
+        chooser = random.Random("%s%d" % (options.seed, connection.number))
+        connection.send_pattern(chooser.randint(0, options.bytes), str(connection.number),
+                                chooser.random() < 0.5)
+    else:
+        connection.send_pattern(options.bytes, options.seed, options.pieces)
     if options.half_close:
         connection.sock.shutdown(socket.SHUT_WR)
     reader.join()
@@ -313,6 +321,38 @@ def read_all(connection, options):
 
 
 def client(options):
+    """--repeat connections, --parallel of them at a time."""
+    if options.repeat == 1:
+        connect(options)
+        return
+    numbers = iter(range(options.repeat))
+    lock = threading.Lock()
+
+    def work():
+        while True:
+            with lock:
+                number = next(numbers, None)
+            if number is None:
+                return
+            connect(varied(options, number) if options.random else options)
+
+    threads = [threading.Thread(target=work) for _ in range(options.parallel)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def varied(options, number):
+    """The options of connection `number`, always the same for the same seed."""
+    chooser = random.Random("%s client %d" % (options.seed, number))
+    return argparse.Namespace(**dict(
+        vars(options), bytes=chooser.randint(0, options.bytes), pieces=chooser.random() < 0.5,
+        cut=chooser.choice([0, 0, 1, 7, 200]), records=chooser.choice([None, 1, 100, 400]),
+        seed="%s%d" % (options.seed, number)))
+
+
+def connect(options):
     family = socket.AF_INET6 if ":" in options.address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     if options.buffer:
@@ -339,6 +379,8 @@ def arguments():
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--bytes", type=int, default=0, help="pattern to send")
     common.add_argument("--seed", default="alpnlb")
+    common.add_argument("--random", action="store_true",
+                        help="vary sizes up to --bytes, pieces and cuts by connection")
     common.add_argument("--pieces", action="store_true", help="send it in pieces of random size")
     common.add_argument("--half-close", action="store_true", help="shut down when all is sent")
     common.add_argument("--buffer", type=int, default=0, help="SO_RCVBUF")
@@ -366,6 +408,8 @@ def arguments():
     one.add_argument("--pause", type=float, default=0, help="seconds between these")
     one.add_argument("--expect", type=int, help="stop reading after so many bytes")
     one.add_argument("--until-sent", help="send no FIN or RST before this file exists")
+    one.add_argument("--repeat", type=int, default=1, help="connections in all")
+    one.add_argument("--parallel", type=int, default=1, help="connections at a time")
     one.add_argument("--reset", action="store_true", help="end with RST")
     one.set_defaults(function=client)
     one = commands.add_parser("hello", parents=[hello])

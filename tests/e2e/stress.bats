@@ -1,0 +1,77 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Many connections at once, each with its own sizes and segmentation. Each test runs over both
+# paths.
+
+load lib
+
+descriptors() {
+	find "/proc/$DAEMON_PID/fd" -type l | wc -l
+}
+
+descriptors_are() {
+	(($(descriptors) <= $1))
+}
+
+# start_farm PATH KIND [SERVER-OPTION...]
+start_farm() {
+	local path=$1 kind=$2
+	shift 2
+	{
+		farms default=11,11v6
+		frontend "$path" default
+		printf 'routes:\n'
+		route h2 default "alpn is h2"
+	} >"$CONFIG"
+	start_tcp server 11 9000 "$kind" "$@"
+	start_daemon
+}
+
+# flows THERE BACK: bytes and hash each way of every report.
+flows() {
+	jq -r "\"\(.$1) \(.$1_sha256) \(.$2) \(.$2_sha256)\"" | sort
+}
+
+many_at_once() {
+	local before
+	start_farm "$1" exchange --bytes 1500000 --random --half-close
+	before=$(descriptors)
+	tcp_client "$LB4" 443 --alpn h2 http/1.1 --bytes 1000000 --random --half-close \
+		--repeat 400 --parallel 40 >"$NETNS_DIR/clients"
+	tcp_client "$LB6" 443 --alpn h2 http/1.1 --bytes 1000000 --random --half-close \
+		--repeat 200 --parallel 40 --seed six >>"$NETNS_DIR/clients"
+	server_report server 600 >/dev/null
+	assert_equal "$(jq -r .end "$NETNS_DIR/clients" | sort | uniq -c | xargs)" "600 eof"
+	diff <(flows sent received <"$NETNS_DIR/clients") \
+		<(flows received sent <"$NETNS_DIR/server.log") >"$NETNS_DIR/diff.log" ||
+		fail "bytes differ"
+	await_connections 0
+	netns_await 10 descriptors_are "$before" || fail "$(descriptors) descriptors, $before before"
+	assert_equal "$(stats '.counters | [.accepted, .closed, .connect_failed, .internal_errors,
+		.redirect_failed, .leg_unknown, .verdict_errors] | join(" ")')" "600 600 0 0 0 0 0"
+	stop_daemon
+}
+@test "600 connections of random sizes and cuts, 40 at a time (sockmap)" { many_at_once sockmap; }
+@test "600 connections of random sizes and cuts, 40 at a time (relay)" { many_at_once relay; }
+
+resets_and_closes() {
+	local before
+	start_farm "$1" exchange --bytes 200000 --random
+	before=$(descriptors)
+	tcp_client "$LB4" 443 --alpn h2 --bytes 300000 --random --reset --repeat 200 --parallel 20 \
+		--timeout 20 >"$NETNS_DIR/resets"
+	tcp_client "$LB4" 443 --repeat 100 --parallel 20 --reset >"$NETNS_DIR/silent"
+	tcp_client "$LB4" 443 --text 'GET' --half-close --repeat 100 --parallel 20 >"$NETNS_DIR/early"
+	await_connections 0
+	netns_await 10 descriptors_are "$before" || fail "$(descriptors) descriptors, $before before"
+	assert_equal "$(stats '.counters | .accepted - .closed')" 0
+	assert_equal "$(stats '[.servers[].live] | add')" 0
+	stop_daemon
+}
+@test "clients that reset or leave early take nothing with them (sockmap)" {
+	resets_and_closes sockmap
+}
+@test "clients that reset or leave early take nothing with them (relay)" {
+	resets_and_closes relay
+}
