@@ -184,8 +184,8 @@ static struct reading read_plainly(const uint8_t *bytes, size_t len)
 			return r;
 		}
 		at += 5;
-		if (record > len - at)
-			return r;
+		if (record > len - at) /* the message may end before its last record does */
+			record = len - at;
 		memcpy(message + have, bytes + at, record);
 		have += record;
 		at += record;
