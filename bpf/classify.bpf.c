@@ -44,10 +44,10 @@ struct {
 SHARED_ARRAY(conns, struct conn, 1);
 SHARED_ARRAY(control, struct control, 1);
 SHARED_ARRAY(counters, __u64, COUNTER_MAX);
-SHARED_ARRAY(frontend_stats, struct frontend_stats, MAX_FRONTENDS);
-SHARED_ARRAY(route_stats, struct route_stats, MAX_ROUTES);
-SHARED_ARRAY(farm_stats, struct farm_stats, MAX_FARMS);
-SHARED_ARRAY(server_stats, struct server_stats, MAX_SERVERS);
+SHARED_ARRAY(frontend_stats, struct frontend_stats, MAX_FRONTENDS + 1);
+SHARED_ARRAY(route_stats, struct route_stats, MAX_ROUTES + 1);
+SHARED_ARRAY(farm_stats, struct farm_stats, MAX_FARMS + 1);
+SHARED_ARRAY(server_stats, struct server_stats, MAX_SERVERS + 1);
 
 /* Both generations of a table; inner maps are as large as the configuration needs (5.10). */
 #define TABLE(name, row)                                                                           \

@@ -2,7 +2,7 @@
 /*
  * What the BPF programs and user space share: the compiled tables, the record of a
  * connection, and the counters. Integers are host byte order unless a comment says
- * network order. Every object is addressed by its id (1..MAX_*; 0 means "none"): a row
+ * network order. Every object is addressed by its id (1..MAX_* inclusive; 0 means "none"): a row
  * lives at index `id` of its table, so ids survive a refresh and no translation is needed.
  */
 #ifndef ALPNLB_MODEL_H

@@ -26,12 +26,12 @@ static __thread const struct balance_stats *choosing;
 
 static struct farm_stats *stats_farm(__u32 id)
 {
-	return id < MAX_FARMS ? &choosing->farms[id] : NULL;
+	return id <= MAX_FARMS ? &choosing->farms[id] : NULL;
 }
 
 static struct server_stats *stats_server(__u32 id)
 {
-	return id < MAX_SERVERS ? &choosing->servers[id] : NULL;
+	return id <= MAX_SERVERS ? &choosing->servers[id] : NULL;
 }
 
 static long hello_load(void *source, __u32 offset, void *to, __u32 len)
@@ -43,6 +43,13 @@ static long hello_load(void *source, __u32 offset, void *to, __u32 len)
 enum verdict hello_read(struct hello *hello, const void *data, size_t len)
 {
 	return hello_feed(hello, (void *)data, len);
+}
+
+enum verdict hello_cut_short(const struct hello *hello)
+{
+	if (hello->state == HELLO_FIRST_BYTE)
+		return VERDICT_SILENT;
+	return hello->state >= HELLO_HEADER ? VERDICT_MALFORMED : VERDICT_OTHER;
 }
 
 uint32_t hello_speaks(const struct hello *hello)

@@ -14,8 +14,8 @@
 
 /* Statistics that server choice reads and writes; rows by id, from the pinned maps. */
 struct balance_stats {
-	struct farm_stats *farms;     /* MAX_FARMS rows, or NULL: choose no server */
-	struct server_stats *servers; /* MAX_SERVERS rows */
+	struct farm_stats *farms;     /* MAX_FARMS + 1 rows, or NULL: choose no server */
+	struct server_stats *servers; /* MAX_SERVERS + 1 rows */
 };
 
 /* What a rule can look at. */
@@ -34,6 +34,9 @@ struct decision {
 
 /* Feeds the next bytes of a client to a parser. */
 enum verdict hello_read(struct hello *hello, const void *data, size_t len);
+
+/* The verdict on a client that has ended its data before there was one. */
+enum verdict hello_cut_short(const struct hello *hello);
 
 /* The protocols of a hello, from the list it keeps. */
 uint32_t hello_speaks(const struct hello *hello);

@@ -163,12 +163,12 @@ static void unmap_all(struct instance *instance)
 /* Connections of an earlier daemon ended with it. */
 static void reset_live(struct instance *instance)
 {
-	for (uint32_t i = 0; i < MAX_FRONTENDS; i++)
+	for (uint32_t i = 0; i <= MAX_FRONTENDS; i++)
 		instance->frontend_stats[i].live = 0;
-	for (uint32_t i = 0; i < MAX_ROUTES; i++)
+	for (uint32_t i = 0; i <= MAX_ROUTES; i++)
 		if (instance->route_stats[i].live)
 			instance->route_stats[i].live = 0;
-	for (uint32_t i = 0; i < MAX_SERVERS; i++)
+	for (uint32_t i = 0; i <= MAX_SERVERS; i++)
 		if (instance->balance.servers[i].live)
 			instance->balance.servers[i].live = 0;
 }

@@ -168,8 +168,7 @@ static const struct unit {
 
 #define UNITS (sizeof(units) / sizeof(units[0]))
 
-/* Milliseconds; -1 if it is no duration. */
-static int64_t parse_duration(const char *text)
+int64_t duration_parse(const char *text)
 {
 	size_t digits = strspn(text, "0123456789");
 	long long number = digits && digits <= 9 ? atoll(text) : -1;
@@ -209,7 +208,7 @@ static void decode_duration(struct decoder *d, const struct attribute *a, const 
 	bool zero = json_is_integer(value->json) && number == 0 && a->or_zero;
 
 	if (json_is_string(value->json))
-		number = parse_duration(json_string_value(value->json));
+		number = duration_parse(json_string_value(value->json));
 	else if (json_is_number(value->json) && !zero)
 		return refuse_duration(d, a, value, "has no unit");
 	else if (!zero)

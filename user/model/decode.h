@@ -86,6 +86,9 @@ const char *match_name(enum match match);
 const char *proxy_protocol_name(enum proxy_protocol proxy_protocol);
 const char *verdict_name(enum verdict verdict);
 
+/* "500ms", "5s", "2m", "1h", "1d" in milliseconds; -1 if it is no duration. */
+int64_t duration_parse(const char *text);
+
 /* "10.0.0.0/8", "2001:db8::1" (a full length is left out); `buf` holds at least 64 bytes. */
 const char *prefix_format(const struct prefix *prefix, char *buf, size_t size);
 /* Accepts an address or CIDR of either family; host bits must be zero. 0 or -EINVAL. */

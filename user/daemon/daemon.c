@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon.h"
+
+#include <errno.h>
+#include <event2/thread.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../cli/cli.h"
+#include "../kernel/kernel_version.h"
+#include "../kernel/view.h"
+#include "../model/names.h"
+#include "limits.h"
+#include "log.h"
+#include "notify.h"
+#include "session.h"
+#include "selftest.h"
+
+#define DEFAULT_CONNECTIONS   65536
+#define MAX_CONNECTIONS	      (1 << 20)
+#define DEFAULT_DRAIN_TIMEOUT 30000 /* milliseconds */
+#define OTHER_DESCRIPTORS     256   /* maps, listeners of a usual configuration, control */
+
+struct arguments {
+	const char *file;
+	unsigned int workers;
+	uint32_t drain_timeout; /* milliseconds */
+	uint32_t connections;
+};
+
+/* ---- start ------------------------------------------------------------------------------- */
+
+/* One daemon per instance: whoever holds the lock. */
+static int take_lock(struct daemon *daemon)
+{
+	char path[192];
+
+	if (mkdir("/run/alpnlb", 0755) && errno != EEXIST)
+		goto failed;
+	snprintf(daemon->run_dir, sizeof(daemon->run_dir), "/run/alpnlb/%s", daemon->name);
+	if (mkdir(daemon->run_dir, 0700) && errno != EEXIST)
+		goto failed;
+	snprintf(path, sizeof(path), "%s/lock", daemon->run_dir);
+	daemon->lock = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	if (daemon->lock < 0)
+		goto failed;
+	if (!flock(daemon->lock, LOCK_EX | LOCK_NB))
+		return 0;
+	if (errno == EWOULDBLOCK) {
+		log_line(LOG_ERROR,
+			 "instance '%s' is already run by another daemon; choose another one with "
+			 "--instance NAME",
+			 daemon->name);
+		return -EBUSY;
+	}
+failed:
+	log_line(LOG_ERROR, "/run/alpnlb/%s: %s", daemon->name, strerror(errno));
+	return -errno;
+}
+
+static void log_problems(const struct problems *problems, const char *file)
+{
+	for (size_t i = 0; i < problems->n; i++) {
+		char *line = problem_format(&problems->v[i], file);
+
+		if (line)
+			log_line(problems->v[i].warning ? LOG_WARN : LOG_ERROR, "%s", line);
+		free(line);
+	}
+}
+
+static struct config *load_config(const char *file)
+{
+	struct problems problems = { 0 };
+	struct config *config = config_load(file, &problems);
+
+	log_problems(&problems, file);
+	problems_free(&problems);
+	return config;
+}
+
+/* The configuration an earlier daemon left: so that names keep their ids and counters. */
+static struct config *previous_config(const char *name)
+{
+	struct problems problems = { 0 };
+	struct document *document = NULL;
+	struct config *config = NULL;
+	struct view view;
+	uint32_t revision;
+	char *text = NULL;
+	size_t len;
+
+	if (!view_open(name, &view) && !view_config(&view, &text, &len, &revision))
+		document = document_parse(text, len, &problems);
+	if (document)
+		config = config_decode(document, &problems);
+	view_close(&view);
+	document_free(document);
+	problems_free(&problems);
+	free(text);
+	return config;
+}
+
+static int init_slots(struct engine *engine)
+{
+	uint32_t n = engine->instance.n_conns;
+
+	engine->sessions = calloc(n, sizeof(*engine->sessions));
+	engine->free_slots = calloc(n, sizeof(*engine->free_slots));
+	if (!engine->sessions || !engine->free_slots)
+		return -ENOMEM;
+	pthread_mutex_init(&engine->slots_lock, NULL);
+	pthread_rwlock_init(&engine->tables_lock, NULL);
+	for (uint32_t slot = n - 1; slot > 0; slot--) /* slot 0 is the self-test's */
+		engine->free_slots[engine->n_free_slots++] = slot;
+	return 0;
+}
+
+/* What `path: auto` and `path: sockmap` mean on this kernel. */
+static void choose_paths(struct engine *engine)
+{
+	struct kernel_version version;
+	const char *failed;
+	int err = selftest_redirect(&engine->instance, &failed);
+
+	engine->sockmap_works = !err;
+	engine->sockmap_auto = !err && !kernel_version_running(&version) &&
+			       sockmap_known_good(&version);
+	if (err)
+		log_line(LOG_WARN, "sockmap does not work here, using relay: %s: %s", failed,
+			 strerror(-err));
+	else if (!engine->sockmap_auto)
+		log_line(LOG_WARN,
+			 "this kernel's sockmap can lose data (see alpnlb doctor): auto uses relay");
+}
+
+static int start_workers(struct daemon *daemon, unsigned int n)
+{
+	daemon->workers = calloc(n, sizeof(*daemon->workers));
+	if (!daemon->workers)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < n; i++) {
+		int err = worker_init(&daemon->workers[i], &daemon->engine, i);
+
+		daemon->n_workers = i + 1;
+		if (!err)
+			err = worker_start(&daemon->workers[i]);
+		if (err)
+			return err;
+	}
+	daemon->listeners.workers = daemon->workers;
+	daemon->listeners.n_workers = n;
+	return 0;
+}
+
+/* ---- refresh ----------------------------------------------------------------------------- */
+
+static void lock_tables(void *context)
+{
+	pthread_rwlock_wrlock(&((struct engine *)context)->tables_lock);
+}
+
+static void unlock_tables(void *context)
+{
+	pthread_rwlock_unlock(&((struct engine *)context)->tables_lock);
+}
+
+int daemon_apply(struct daemon *daemon, struct config *config, char *failed, size_t size)
+{
+	struct tables tables = { 0 };
+	int err = config_assign_ids(config, daemon->config);
+
+	if (err)
+		snprintf(failed, size, "no free id left: %s", strerror(-err));
+	if (!err) {
+		err = tables_compile(config, &tables);
+		if (err)
+			snprintf(failed, size, "cannot compile the configuration: %s",
+				 strerror(-err));
+	}
+	err = err ? err : listeners_prepare(&daemon->listeners, config, failed, size);
+	if (!err) {
+		err = instance_publish(&daemon->engine.instance, &tables, lock_tables,
+				       unlock_tables, &daemon->engine);
+		if (err) {
+			listeners_abort(&daemon->listeners);
+			snprintf(failed, size, "cannot write the tables: %s", strerror(-err));
+		}
+	}
+	tables_free(&tables);
+	if (err) {
+		config_free(config);
+		return err;
+	}
+	listeners_commit(&daemon->listeners);
+	config_free(daemon->config);
+	daemon->config = config;
+	return 0;
+}
+
+/* ---- drain ------------------------------------------------------------------------------- */
+
+static void on_drain_poll(evutil_socket_t fd, short what, void *argument)
+{
+	struct daemon *daemon = argument;
+
+	if (!atomic_load(&daemon->engine.live))
+		event_base_loopbreak(daemon->base);
+}
+
+static void on_drain_end(evutil_socket_t fd, short what, void *argument)
+{
+	struct daemon *daemon = argument;
+
+	log_line(LOG_WARN, "drain timeout: closing %u connections",
+		 atomic_load(&daemon->engine.live));
+	event_base_loopbreak(daemon->base);
+}
+
+static void on_stop(evutil_socket_t sig, short what, void *argument)
+{
+	static const struct timeval poll = { 0, 20 * 1000 };
+	struct daemon *daemon = argument;
+	uint32_t timeout = daemon->engine.drain_timeout;
+	struct timeval end = { timeout / 1000, timeout % 1000 * 1000 };
+
+	if (daemon->draining)
+		return;
+	daemon->draining = true;
+	notify("STOPPING=1");
+	listeners_close(&daemon->listeners);
+	log_line(LOG_INFO, "draining: %u connections, up to %g s", atomic_load(&daemon->engine.live),
+		 timeout / 1000.0);
+	event_add(daemon->drain_poll, &poll);
+	event_add(daemon->drain_end, &end);
+}
+
+/* ---- life -------------------------------------------------------------------------------- */
+
+static int init_main_loop(struct daemon *daemon)
+{
+	evthread_use_pthreads();
+	daemon->base = event_base_new();
+	if (!daemon->base)
+		return -ENOMEM;
+	daemon->drain_poll = event_new(daemon->base, -1, EV_PERSIST, on_drain_poll, daemon);
+	daemon->drain_end = event_new(daemon->base, -1, 0, on_drain_end, daemon);
+	return daemon->drain_poll && daemon->drain_end ? 0 : -ENOMEM;
+}
+
+/* Everything up to the first accepted connection. Logs what fails. */
+static int daemon_start(struct daemon *daemon, const struct arguments *arguments)
+{
+	struct config *config = load_config(arguments->file);
+	const char *failed = "start";
+	char line[512];
+	uint32_t n;
+	int err;
+
+	if (!config)
+		return -EINVAL;
+	err = take_lock(daemon);
+	if (err) {
+		config_free(config);
+		return err;
+	}
+	daemon->config = previous_config(daemon->name);
+	n = limits_raise(arguments->connections, OTHER_DESCRIPTORS);
+	err = instance_open(&daemon->engine.instance, daemon->name, n + 1, &failed);
+	err = err ? err : init_slots(&daemon->engine);
+	err = err ? err : init_main_loop(daemon);
+	if (!err)
+		choose_paths(&daemon->engine);
+	err = err ? err : start_workers(daemon, arguments->workers);
+	if (err) {
+		log_line(LOG_ERROR, "cannot %s: %s", failed, strerror(-err));
+		config_free(config);
+		return err;
+	}
+	err = control_open(daemon);
+	if (err) {
+		log_line(LOG_ERROR, "%s/control.sock: %s", daemon->run_dir, strerror(-err));
+		config_free(config);
+		return err;
+	}
+	err = daemon_apply(daemon, config, line, sizeof(line));
+	if (err)
+		log_line(LOG_ERROR, "%s", line);
+	return err;
+}
+
+static void daemon_end(struct daemon *daemon)
+{
+	listeners_close(&daemon->listeners);
+	control_close(daemon);
+	for (unsigned int i = 0; i < daemon->n_workers; i++)
+		worker_stop(&daemon->workers[i]);
+	free(daemon->workers);
+	instance_close(&daemon->engine.instance);
+	free(daemon->engine.sessions);
+	free(daemon->engine.free_slots);
+	config_free(daemon->config);
+	if (daemon->drain_poll)
+		event_free(daemon->drain_poll);
+	if (daemon->drain_end)
+		event_free(daemon->drain_end);
+	if (daemon->base)
+		event_base_free(daemon->base);
+	if (daemon->lock >= 0)
+		close(daemon->lock);
+}
+
+static int daemon_run(struct daemon *daemon, const struct arguments *arguments)
+{
+	struct event *term = NULL, *interrupt = NULL;
+	int err = daemon_start(daemon, arguments);
+
+	if (!err) {
+		term = evsignal_new(daemon->base, SIGTERM, on_stop, daemon);
+		interrupt = evsignal_new(daemon->base, SIGINT, on_stop, daemon);
+		event_add(term, NULL);
+		event_add(interrupt, NULL);
+		log_line(LOG_INFO, "ready: instance '%s', %u workers, %zu frontends, %zu routes",
+			 daemon->name, daemon->n_workers, daemon->config->n_frontends,
+			 daemon->config->n_routes);
+		notify("READY=1");
+		event_base_dispatch(daemon->base);
+		event_free(term);
+		event_free(interrupt);
+	}
+	daemon_end(daemon);
+	return err ? CLI_FAILED : CLI_OK;
+}
+
+/* ---- the command ------------------------------------------------------------------------- */
+
+static int parse_count(const char *option, const char *text, uint32_t max, uint32_t *value)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || !n || n > max)
+		return fail(CLI_USAGE, "%s: '%s' is not a number from 1 to %u", option, text, max);
+	*value = n;
+	return 0;
+}
+
+static int parse_drain_timeout(const char *text, struct arguments *arguments)
+{
+	int64_t milliseconds = duration_parse(text);
+
+	if (milliseconds < 0 || milliseconds > UINT32_MAX)
+		return fail(CLI_USAGE,
+			    "--drain-timeout: '%s' is not a duration such as 500ms, 5s, 2m or 1h",
+			    text);
+	arguments->drain_timeout = milliseconds;
+	return 0;
+}
+
+static int parse_arguments(int argc, char **argv, struct arguments *arguments)
+{
+	static const struct option long_options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "workers", required_argument, NULL, 'w' },
+		{ "drain-timeout", required_argument, NULL, 'd' },
+		{ "max-connections", required_argument, NULL, 'm' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int option, err = 0;
+
+	optind = 1;
+	while (!err && (option = getopt_long(argc, argv, "+:c:h", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			arguments->file = optarg;
+			break;
+		case 'w':
+			err = parse_count("--workers", optarg, MAX_WORKERS, &arguments->workers);
+			break;
+		case 'm':
+			err = parse_count("--max-connections", optarg, MAX_CONNECTIONS,
+					  &arguments->connections);
+			break;
+		case 'd':
+			err = parse_drain_timeout(optarg, arguments);
+			break;
+		case 'h':
+			noun_help(&noun_daemon);
+			exit(CLI_OK);
+		case ':':
+			return fail(CLI_USAGE, "daemon: %s needs a value", argv[optind - 1]);
+		default:
+			return fail(CLI_USAGE,
+				    "daemon: unknown option %s; see: alpnlb daemon help",
+				    argv[optind - 1]);
+		}
+	}
+	if (!err && optind < argc)
+		return fail(CLI_USAGE, "daemon: unexpected '%s'; see: alpnlb daemon help",
+			    argv[optind]);
+	if (!err && !arguments->file)
+		return fail(CLI_USAGE, "daemon: -c FILE is missing; see: alpnlb daemon help");
+	return err;
+}
+
+static unsigned int default_workers(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cpus < 1 ? 1 : cpus > MAX_WORKERS ? MAX_WORKERS : cpus;
+}
+
+static int run_daemon(int argc, char **argv)
+{
+	struct arguments arguments = {
+		.workers = default_workers(),
+		.drain_timeout = DEFAULT_DRAIN_TIMEOUT,
+		.connections = DEFAULT_CONNECTIONS,
+	};
+	struct daemon daemon = {
+		.name = options.instance,
+		.lock = -1,
+		.control.fd = -1,
+		.started = time(NULL),
+	};
+	int err = parse_arguments(argc, argv, &arguments);
+
+	if (err)
+		return err;
+	daemon.engine.drain_timeout = arguments.drain_timeout;
+	signal(SIGPIPE, SIG_IGN); /* splice(2) has no MSG_NOSIGNAL */
+	log_adopt_libbpf();
+	return daemon_run(&daemon, &arguments);
+}
+
+const struct noun noun_daemon = {
+	.name = "daemon",
+	.help = "balance connections, in the foreground",
+	.arguments = "-c FILE [--workers N] [--drain-timeout DURATION] [--max-connections N]",
+	.text = "  -c FILE                 configuration, YAML or JSON\n"
+		"  --workers N             threads (default: one per CPU)\n"
+		"  --drain-timeout D       after SIGTERM, how long connections may go on (30s)\n"
+		"  --max-connections N     connections at once, for which memory is set aside (65536)\n"
+		"Ready is told on stderr and to the service manager. Manual: alpnlb-daemon(8).\n",
+	.run = run_daemon,
+};

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The daemon as a whole: what main thread and control socket share. */
+#ifndef ALPNLB_DAEMON_H
+#define ALPNLB_DAEMON_H
+
+#include <jansson.h>
+#include <time.h>
+
+#include "../model/decode.h"
+#include "control.h"
+#include "listeners.h"
+#include "worker.h"
+
+struct daemon {
+	const char *name;  /* of the instance */
+	char run_dir[128]; /* /run/alpnlb/NAME */
+	int lock;	   /* held as long as the daemon runs */
+	struct event_base *base;
+	struct engine engine;
+	struct worker *workers;
+	unsigned int n_workers;
+	struct listeners listeners;
+	struct config *config; /* running */
+	struct control_server control;
+	struct event *drain_poll, *drain_end;
+	time_t started;
+	bool draining;
+};
+
+/*
+ * Makes a configuration the running one, with no connection dropped: listeners first, then
+ * the tables, then the switch. Takes the configuration over. On failure nothing has
+ * changed, and `failed` holds one line.
+ */
+int daemon_apply(struct daemon *daemon, struct config *config, char *failed, size_t size);
+
+#endif

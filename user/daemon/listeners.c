@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "listeners.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "../model/decode.h"
+#include "socket.h"
+
+/* The key is compared as memory: no padding. */
+struct endpoint_key {
+	uint8_t address[16];
+	uint16_t port; /* host order */
+};
+
+/* One address and port, with a socket per worker. */
+struct endpoint {
+	struct endpoint_key key;
+	uint32_t frontend_id; /* in the configuration being prepared; 0 = not in it */
+	bool accepting;
+	struct listener *listeners; /* n_workers */
+	UT_hash_handle hh;
+};
+
+static void endpoint_free(struct listeners *l, struct endpoint *endpoint)
+{
+	for (unsigned int i = 0; i < l->n_workers; i++)
+		if (endpoint->listeners[i].fd >= 0)
+			close(endpoint->listeners[i].fd);
+	HASH_DEL(l->open, endpoint);
+	free(endpoint->listeners);
+	free(endpoint);
+}
+
+/* Adds an endpoint with its sockets. 0 or -errno. */
+static int endpoint_open(struct listeners *l, const struct endpoint_key *key,
+			 struct endpoint **opened)
+{
+	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
+
+	if (!endpoint)
+		return -ENOMEM;
+	endpoint->key = *key;
+	endpoint->listeners = calloc(l->n_workers, sizeof(*endpoint->listeners));
+	if (!endpoint->listeners) {
+		free(endpoint);
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < l->n_workers; i++)
+		endpoint->listeners[i].fd = -1;
+	HASH_ADD(hh, l->open, key, sizeof(*key), endpoint);
+	for (unsigned int i = 0; i < l->n_workers; i++) {
+		int fd = socket_listen(key->address, htons(key->port));
+
+		if (fd < 0) {
+			endpoint_free(l, endpoint);
+			return fd;
+		}
+		endpoint->listeners[i].fd = fd;
+	}
+	*opened = endpoint;
+	return 0;
+}
+
+static int prepare_endpoint(struct listeners *l, const struct frontend *frontend,
+			    const uint8_t address[16], uint16_t port, char *failed, size_t size)
+{
+	struct endpoint_key key;
+	struct endpoint *endpoint;
+	char text[64];
+	int err;
+
+	memset(&key, 0, sizeof(key));
+	memcpy(key.address, address, sizeof(key.address));
+	key.port = port;
+	HASH_FIND(hh, l->open, &key, sizeof(key), endpoint);
+	err = endpoint ? 0 : endpoint_open(l, &key, &endpoint);
+	if (err)
+		snprintf(failed, size, "frontend %s: cannot listen on %s: %s", frontend->o.name,
+			 endpoint_format(address, port, text, sizeof(text)), strerror(-err));
+	else
+		endpoint->frontend_id = frontend->o.id;
+	return err;
+}
+
+/* All addresses: of both families, where the host has them. */
+static int prepare_any(struct listeners *l, const struct frontend *frontend, uint16_t port,
+		       char *failed, size_t size)
+{
+	static const uint8_t any4[16] = { [10] = 0xff, [11] = 0xff }, any6[16];
+	int err = prepare_endpoint(l, frontend, any4, port, failed, size);
+
+	if (err)
+		return err;
+	err = prepare_endpoint(l, frontend, any6, port, failed, size);
+	return err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL ? 0 : err;
+}
+
+static int prepare_port(struct listeners *l, const struct frontend *frontend, uint16_t port,
+			char *failed, size_t size)
+{
+	const struct prefix_list *addresses = &frontend->dedicated_ipfo;
+	int err = 0;
+
+	if (!addresses->set)
+		return prepare_any(l, frontend, port, failed, size);
+	for (size_t i = 0; i < addresses->n && !err; i++)
+		err = prepare_endpoint(l, frontend, addresses->v[i].address, port, failed, size);
+	return err;
+}
+
+static int prepare_frontend(struct listeners *l, const struct frontend *frontend, char *failed,
+			    size_t size)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < frontend->n_ports; i++)
+		for (uint32_t port = frontend->ports[i].first;
+		     port <= frontend->ports[i].last && !err; port++)
+			err = prepare_port(l, frontend, port, failed, size);
+	return err;
+}
+
+void listeners_abort(struct listeners *l)
+{
+	struct endpoint *endpoint, *next;
+
+	HASH_ITER (hh, l->open, endpoint, next)
+		if (!endpoint->accepting)
+			endpoint_free(l, endpoint);
+}
+
+int listeners_prepare(struct listeners *l, const struct config *config, char *failed, size_t size)
+{
+	struct endpoint *endpoint, *next;
+	int err = 0;
+
+	HASH_ITER (hh, l->open, endpoint, next)
+		endpoint->frontend_id = 0;
+	for (size_t i = 0; i < config->n_frontends && !err; i++) {
+		const struct frontend *frontend = &config->frontends[i];
+
+		if (!frontend->disabled && config_in_zone(config, frontend->zone))
+			err = prepare_frontend(l, frontend, failed, size);
+	}
+	if (err)
+		listeners_abort(l);
+	return err;
+}
+
+static void listen_step(struct worker *worker, void *argument)
+{
+	worker_listen(worker, argument);
+}
+
+static void unlisten_step(struct worker *worker, void *argument)
+{
+	worker_unlisten(worker, argument);
+}
+
+static void endpoint_accept(struct listeners *l, struct endpoint *endpoint)
+{
+	for (unsigned int i = 0; i < l->n_workers; i++) {
+		struct listener *listener = &endpoint->listeners[i];
+
+		atomic_store(&listener->frontend_id, endpoint->frontend_id);
+		if (!endpoint->accepting)
+			worker_call(&l->workers[i], listen_step, listener, true);
+	}
+	endpoint->accepting = true;
+}
+
+static void endpoint_close(struct listeners *l, struct endpoint *endpoint)
+{
+	for (unsigned int i = 0; i < l->n_workers && endpoint->accepting; i++)
+		worker_call(&l->workers[i], unlisten_step, &endpoint->listeners[i], true);
+	endpoint_free(l, endpoint);
+}
+
+void listeners_commit(struct listeners *l)
+{
+	struct endpoint *endpoint, *next;
+
+	HASH_ITER (hh, l->open, endpoint, next) {
+		if (endpoint->frontend_id)
+			endpoint_accept(l, endpoint);
+		else
+			endpoint_close(l, endpoint);
+	}
+}
+
+void listeners_close(struct listeners *l)
+{
+	struct endpoint *endpoint, *next;
+
+	HASH_ITER (hh, l->open, endpoint, next)
+		endpoint_close(l, endpoint);
+}

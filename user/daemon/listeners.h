@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The listening sockets of an instance: one per worker for each address and port of its
+ * frontends. A refresh opens what is new before it takes effect, and closes the rest after.
+ */
+#ifndef ALPNLB_LISTENERS_H
+#define ALPNLB_LISTENERS_H
+
+#include "../model/objects.h"
+#include "worker.h"
+
+struct listeners {
+	struct endpoint *open; /* uthash */
+	struct worker *workers;
+	unsigned int n_workers;
+};
+
+/*
+ * Opens the sockets that `config` needs and are not open. They hold connections back until
+ * listeners_commit(). Returns 0, or -errno with one line in `failed`; nothing has changed then.
+ */
+int listeners_prepare(struct listeners *listeners, const struct config *config, char *failed,
+		      size_t size);
+
+/* Begins to accept for the configuration that was prepared; what it does not name is closed. */
+void listeners_commit(struct listeners *listeners);
+
+/* Forgets what was prepared. */
+void listeners_abort(struct listeners *listeners);
+
+/* Stops accepting everywhere. */
+void listeners_close(struct listeners *listeners);
+
+#endif

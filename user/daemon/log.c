@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "log.h"
+
+#include <bpf/libbpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void log_text(enum log_level level, const char *text)
+{
+	static const char *const prefix[] = {
+		[LOG_ERROR] = "error: ", [LOG_WARN] = "warning: ", [LOG_INFO] = ""
+	};
+
+	if (getenv("JOURNAL_STREAM"))
+		fprintf(stderr, "<%d>%s\n", level, text);
+	else
+		fprintf(stderr, "alpnlb: %s%s\n", prefix[level], text);
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	log_text(level, text);
+}
+
+static int libbpf_line(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char text[1024];
+
+	if (level != LIBBPF_WARN)
+		return 0;
+	vsnprintf(text, sizeof(text), format, args);
+	text[strcspn(text, "\n")] = 0;
+	log_text(LOG_WARN, text);
+	return 0;
+}
+
+void log_adopt_libbpf(void)
+{
+	libbpf_set_print(libbpf_line);
+}

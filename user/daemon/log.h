@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The daemon's messages: one line each on stderr, with syslog's level where systemd reads it. */
+#ifndef ALPNLB_LOG_H
+#define ALPNLB_LOG_H
+
+#include <stdarg.h>
+
+enum log_level {
+	LOG_ERROR = 3, /* as sd-daemon(3) numbers them */
+	LOG_WARN = 4,
+	LOG_INFO = 6,
+};
+
+void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Takes libbpf's messages: its warnings as ours, the rest not at all. */
+void log_adopt_libbpf(void);
+
+#endif

@@ -1,0 +1,836 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "session.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proxy_protocol.h"
+#include "socket.h"
+
+/* An idle timeout is looked at this often within its length. */
+#define IDLE_LOOKS 4
+
+/* Bytes that settle are looked at after 1, 2, 4, ... milliseconds, up to this. */
+#define SETTLE_WAIT_MAX 64
+
+static void session_decided(struct session *s);
+static void session_choose_and_connect(struct session *s);
+static void poll_program(struct session *s);
+
+static struct instance *instance_of(const struct session *s)
+{
+	return &s->worker->engine->instance;
+}
+
+static void count(const struct session *s, enum counter counter)
+{
+	instance_count(instance_of(s), counter);
+}
+
+static void add(uint64_t *value, uint64_t n)
+{
+	__atomic_fetch_add(value, n, __ATOMIC_RELAXED);
+}
+
+static struct frontend_stats *frontend_stats(const struct session *s)
+{
+	return &instance_of(s)->frontend_stats[s->conn->frontend_id];
+}
+
+static struct server_stats *server_stats(const struct session *s)
+{
+	return &instance_of(s)->balance.servers[s->conn->server_id];
+}
+
+static void set_timer(struct session *s, uint32_t milliseconds)
+{
+	struct timeval time = { milliseconds / 1000, milliseconds % 1000 * 1000 };
+
+	event_add(&s->timer, &time);
+}
+
+/* ---- watching ---------------------------------------------------------------------------- */
+
+void session_watch(struct session *s, enum side side, uint32_t events)
+{
+	struct epoll_event event = { .events = events | EPOLLRDHUP | EPOLLET,
+				     .data.u64 = (uint64_t)s->slot << 1 | side };
+	int operation = s->watched[side] ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	if (s->watched[side] == event.events || s->fd[side] < 0)
+		return;
+	s->watched[side] = event.events;
+	epoll_ctl(s->worker->epoll, operation, s->fd[side], &event);
+}
+
+void session_queue(struct session *s)
+{
+	if (s->queued)
+		return;
+	s->queued = true;
+	s->next = s->worker->again;
+	s->worker->again = s;
+}
+
+/* ---- the sockhash ------------------------------------------------------------------------ */
+
+/*
+ * Puts a leg under the program. What the socket received before that goes through it at the
+ * next look at the receive queue, which is made here: new bytes may never come. Nothing may
+ * have been read from the socket: the program would see a partly read packet whole again.
+ */
+static int leg_insert(struct session *s, enum side side)
+{
+	const struct instance *instance = instance_of(s);
+	struct leg leg = { .slot = s->slot, .side = side };
+	uint32_t key = s->slot << 1 | side;
+	uint64_t cookie, fd = s->fd[side];
+	socklen_t size = sizeof(cookie);
+	char byte;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size))
+		return -errno;
+	if (bpf_map_update_elem(instance_legs_fd(instance), &cookie, &leg, BPF_ANY))
+		return -errno;
+	if (bpf_map_update_elem(instance_sockets_fd(instance), &key, &fd, BPF_ANY)) {
+		int err = -errno;
+
+		bpf_map_delete_elem(instance_legs_fd(instance), &cookie);
+		return err;
+	}
+	s->cookie[side] = cookie;
+	(void)!recv(s->fd[side], &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	return 0;
+}
+
+static void flush_dead_cookies(struct worker *worker)
+{
+	uint32_t n = worker->n_dead_cookies;
+	int legs = instance_legs_fd(&worker->engine->instance);
+
+	/* By hand where a kernel has no batches, or one of them was gone. */
+	if (bpf_map_delete_batch(legs, worker->dead_cookies, &n, NULL))
+		for (uint32_t i = 0; i < worker->n_dead_cookies; i++)
+			bpf_map_delete_elem(legs, &worker->dead_cookies[i]);
+	worker->n_dead_cookies = 0;
+}
+
+static void forget_cookie(struct session *s, enum side side)
+{
+	struct worker *worker = s->worker;
+
+	if (!s->cookie[side])
+		return;
+	worker->dead_cookies[worker->n_dead_cookies++] = s->cookie[side];
+	if (worker->n_dead_cookies == DEAD_COOKIES)
+		flush_dead_cookies(worker);
+	s->cookie[side] = 0;
+}
+
+/* ---- the end ----------------------------------------------------------------------------- */
+
+static void count_bytes(struct session *s)
+{
+	struct instance *instance = instance_of(s);
+	struct conn *conn = s->conn;
+
+	for (int side = 0; side < 2; side++) {
+		uint64_t bytes = conn->flow[side] & FLOW_BYTES;
+
+		add(&frontend_stats(s)->bytes[side], bytes);
+		add(&instance->route_stats[conn->route_id].bytes[side], bytes);
+		add(&server_stats(s)->bytes[side], bytes);
+	}
+}
+
+/* The server is no longer this connection's: it was left, or the connection ends. */
+static void release_server(struct session *s)
+{
+	if (s->conn->server_id)
+		add(&server_stats(s)->live, -1ULL);
+	s->conn->server_id = 0;
+}
+
+static void close_leg(struct session *s, enum side side, bool reset)
+{
+	if (s->fd[side] < 0)
+		return;
+	if (reset)
+		socket_reset_on_close(s->fd[side]);
+	close(s->fd[side]); /* also leaves epoll and the sockhash */
+	s->fd[side] = -1;
+	s->watched[side] = 0;
+	forget_cookie(s, side);
+}
+
+void session_close(struct session *s, bool reset)
+{
+	struct instance *instance = instance_of(s);
+
+	if (s->phase == PHASE_FREE)
+		return;
+	/* The program may still count what arrives until the sockets are gone. */
+	close_leg(s, SERVER, reset);
+	close_leg(s, CLIENT, reset);
+	count_bytes(s);
+	add(&frontend_stats(s)->live, -1ULL);
+	if (s->conn->action == ACTION_FARM)
+		add(&instance->route_stats[s->conn->route_id].live, -1ULL);
+	release_server(s);
+	count(s, COUNTER_CLOSED);
+	event_del(&s->timer);
+	half_free(&s->half[CLIENT], &s->worker->pipes);
+	half_free(&s->half[SERVER], &s->worker->pipes);
+	s->phase = PHASE_FREE;
+	__atomic_store_n(&s->conn->state, CONN_FREE, __ATOMIC_RELEASE);
+	atomic_fetch_sub(&s->worker->engine->live, 1);
+	if (s->queued)
+		return; /* worker_continue() meets it on its list */
+	s->next = s->worker->dead;
+	s->worker->dead = s;
+}
+
+void worker_reap(struct worker *worker)
+{
+	struct engine *engine = worker->engine;
+	struct session *s, *next;
+
+	if (!worker->dead)
+		return;
+	pthread_mutex_lock(&engine->slots_lock);
+	for (s = worker->dead; s; s = next) {
+		next = s->next;
+		engine->free_slots[engine->n_free_slots++] = s->slot;
+	}
+	pthread_mutex_unlock(&engine->slots_lock);
+	worker->dead = NULL;
+}
+
+static void close_counted(struct session *s, enum counter counter)
+{
+	count(s, counter);
+	session_close(s, true);
+}
+
+/* ---- open -------------------------------------------------------------------------------- */
+
+static uint64_t bytes_moved(const struct session *s)
+{
+	return (s->conn->flow[CLIENT] & FLOW_BYTES) + (s->conn->flow[SERVER] & FLOW_BYTES);
+}
+
+static bool settling(const struct session *s)
+{
+	return half_settling(&s->half[CLIENT]) || half_settling(&s->half[SERVER]);
+}
+
+/* What an open session waits for beside events: bytes that settle, and idleness. */
+static void arm_open_timer(struct session *s)
+{
+	if (settling(s)) {
+		set_timer(s, s->settle_wait);
+		s->settle_wait = s->settle_wait < SETTLE_WAIT_MAX ? 2 * s->settle_wait : SETTLE_WAIT_MAX;
+	} else if (s->idle_timeout)
+		set_timer(s, s->idle_timeout / IDLE_LOOKS);
+	else if (evtimer_pending(&s->timer, NULL))
+		event_del(&s->timer);
+}
+
+/* Runs one direction; false when the session is gone. */
+static bool run_half(struct session *s, enum side side)
+{
+	switch (half_run(s, side)) {
+	case HALF_SOURCE_FAILED:
+		close_counted(s, side == CLIENT ? COUNTER_CLIENT_RESETS : COUNTER_SERVER_RESETS);
+		return false;
+	case HALF_TARGET_FAILED:
+		close_counted(s, side == CLIENT ? COUNTER_SERVER_RESETS : COUNTER_CLIENT_RESETS);
+		return false;
+	case HALF_BUSY:
+		session_queue(s);
+		break;
+	case HALF_WAITS:
+		break;
+	}
+	if (s->half[CLIENT].mode == HALF_DONE && s->half[SERVER].mode == HALF_DONE) {
+		session_close(s, false);
+		return false;
+	}
+	return true;
+}
+
+static bool run_both_halves(struct session *s)
+{
+	return run_half(s, CLIENT) && run_half(s, SERVER);
+}
+
+static void run_halves(struct session *s)
+{
+	s->settle_wait = 1;
+	if (run_both_halves(s) && settling(s))
+		arm_open_timer(s);
+}
+
+static void open_event(struct session *s, enum side side, uint32_t events)
+{
+	bool was_settling = settling(s);
+
+	if (!was_settling)
+		s->settle_wait = 1;
+	if (events & EPOLLERR) {
+		close_counted(s, side == CLIENT ? COUNTER_CLIENT_RESETS : COUNTER_SERVER_RESETS);
+		return;
+	}
+	if (events & (EPOLLRDHUP | EPOLLHUP))
+		half_source_ended(s, side);
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP) && !run_half(s, side))
+		return;
+	if (events & EPOLLOUT && s->half[!side].mode == HALF_COPY && !run_half(s, !side))
+		return;
+	/* Nobody writes here any more but the program: its progress is none of our business. */
+	if (events & EPOLLOUT && s->half[!side].mode == HALF_REDIRECT)
+		session_watch(s, side, s->watched[side] & ~EPOLLOUT);
+	if (!was_settling && settling(s))
+		arm_open_timer(s);
+}
+
+static void open_timer(struct session *s)
+{
+	uint64_t moved = bytes_moved(s);
+
+	if (settling(s)) {
+		if (run_both_halves(s))
+			arm_open_timer(s);
+		return;
+	}
+	s->quiet = moved == s->activity ? s->quiet + 1 : 0;
+	s->activity = moved;
+	if (s->quiet >= IDLE_LOOKS)
+		close_counted(s, COUNTER_IDLE_TIMEOUTS);
+	else
+		arm_open_timer(s);
+}
+
+void session_continue(struct session *s)
+{
+	if (s->phase == PHASE_OPEN)
+		run_halves(s);
+	else if (s->phase == PHASE_HELLO)
+		poll_program(s);
+}
+
+void session_throttled(struct session *s, enum side side)
+{
+	if (s->phase != PHASE_OPEN)
+		return;
+	half_throttled(s, side);
+	run_halves(s);
+}
+
+/*
+ * Puts both legs under the program. The server leg redirects from its first byte on, since
+ * nothing was sent to the client yet. So does a client leg whose first bytes nobody read.
+ */
+static bool open_sockmap(struct session *s)
+{
+	struct conn *conn = s->conn;
+	bool unread = !s->cookie[CLIENT];
+	int err = 0;
+
+	conn->flow[SERVER] = FLOW_REDIRECT;
+	s->half[SERVER].mode = HALF_REDIRECT;
+	if (unread && !s->half[CLIENT].taken) {
+		/* The client is a target from now on, and no source before the server is one. */
+		conn->flow[CLIENT] = 0;
+		err = leg_insert(s, CLIENT);
+	}
+	if (!err)
+		err = leg_insert(s, SERVER);
+	if (!err)
+		return true;
+	conn->flow[SERVER] = 0;
+	s->half[SERVER].mode = HALF_COPY;
+	count(s, COUNTER_SOCKMAP_FAILED);
+	return false;
+}
+
+static void session_open(struct session *s)
+{
+	struct conn *conn = s->conn;
+
+	s->phase = PHASE_OPEN;
+	conn->state = CONN_OPEN;
+	add(&server_stats(s)->connected, 1);
+	event_del(&s->timer);
+	if (conn->proxy_protocol) {
+		uint8_t header[PROXY_HEADER_MAX];
+		size_t size = proxy_header(conn, header);
+
+		/* The first bytes of an empty send queue. */
+		if (send(s->fd[SERVER], header, size, MSG_NOSIGNAL) != (ssize_t)size) {
+			close_counted(s, COUNTER_SERVER_RESETS);
+			return;
+		}
+		conn->extra[CLIENT] = size;
+	}
+	if (conn->path == PATH_SOCKMAP && !open_sockmap(s)) {
+		conn->path = PATH_RELAY;
+		count(s, COUNTER_PATH_FALLBACKS);
+	}
+	add(&frontend_stats(s)->paths[conn->path], 1);
+	if (conn->path == PATH_RELAY) {
+		session_watch(s, CLIENT, EPOLLIN | EPOLLOUT);
+		session_watch(s, SERVER, EPOLLIN | EPOLLOUT);
+	}
+	s->activity = 0;
+	s->quiet = 0;
+	arm_open_timer(s);
+	run_halves(s);
+}
+
+/* ---- connect ----------------------------------------------------------------------------- */
+
+/* Leaves a server that could not be reached, for another one while tries are left. */
+static void connect_failed(struct session *s, int err)
+{
+	struct server_stats *stats = server_stats(s);
+
+	if (err == ECONNREFUSED)
+		add(&stats->refused, 1);
+	else if (err == ETIMEDOUT)
+		add(&stats->timeouts, 1);
+	else
+		add(&stats->errors, 1);
+	close_leg(s, SERVER, true);
+	release_server(s);
+	if (s->n_tried >= MAX_TRIES) {
+		close_counted(s, COUNTER_CONNECT_FAILED);
+		return;
+	}
+	session_choose_and_connect(s);
+}
+
+static int open_server_socket(struct session *s)
+{
+	struct sockaddr_storage address;
+	socklen_t size = socket_address(s->conn->server, s->conn->server_port, &address);
+	int fd = socket_for_leg(address.ss_family);
+
+	if (fd < 0)
+		return fd;
+	s->fd[SERVER] = fd;
+	if (connect(fd, (struct sockaddr *)&address, size) && errno != EINPROGRESS)
+		return -errno;
+	return 0;
+}
+
+/* Begins to connect to the server that conn->server_id names. */
+static void session_connect(struct session *s)
+{
+	int err;
+
+	s->tried[s->n_tried++] = s->conn->server_id;
+	add(&server_stats(s)->chosen, 1);
+	err = open_server_socket(s);
+	if (err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM) {
+		close_counted(s, COUNTER_INTERNAL_ERRORS);
+		return;
+	}
+	if (err) {
+		connect_failed(s, -err);
+		return;
+	}
+	session_watch(s, SERVER, s->conn->path == PATH_RELAY ? EPOLLIN | EPOLLOUT : EPOLLOUT);
+	set_timer(s, s->connect_timeout);
+}
+
+static void session_choose_and_connect(struct session *s)
+{
+	struct engine *engine = s->worker->engine;
+	struct instance *instance = &engine->instance;
+	struct conn *conn = s->conn;
+	const struct server_row *row;
+	uint32_t id;
+
+	pthread_rwlock_rdlock(&engine->tables_lock);
+	id = choose_server(&instance->tables, &instance->balance, conn->farm_id, conn->client,
+			   s->tried, s->n_tried);
+	row = tables_row(&instance->tables, servers, id);
+	conn->server_id = id;
+	if (id && row) {
+		memcpy(conn->server, row->address, sizeof(conn->server));
+		conn->server_port = row->port ? row->port : conn->local_port;
+		conn->proxy_protocol = row->proxy_protocol;
+	}
+	pthread_rwlock_unlock(&engine->tables_lock);
+	if (!id) {
+		close_counted(s, s->n_tried ? COUNTER_CONNECT_FAILED : COUNTER_NO_SERVER);
+		return;
+	}
+	if (s->n_tried)
+		count(s, COUNTER_RETRIES);
+	session_connect(s);
+}
+
+static void connect_event(struct session *s, enum side side, uint32_t events)
+{
+	int err = 0;
+	socklen_t size = sizeof(err);
+
+	if (side == CLIENT) {
+		if (events & EPOLLERR)
+			close_counted(s, COUNTER_CLIENT_GONE);
+		return; /* data and its end are read when the server is there */
+	}
+	if (getsockopt(s->fd[SERVER], SOL_SOCKET, SO_ERROR, &err, &size))
+		err = errno;
+	if (err) {
+		connect_failed(s, err);
+		return;
+	}
+	if (!(events & EPOLLOUT))
+		return;
+	session_open(s);
+	/* A server that speaks and leaves at once: its end was reported only here. */
+	if (s->phase == PHASE_OPEN && events & EPOLLRDHUP)
+		open_event(s, SERVER, EPOLLRDHUP);
+}
+
+/* ---- hello ------------------------------------------------------------------------------- */
+
+/* Decides in user space; the session must own the decision (CONN_DECIDING, or no program). */
+static void decide_here(struct session *s, const struct subject *subject)
+{
+	struct engine *engine = s->worker->engine;
+	struct conn *conn = s->conn;
+	struct decision decision;
+
+	pthread_rwlock_rdlock(&engine->tables_lock);
+	decide(&engine->instance.tables, conn->frontend_id, subject, &decision);
+	pthread_rwlock_unlock(&engine->tables_lock);
+	conn->action = decision.action;
+	conn->route_id = decision.route_id;
+	conn->farm_id = decision.farm_id;
+	conn->state = CONN_DECIDED;
+}
+
+static void decide_by_hello(struct session *s)
+{
+	struct subject subject;
+
+	subject_init(&subject, &s->conn->hello, s->conn->client);
+	decide_here(s, &subject);
+}
+
+/* The program could not hold the whole ALPN list, or had no tables: read and decide here. */
+static void decide_asked(struct session *s)
+{
+	struct half *half = &s->half[CLIENT];
+	struct subject subject;
+	uint8_t *list = NULL;
+	ssize_t n;
+
+	count(s, COUNTER_ASKED);
+	subject_init(&subject, &s->conn->hello, s->conn->client);
+	while (s->cookie[CLIENT] && (n = recv(s->fd[CLIENT], s->worker->buffer, COPY_BUFFER,
+					      MSG_DONTWAIT)) > 0) {
+		half->taken += n;
+		if (half_hold(half, s->worker->buffer, n))
+			break;
+	}
+	if (s->conn->hello.flags & HELLO_ALPN_CUT)
+		subject_whole_alpn(&subject, half->held + half->held_at, half->held_len, &list);
+	decide_here(s, &subject);
+	free(list);
+}
+
+/* No decision in time. The program stops where the worker takes the decision over. */
+static void hello_timeout(struct session *s)
+{
+	uint32_t state = CONN_HELLO;
+
+	if (!__atomic_compare_exchange_n(&s->conn->state, &state, CONN_DECIDING, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return; /* decided just now: its last packet wakes us */
+	count(s, COUNTER_HELLO_TIMEOUTS);
+	s->conn->hello.verdict = VERDICT_SILENT;
+	decide_by_hello(s);
+	session_decided(s);
+}
+
+/* Acts on a decision. */
+static void session_decided(struct session *s)
+{
+	struct instance *instance = instance_of(s);
+	struct conn *conn = s->conn;
+
+	add(&frontend_stats(s)->verdicts[conn->hello.verdict], 1);
+	event_del(&s->timer);
+	s->phase = PHASE_CONNECT;
+	switch (conn->action) {
+	case ACTION_REJECT:
+		add(&instance->route_stats[conn->route_id].matched, 1);
+		close_counted(s, COUNTER_REJECTED);
+		return;
+	case ACTION_NONE:
+		close_counted(s, COUNTER_NO_FARM);
+		return;
+	}
+	if (conn->route_id)
+		add(&instance->route_stats[conn->route_id].matched, 1);
+	else
+		add(&frontend_stats(s)->default_farm, 1);
+	add(&instance->route_stats[conn->route_id].live, 1);
+	add(&instance->balance.farms[conn->farm_id].chosen, 1);
+	session_watch(s, CLIENT, s->watched[CLIENT] ? s->watched[CLIENT] : EPOLLRDHUP);
+	if (conn->server_id)
+		session_connect(s);
+	else
+		session_choose_and_connect(s);
+}
+
+/* Looks at what the program has come to; it works on the packets, and this on its answer. */
+static void poll_program(struct session *s)
+{
+	switch (__atomic_load_n(&s->conn->state, __ATOMIC_ACQUIRE)) {
+	case CONN_ASK:
+		decide_asked(s);
+		session_decided(s);
+		break;
+	case CONN_DECIDED:
+		session_decided(s);
+		break;
+	case CONN_DECIDING:
+		session_queue(s); /* on another CPU, at this moment */
+		break;
+	}
+}
+
+/* Without a program: reads, and feeds the parser. */
+static void read_hello(struct session *s)
+{
+	struct worker *worker = s->worker;
+	struct half *half = &s->half[CLIENT];
+	struct hello *hello = &s->conn->hello;
+	ssize_t n;
+
+	while (hello->verdict == VERDICT_NEED_MORE) {
+		n = recv(s->fd[CLIENT], worker->buffer, COPY_BUFFER, MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n < 0) {
+			close_counted(s, COUNTER_CLIENT_GONE);
+			return;
+		}
+		if (!n) {
+			/* Nothing more will come: decide by what there is. */
+			half->ended = true;
+			hello->verdict = hello_cut_short(hello);
+			break;
+		}
+		half->taken += n;
+		s->conn->flow[CLIENT] = half->taken;
+		if (half_hold(half, worker->buffer, n)) {
+			close_counted(s, COUNTER_INTERNAL_ERRORS);
+			return;
+		}
+		hello_read(hello, worker->buffer, n);
+	}
+	if (hello->flags & HELLO_ALPN_CUT)
+		decide_asked(s);
+	else
+		decide_by_hello(s);
+	session_decided(s);
+}
+
+static void hello_event(struct session *s, enum side side, uint32_t events)
+{
+	uint32_t state = CONN_HELLO;
+
+	if (events & EPOLLERR) {
+		close_counted(s, COUNTER_CLIENT_GONE);
+		return;
+	}
+	if (!s->cookie[CLIENT]) {
+		read_hello(s);
+		return;
+	}
+	poll_program(s);
+	if (s->phase != PHASE_HELLO || !(events & (EPOLLRDHUP | EPOLLHUP)))
+		return;
+	/* The client has ended its data before they said what it speaks. */
+	if (!__atomic_compare_exchange_n(&s->conn->state, &state, CONN_DECIDING, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		session_queue(s); /* just being decided: the packet is older than its end */
+		return;
+	}
+	s->conn->hello.verdict = hello_cut_short(&s->conn->hello);
+	decide_by_hello(s);
+	session_decided(s);
+}
+
+/* ---- accept ------------------------------------------------------------------------------ */
+
+static uint64_t monotonic_time(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *argument)
+{
+	struct session *s = argument;
+	struct worker *worker = s->worker;
+
+	switch (s->phase) {
+	case PHASE_HELLO:
+		hello_timeout(s);
+		break;
+	case PHASE_CONNECT:
+		connect_failed(s, ETIMEDOUT);
+		break;
+	case PHASE_OPEN:
+		open_timer(s);
+		break;
+	case PHASE_FREE:
+		break;
+	}
+	worker_end_turn(worker);
+}
+
+void session_event(struct session *s, enum side side, uint32_t events)
+{
+	switch (s->phase) {
+	case PHASE_HELLO:
+		hello_event(s, side, events);
+		break;
+	case PHASE_CONNECT:
+		connect_event(s, side, events);
+		break;
+	case PHASE_OPEN:
+		open_event(s, side, events);
+		break;
+	case PHASE_FREE:
+		break; /* closed earlier in this turn */
+	}
+}
+
+static void session_init(struct session *s, struct worker *worker, uint32_t slot, int fd,
+			 uint32_t frontend_id, const struct sockaddr_storage *peer)
+{
+	struct conn *conn = &worker->engine->instance.conns[slot];
+	uint32_t serial = conn->serial + 1;
+
+	memset(conn, 0, sizeof(*conn));
+	conn->serial = serial;
+	conn->accepted = monotonic_time();
+	conn->worker = worker->index;
+	conn->frontend_id = frontend_id;
+	conn->client_port = socket_endpoint(peer, conn->client);
+	memset(s, 0, sizeof(*s));
+	s->worker = worker;
+	s->conn = conn;
+	s->slot = slot;
+	s->fd[CLIENT] = fd;
+	s->fd[SERVER] = -1;
+	half_init(&s->half[CLIENT]);
+	half_init(&s->half[SERVER]);
+	evtimer_assign(&s->timer, worker->base, on_timer, s);
+}
+
+static enum path_kind choose_path(const struct engine *engine, const struct frontend_row *row)
+{
+	bool sockmap = row->path == PATH_SOCKMAP ? engine->sockmap_works : engine->sockmap_auto;
+
+	return row->path != PATH_RELAY && sockmap ? PATH_SOCKMAP : PATH_RELAY;
+}
+
+/* What the frontend says about a new client; false when it is not welcome. */
+static bool admit(struct session *s, uint32_t *flags, uint32_t *hello_timeout)
+{
+	struct engine *engine = s->worker->engine;
+	struct conn *conn = s->conn;
+	const struct frontend_row *row;
+	bool admitted = false;
+
+	pthread_rwlock_rdlock(&engine->tables_lock);
+	row = tables_row(&engine->instance.tables, frontends, conn->frontend_id);
+	if (row && row->flags & FRONTEND_EXISTS) {
+		*flags = row->flags;
+		*hello_timeout = row->hello_timeout;
+		s->connect_timeout = row->connect_timeout;
+		s->idle_timeout = row->idle_timeout;
+		conn->path = choose_path(engine, row);
+		if (row->path == PATH_SOCKMAP && conn->path == PATH_RELAY)
+			count(s, COUNTER_PATH_FALLBACKS);
+		if (row->max_connections && frontend_stats(s)->live > row->max_connections)
+			count(s, COUNTER_REFUSED_LIMIT);
+		else if (!source_admitted(&engine->instance.tables, row, conn->client))
+			count(s, COUNTER_REFUSED_SOURCE);
+		else
+			admitted = true;
+	}
+	pthread_rwlock_unlock(&engine->tables_lock);
+	return admitted;
+}
+
+/* Begins to wait for the client's first bytes. */
+static void session_start(struct session *s, uint32_t hello_timeout)
+{
+	__atomic_store_n(&s->conn->state, CONN_HELLO, __ATOMIC_RELEASE);
+	s->phase = PHASE_HELLO;
+	if (s->conn->path == PATH_SOCKMAP && leg_insert(s, CLIENT)) {
+		count(s, COUNTER_SOCKMAP_FAILED);
+		count(s, COUNTER_PATH_FALLBACKS);
+		s->conn->path = PATH_RELAY;
+	}
+	if (s->conn->path == PATH_SOCKMAP) {
+		poll_program(s); /* its hello may have been here already */
+		if (s->phase != PHASE_HELLO)
+			return;
+		session_watch(s, CLIENT, EPOLLIN);
+	} else {
+		session_watch(s, CLIENT, EPOLLIN | EPOLLOUT);
+	}
+	set_timer(s, hello_timeout);
+}
+
+void session_accept(struct worker *worker, uint32_t slot, int fd, uint32_t frontend_id,
+		    const struct sockaddr_storage *peer)
+{
+	struct session *s = &worker->engine->sessions[slot];
+	struct sockaddr_storage local;
+	socklen_t size = sizeof(local);
+	uint32_t flags = 0, timeout = 0;
+
+	session_init(s, worker, slot, fd, frontend_id, peer);
+	s->phase = PHASE_HELLO;
+	atomic_fetch_add(&worker->engine->live, 1);
+	count(s, COUNTER_ACCEPTED);
+	add(&frontend_stats(s)->accepted, 1);
+	add(&frontend_stats(s)->live, 1);
+	if (!admit(s, &flags, &timeout)) {
+		add(&frontend_stats(s)->refused, 1);
+		session_close(s, true);
+		return;
+	}
+	if (!getsockname(fd, (struct sockaddr *)&local, &size))
+		s->conn->local_port = socket_endpoint(&local, s->conn->local);
+	if (flags & FRONTEND_NEEDS_HELLO) {
+		session_start(s, timeout);
+		return;
+	}
+	s->conn->hello.verdict = VERDICT_UNREAD;
+	decide_by_hello(s);
+	session_decided(s);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One connection in user space: from accept to the last close. What the kernel and the CLI
+ * see of it is its `struct conn`; this is the rest.
+ *
+ *	hello ---> connect ---> open ---> closed
+ *
+ * hello:   the program (sockmap) or hello_read() (relay) looks at the first bytes
+ * connect: a server was chosen; a refused or late connect chooses another one
+ * open:    each direction is moved by a half, see half.h
+ */
+#ifndef ALPNLB_SESSION_H
+#define ALPNLB_SESSION_H
+
+#include "half.h"
+#include "worker.h"
+
+enum phase {
+	PHASE_FREE = 0,
+	PHASE_HELLO,
+	PHASE_CONNECT,
+	PHASE_OPEN,
+};
+
+struct session {
+	struct worker *worker;
+	struct conn *conn; /* shared with the kernel */
+	uint32_t slot;
+	enum phase phase;
+	int fd[2];	     /* by side; -1 = none */
+	uint64_t cookie[2];  /* by side; 0 = not in the sockhash */
+	uint32_t watched[2]; /* by side: the epoll events asked for, 0 = not added */
+	struct half half[2]; /* by source side */
+	struct event timer;
+	uint64_t activity; /* bytes moved when the idle timer last looked */
+	uint32_t quiet;	   /* its looks in a row without a new byte */
+	uint32_t settle_wait; /* milliseconds */
+	uint32_t connect_timeout, idle_timeout; /* milliseconds */
+	uint32_t tried[MAX_TRIES];
+	uint32_t n_tried;
+	bool queued;	      /* in worker->again */
+	struct session *next; /* in worker->again or worker->dead */
+};
+
+/*
+ * Takes over a client socket that came to a listener of the frontend, with a slot taken for
+ * it. Counts it, and closes it when the frontend does not want it.
+ */
+void session_accept(struct worker *worker, uint32_t slot, int fd, uint32_t frontend_id,
+		    const struct sockaddr_storage *peer);
+
+/* epoll events of one leg. */
+void session_event(struct session *session, enum side side, uint32_t events);
+
+/* Goes on with a direction that had more to do. */
+void session_continue(struct session *session);
+
+/* The program stopped redirecting what comes from `side`. */
+void session_throttled(struct session *session, enum side side);
+
+/*
+ * Ends the session; `reset` closes with RST, so that nobody takes the end for the end of the
+ * data. Its slot is free when worker_reap() has run.
+ */
+void session_close(struct session *session, bool reset);
+
+/* Frees the slots of closed sessions. */
+void worker_reap(struct worker *worker);
+
+/* Asks epoll for these events of a leg (0 = none but errors). */
+void session_watch(struct session *session, enum side side, uint32_t events);
+
+/* Puts a session on the worker's list of those that go on after this turn. */
+void session_queue(struct session *session);
+
+#endif

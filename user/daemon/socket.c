@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "socket.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BACKLOG 4096 /* bounded by net.core.somaxconn */
+
+static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+socklen_t socket_address(const uint8_t address[16], __be16 port, struct sockaddr_storage *to)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)to;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)to;
+
+	memset(to, 0, sizeof(*to));
+	if (!memcmp(address, mapped_prefix, sizeof(mapped_prefix))) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = port;
+		memcpy(&v4->sin_addr, address + 12, 4);
+		return sizeof(*v4);
+	}
+	v6->sin6_family = AF_INET6;
+	v6->sin6_port = port;
+	memcpy(&v6->sin6_addr, address, 16);
+	return sizeof(*v6);
+}
+
+__be16 socket_endpoint(const struct sockaddr_storage *from, uint8_t address[16])
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
+
+	if (from->ss_family == AF_INET) {
+		memcpy(address, mapped_prefix, sizeof(mapped_prefix));
+		memcpy(address + 12, &v4->sin_addr, 4);
+		return v4->sin_port;
+	}
+	memcpy(address, &v6->sin6_addr, 16);
+	return v6->sin6_port;
+}
+
+static void set_option(int fd, int level, int option, int value)
+{
+	(void)setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+/* Plain TCP, not MPTCP: the sockhash takes no MPTCP sockets. */
+static int tcp_socket(int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	int size = LEG_RECEIVE_BUFFER;
+
+	if (fd < 0)
+		return -errno;
+	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	/* FORCE goes beyond net.core.rmem_max and needs CAP_NET_ADMIN. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+		set_option(fd, SOL_SOCKET, SO_RCVBUF, size);
+	return fd;
+}
+
+int socket_for_leg(int family)
+{
+	return tcp_socket(family);
+}
+
+int socket_listen(const uint8_t address[16], __be16 port)
+{
+	struct sockaddr_storage storage;
+	socklen_t size = socket_address(address, port, &storage);
+	int fd = tcp_socket(storage.ss_family), err;
+
+	if (fd < 0)
+		return fd;
+	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (storage.ss_family == AF_INET6)
+		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (!bind(fd, (struct sockaddr *)&storage, size) && !listen(fd, BACKLOG))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+void socket_reset_on_close(int fd)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Sockets as alpnlb uses them, and their addresses in the form the tables have. */
+#ifndef ALPNLB_SOCKET_H
+#define ALPNLB_SOCKET_H
+
+#include <linux/types.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/*
+ * The receive buffer of both legs, doubled by the kernel for its overhead. It bounds what a
+ * sender can make the host hold for a reader that has stopped; left to itself the kernel
+ * would grow it to net.ipv4.tcp_rmem[2] (6 to 32 MB).
+ */
+#define LEG_RECEIVE_BUFFER (1 << 20)
+
+/* Address and port (network order) to a sockaddr; IPv4 mapped addresses become IPv4. */
+socklen_t socket_address(const uint8_t address[16], __be16 port, struct sockaddr_storage *to);
+
+/* The inverse: fills the address, IPv4 mapped, and returns the port in network order. */
+__be16 socket_endpoint(const struct sockaddr_storage *from, uint8_t address[16]);
+
+/* A non-blocking socket to connect with: its fd, or -errno. */
+int socket_for_leg(int family);
+
+/*
+ * A listening socket of a SO_REUSEPORT group: its fd, or -errno. What is set here is inherited by
+ * the sockets it accepts.
+ */
+int socket_listen(const uint8_t address[16], __be16 port);
+
+/* close() will send RST and forget what is still queued. */
+void socket_reset_on_close(int fd);
+
+#endif
