@@ -16,7 +16,7 @@
 #include "log.h"
 
 #define REQUEST_MAX (80 << 20) /* the largest file, escaped */
-static const struct timeval request_timeout = { 30, 0 };
+static const struct timeval request_timeout = {30, 0};
 
 /* ---- commands ---------------------------------------------------------------------------- */
 
@@ -52,7 +52,7 @@ static struct config *decode_text(const char *text, size_t len, struct problems 
 static json_t *command_apply(struct daemon *daemon, const json_t *request)
 {
 	const json_t *text = json_object_get(request, "text");
-	struct problems problems = { 0 };
+	struct problems problems = {0};
 	struct config *config;
 	char failed[512];
 	json_t *reply;
@@ -177,7 +177,7 @@ static void on_client(evutil_socket_t listener, short what, void *argument)
 int control_open(struct daemon *daemon)
 {
 	struct control_server *control = &daemon->control;
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	mode_t mask;
 	int err;
 
@@ -194,7 +194,8 @@ int control_open(struct daemon *daemon)
 	if (err || listen(control->fd, 16))
 		return -errno;
 	snprintf(control->path, sizeof(control->path), "%s", address.sun_path);
-	control->event = event_new(daemon->base, control->fd, EV_READ | EV_PERSIST, on_client, daemon);
+	control->event =
+		event_new(daemon->base, control->fd, EV_READ | EV_PERSIST, on_client, daemon);
 	return control->event && !event_add(control->event, NULL) ? 0 : -ENOMEM;
 }
 

@@ -78,7 +78,7 @@ static void log_problems(const struct problems *problems, const char *file)
 
 static struct config *load_config(const char *file)
 {
-	struct problems problems = { 0 };
+	struct problems problems = {0};
 	struct config *config = config_load(file, &problems);
 
 	log_problems(&problems, file);
@@ -89,7 +89,7 @@ static struct config *load_config(const char *file)
 /* The configuration an earlier daemon left: so that names keep their ids and counters. */
 static struct config *previous_config(const char *name)
 {
-	struct problems problems = { 0 };
+	struct problems problems = {0};
 	struct document *document = NULL;
 	struct config *config = NULL;
 	struct view view;
@@ -131,14 +131,15 @@ static void choose_paths(struct engine *engine)
 	int err = selftest_redirect(&engine->instance, &failed);
 
 	engine->sockmap_works = !err;
-	engine->sockmap_auto = !err && !kernel_version_running(&version) &&
-			       sockmap_known_good(&version);
+	engine->sockmap_auto =
+		!err && !kernel_version_running(&version) && sockmap_known_good(&version);
 	if (err)
 		log_line(LOG_WARN, "sockmap does not work here, using relay: %s: %s", failed,
 			 strerror(-err));
 	else if (!engine->sockmap_auto)
-		log_line(LOG_WARN,
-			 "this kernel's sockmap can lose data (see alpnlb doctor): auto uses relay");
+		log_line(
+			LOG_WARN,
+			"this kernel's sockmap can lose data (see alpnlb doctor): auto uses relay");
 }
 
 static int start_workers(struct daemon *daemon, unsigned int n)
@@ -174,7 +175,7 @@ static void unlock_tables(void *context)
 
 int daemon_apply(struct daemon *daemon, struct config *config, char *failed, size_t size)
 {
-	struct tables tables = { 0 };
+	struct tables tables = {0};
 	int err = config_assign_ids(config, daemon->config);
 
 	if (err)
@@ -226,18 +227,18 @@ static void on_drain_end(evutil_socket_t fd, short what, void *argument)
 
 static void on_stop(evutil_socket_t sig, short what, void *argument)
 {
-	static const struct timeval poll = { 0, 20 * 1000 };
+	static const struct timeval poll = {0, 20 * 1000};
 	struct daemon *daemon = argument;
 	uint32_t timeout = daemon->engine.drain_timeout;
-	struct timeval end = { timeout / 1000, timeout % 1000 * 1000 };
+	struct timeval end = {timeout / 1000, timeout % 1000 * 1000};
 
 	if (daemon->draining)
 		return;
 	daemon->draining = true;
 	notify("STOPPING=1");
 	listeners_close(&daemon->listeners);
-	log_line(LOG_INFO, "draining: %u connections, up to %g s", atomic_load(&daemon->engine.live),
-		 timeout / 1000.0);
+	log_line(LOG_INFO, "draining: %u connections, up to %g s",
+		 atomic_load(&daemon->engine.live), timeout / 1000.0);
 	event_add(daemon->drain_poll, &poll);
 	event_add(daemon->drain_end, &end);
 }
@@ -367,12 +368,12 @@ static int parse_drain_timeout(const char *text, struct arguments *arguments)
 static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 {
 	static const struct option long_options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "workers", required_argument, NULL, 'w' },
-		{ "drain-timeout", required_argument, NULL, 'd' },
-		{ "max-connections", required_argument, NULL, 'm' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
+		{"config", required_argument, NULL, 'c'},
+		{"workers", required_argument, NULL, 'w'},
+		{"drain-timeout", required_argument, NULL, 'd'},
+		{"max-connections", required_argument, NULL, 'm'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	int option, err = 0;
 
@@ -398,8 +399,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 		case ':':
 			return fail(CLI_USAGE, "daemon: %s needs a value", argv[optind - 1]);
 		default:
-			return fail(CLI_USAGE,
-				    "daemon: unknown option %s; see: alpnlb daemon help",
+			return fail(CLI_USAGE, "daemon: unknown option %s; see: alpnlb daemon help",
 				    argv[optind - 1]);
 		}
 	}
@@ -448,7 +448,8 @@ const struct noun noun_daemon = {
 	.text = "  -c FILE                 configuration, YAML or JSON\n"
 		"  --workers N             threads (default: one per CPU)\n"
 		"  --drain-timeout D       after SIGTERM, how long connections may go on (30s)\n"
-		"  --max-connections N     connections at once, for which memory is set aside (65536)\n"
+		"  --max-connections N     connections at once, for which memory is set aside "
+		"(65536)\n"
 		"Ready is told on stderr and to the service manager. Manual: alpnlb-daemon(8).\n",
 	.run = run_daemon,
 };

@@ -173,12 +173,12 @@ static bool try_redirect(struct session *s, enum side side)
 	if (!s->cookie[side] || !s->cookie[!side] || half->held_len)
 		return false;
 	s->conn->throttled[side] = 0; /* before: from the swap on the program may set it */
-	if (!__atomic_compare_exchange_n(&s->conn->flow[side], &expected,
-					 expected | FLOW_REDIRECT, false, __ATOMIC_ACQ_REL,
-					 __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(&s->conn->flow[side], &expected, expected | FLOW_REDIRECT,
+					 false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return false;
 	half->mode = HALF_REDIRECT;
-	/* Errors and the end of the data are reported without being asked for; data would be too. */
+	/* Errors and the end of the data are reported without being asked for; data would be too.
+	 */
 	session_watch(s, side, s->watched[side] & ~EPOLLIN);
 	return true;
 }
@@ -240,7 +240,7 @@ static enum half_result copy(struct session *s, enum side side)
 /* The bytes of a socket's stream that are in its send queue or beyond. */
 static int queued_bytes(int fd, bool connected, uint64_t *bytes)
 {
-	struct tcp_info_bytes info = { 0 };
+	struct tcp_info_bytes info = {0};
 	socklen_t size = sizeof(info);
 	int queue;
 
@@ -258,7 +258,7 @@ static int queued_bytes(int fd, bool connected, uint64_t *bytes)
  */
 static int received_bytes(int fd, uint64_t *bytes)
 {
-	struct tcp_info_bytes info = { 0 };
+	struct tcp_info_bytes info = {0};
 	socklen_t size = sizeof(info);
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size))
@@ -271,7 +271,7 @@ static int received_bytes(int fd, uint64_t *bytes)
 static enum half_result settle(struct session *s, enum side side)
 {
 	struct half *half = &s->half[side];
-	uint64_t bytes = half->taken, queued;
+	uint64_t bytes = half->taken, queued = 0;
 
 	if (half->ended && !s->conn->throttled[side]) {
 		if (received_bytes(s->fd[side], &bytes))

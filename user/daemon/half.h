@@ -37,9 +37,9 @@ enum half_result {
 };
 
 struct half {
-	uint8_t mode; /* enum half_mode */
-	bool ended;   /* the source has sent its FIN */
-	bool bulk;    /* much data: worth a pipe */
+	uint8_t mode;	/* enum half_mode */
+	bool ended;	/* the source has sent its FIN */
+	bool bulk;	/* much data: worth a pipe */
 	uint64_t taken; /* bytes of the stream read by the worker or redirected before it */
 	uint8_t *held;	/* bytes read but not written; owned */
 	size_t held_at, held_len, held_size;

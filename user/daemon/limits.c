@@ -32,7 +32,6 @@ uint32_t limits_raise(uint32_t wanted, uint32_t other)
 			      : 32;
 	log_line(LOG_WARN,
 		 "RLIMIT_NOFILE stays at %llu, of %llu wanted: room for %u connections, not %u",
-		 (unsigned long long)limit.rlim_cur, (unsigned long long)need, connections,
-		 wanted);
+		 (unsigned long long)limit.rlim_cur, (unsigned long long)need, connections, wanted);
 	return connections;
 }

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * Raises RLIMIT_NOFILE for `wanted` connections and `other` descriptors, logging what could not be had. Returns
- * the connections there are descriptors for.
+ * Raises RLIMIT_NOFILE for `wanted` connections and `other` descriptors, logging what could not be
+ * had. Returns the connections there are descriptors for.
  */
 uint32_t limits_raise(uint32_t wanted, uint32_t other);
 

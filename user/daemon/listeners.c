@@ -92,7 +92,7 @@ static int prepare_endpoint(struct listeners *l, const struct frontend *frontend
 static int prepare_any(struct listeners *l, const struct frontend *frontend, uint16_t port,
 		       char *failed, size_t size)
 {
-	static const uint8_t any4[16] = { [10] = 0xff, [11] = 0xff }, any6[16];
+	static const uint8_t any4[16] = {[10] = 0xff, [11] = 0xff}, any6[16];
 	int err = prepare_endpoint(l, frontend, any4, port, failed, size);
 
 	if (err)

@@ -9,8 +9,7 @@
 static void log_text(enum log_level level, const char *text)
 {
 	static const char *const prefix[] = {
-		[LOG_ERROR] = "error: ", [LOG_WARN] = "warning: ", [LOG_INFO] = ""
-	};
+		[LOG_ERROR] = "error: ", [LOG_WARN] = "warning: ", [LOG_INFO] = ""};
 
 	if (getenv("JOURNAL_STREAM"))
 		fprintf(stderr, "<%d>%s\n", level, text);

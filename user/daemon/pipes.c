@@ -19,7 +19,7 @@ int pipes_take(struct pipes *pipes, struct pipe *pipe)
 		return -errno;
 	/* A smaller pipe works as well. */
 	(void)fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE);
-	*pipe = (struct pipe){ .in = fds[1], .out = fds[0] };
+	*pipe = (struct pipe){.in = fds[1], .out = fds[0]};
 	return 0;
 }
 
@@ -37,7 +37,7 @@ void pipes_give(struct pipes *pipes, struct pipe *pipe)
 		pipe_close(pipe);
 	else
 		pipes->kept[pipes->n++] = *pipe;
-	*pipe = (struct pipe){ -1, -1, 0 };
+	*pipe = (struct pipe){-1, -1, 0};
 }
 
 void pipes_close(struct pipes *pipes)

@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define TIMEOUT 2000 /* milliseconds without a byte */
-#define PASSED	1000
+#define TIMEOUT	   2000 /* milliseconds without a byte */
+#define PASSED	   1000
 #define REDIRECTED 100000
 
 /* client -- legs[CLIENT] = program = legs[SERVER] -- server */
@@ -29,9 +29,9 @@ static uint8_t pattern(size_t i)
 /* A connection over loopback: the accepted end in *near, the connecting one in *far. */
 static int make_pair(int *accepted, int *connected)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET,
-				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct timeval timeout = { .tv_sec = TIMEOUT / 1000 };
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct timeval timeout = {.tv_sec = TIMEOUT / 1000};
 	socklen_t size = sizeof(address);
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP), err = 0;
 
@@ -51,7 +51,7 @@ static int make_pair(int *accepted, int *connected)
 
 static int insert(struct instance *instance, struct bench *bench, enum side side)
 {
-	struct leg leg = { .slot = 0, .side = side };
+	struct leg leg = {.slot = 0, .side = side};
 	uint64_t fd = bench->legs[side];
 	uint32_t key = side;
 	socklen_t size = sizeof(bench->cookies[side]);
@@ -83,7 +83,7 @@ static int send_bytes(int fd, size_t from, size_t to)
 static int expect_bytes(int fd, size_t from, size_t to)
 {
 	while (from < to) {
-		struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+		struct pollfd pollfd = {.fd = fd, .events = POLLIN};
 		uint8_t bytes[4096];
 		size_t want = to - from < sizeof(bytes) ? to - from : sizeof(bytes);
 		ssize_t n;
@@ -159,7 +159,7 @@ static int run(struct instance *instance, struct bench *bench, const char **fail
 
 int selftest_redirect(struct instance *instance, const char **failed)
 {
-	struct bench bench = { -1, -1, { -1, -1 }, { 0, 0 } };
+	struct bench bench = {-1, -1, {-1, -1}, {0, 0}};
 	struct conn *conn = &instance->conns[0];
 	int err;
 

@@ -35,7 +35,7 @@ static void count(const struct session *s, enum counter counter)
 	instance_count(instance_of(s), counter);
 }
 
-static void add(uint64_t *value, uint64_t n)
+static void add(__u64 *value, __u64 n)
 {
 	__atomic_fetch_add(value, n, __ATOMIC_RELAXED);
 }
@@ -52,7 +52,7 @@ static struct server_stats *server_stats(const struct session *s)
 
 static void set_timer(struct session *s, uint32_t milliseconds)
 {
-	struct timeval time = { milliseconds / 1000, milliseconds % 1000 * 1000 };
+	struct timeval time = {milliseconds / 1000, milliseconds % 1000 * 1000};
 
 	event_add(&s->timer, &time);
 }
@@ -61,8 +61,8 @@ static void set_timer(struct session *s, uint32_t milliseconds)
 
 void session_watch(struct session *s, enum side side, uint32_t events)
 {
-	struct epoll_event event = { .events = events | EPOLLRDHUP | EPOLLET,
-				     .data.u64 = (uint64_t)s->slot << 1 | side };
+	struct epoll_event event = {.events = events | EPOLLRDHUP | EPOLLET,
+				    .data.u64 = (uint64_t)s->slot << 1 | side};
 	int operation = s->watched[side] ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
 	if (s->watched[side] == event.events || s->fd[side] < 0)
@@ -90,7 +90,7 @@ void session_queue(struct session *s)
 static int leg_insert(struct session *s, enum side side)
 {
 	const struct instance *instance = instance_of(s);
-	struct leg leg = { .slot = s->slot, .side = side };
+	struct leg leg = {.slot = s->slot, .side = side};
 	uint32_t key = s->slot << 1 | side;
 	uint64_t cookie, fd = s->fd[side];
 	socklen_t size = sizeof(cookie);
@@ -237,7 +237,8 @@ static void arm_open_timer(struct session *s)
 {
 	if (settling(s)) {
 		set_timer(s, s->settle_wait);
-		s->settle_wait = s->settle_wait < SETTLE_WAIT_MAX ? 2 * s->settle_wait : SETTLE_WAIT_MAX;
+		s->settle_wait =
+			s->settle_wait < SETTLE_WAIT_MAX ? 2 * s->settle_wait : SETTLE_WAIT_MAX;
 	} else if (s->idle_timeout)
 		set_timer(s, s->idle_timeout / IDLE_LOOKS);
 	else if (evtimer_pending(&s->timer, NULL))
@@ -540,8 +541,8 @@ static void decide_asked(struct session *s)
 
 	count(s, COUNTER_ASKED);
 	subject_init(&subject, &s->conn->hello, s->conn->client);
-	while (s->cookie[CLIENT] && (n = recv(s->fd[CLIENT], s->worker->buffer, COPY_BUFFER,
-					      MSG_DONTWAIT)) > 0) {
+	while (s->cookie[CLIENT] &&
+	       (n = recv(s->fd[CLIENT], s->worker->buffer, COPY_BUFFER, MSG_DONTWAIT)) > 0) {
 		half->taken += n;
 		if (half_hold(half, s->worker->buffer, n))
 			break;

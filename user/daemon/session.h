@@ -32,9 +32,9 @@ struct session {
 	uint32_t watched[2]; /* by side: the epoll events asked for, 0 = not added */
 	struct half half[2]; /* by source side */
 	struct event timer;
-	uint64_t activity; /* bytes moved when the idle timer last looked */
-	uint32_t quiet;	   /* its looks in a row without a new byte */
-	uint32_t settle_wait; /* milliseconds */
+	uint64_t activity;			/* bytes moved when the idle timer last looked */
+	uint32_t quiet;				/* its looks in a row without a new byte */
+	uint32_t settle_wait;			/* milliseconds */
 	uint32_t connect_timeout, idle_timeout; /* milliseconds */
 	uint32_t tried[MAX_TRIES];
 	uint32_t n_tried;

@@ -9,7 +9,7 @@
 
 #define BACKLOG 4096 /* bounded by net.core.somaxconn */
 
-static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
+static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
 socklen_t socket_address(const uint8_t address[16], __be16 port, struct sockaddr_storage *to)
 {
@@ -89,7 +89,7 @@ int socket_listen(const uint8_t address[16], __be16 port)
 
 void socket_reset_on_close(int fd)
 {
-	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+	struct linger linger = {.l_onoff = 1, .l_linger = 0};
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }

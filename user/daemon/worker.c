@@ -21,8 +21,8 @@
 #define EVENTS_PER_TURN	  256
 #define ACCEPTS_PER_EVENT 64
 
-static const struct timeval resume_delay = { 0, 20 * 1000 };
-static const struct timeval sweep_interval = { 1, 0 };
+static const struct timeval resume_delay = {0, 20 * 1000};
+static const struct timeval sweep_interval = {1, 0};
 
 uint32_t engine_take_slot(struct engine *engine)
 {
@@ -226,7 +226,7 @@ void worker_call(struct worker *worker, void (*step)(struct worker *, void *), v
 
 	if (!call)
 		abort(); /* 32 bytes; and there is no way on without */
-	*call = (struct call){ worker, step, argument, wait ? &done : NULL };
+	*call = (struct call){worker, step, argument, wait ? &done : NULL};
 	if (wait)
 		sem_init(&done, 0, 0);
 	event_base_once(worker->base, -1, EV_TIMEOUT, on_call, call, NULL);
@@ -251,11 +251,10 @@ static int init_events(struct worker *worker)
 	worker->ring_buffer = ring_buffer__new(worker->ring, on_throttle, worker, NULL);
 	if (!worker->ring_buffer)
 		return -errno;
-	event_assign(&worker->epoll_event, worker->base, worker->epoll, EV_READ | EV_PERSIST, on_legs,
-		     worker);
-	event_assign(&worker->ring_event, worker->base,
-		     ring_buffer__epoll_fd(worker->ring_buffer), EV_READ | EV_PERSIST, on_ring,
-		     worker);
+	event_assign(&worker->epoll_event, worker->base, worker->epoll, EV_READ | EV_PERSIST,
+		     on_legs, worker);
+	event_assign(&worker->ring_event, worker->base, ring_buffer__epoll_fd(worker->ring_buffer),
+		     EV_READ | EV_PERSIST, on_ring, worker);
 	event_assign(&worker->sweep_event, worker->base, -1, EV_PERSIST, on_sweep, worker);
 	evtimer_assign(&worker->resume_event, worker->base, on_resume, worker);
 	event_add(&worker->epoll_event, NULL);

@@ -44,7 +44,7 @@ struct listener {
 	struct listener *next; /* in the worker's list */
 };
 
-#define COPY_BUFFER (256 * 1024)
+#define COPY_BUFFER  (256 * 1024)
 #define DEAD_COOKIES 64
 
 struct worker {

@@ -170,7 +170,7 @@ bool test_explain(const struct tables *tables, const struct subject *subject, ui
 bool source_admitted(const struct tables *tables, const struct frontend_row *frontend,
 		     const uint8_t source[16])
 {
-	uint64_t words[2] = { be64toh(LOAD64(source)), be64toh(LOAD64(source + 8)) };
+	uint64_t words[2] = {be64toh(LOAD64(source)), be64toh(LOAD64(source + 8))};
 	bool listed = false;
 
 	for (uint32_t i = 0; i < frontend->source_count && !listed; i++) {
@@ -186,7 +186,7 @@ uint32_t choose_server(const struct tables *tables, const struct balance_stats *
 		       uint32_t farm_id, const uint8_t source[16], const uint32_t *tried,
 		       uint32_t tried_count)
 {
-	__u64 words[2] = { be64toh(LOAD64(source)), be64toh(LOAD64(source + 8)) };
+	__u64 words[2] = {be64toh(LOAD64(source)), be64toh(LOAD64(source + 8))};
 	struct choice choice = {
 		.tables = tables,
 		.farm = tables_row(tables, farms, farm_id),

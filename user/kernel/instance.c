@@ -71,11 +71,13 @@ static int pin_all(const struct instance *instance)
 	struct bpf_map *map;
 	int err = 0;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		if (!err && !bpf_map__is_internal(map))
 			err = pin(instance, bpf_map__fd(map), bpf_map__name(map));
 	}
-	bpf_object__for_each_program(program, object) {
+	bpf_object__for_each_program(program, object)
+	{
 		if (!err)
 			err = pin(instance, bpf_program__fd(program), bpf_program__name(program));
 	}
@@ -89,7 +91,7 @@ static int pin_all(const struct instance *instance)
 /* Goes on with the counters of an earlier daemon, if they have the shape of today's. */
 static void adopt_map(const struct instance *instance, struct bpf_map *map)
 {
-	struct bpf_map_info info = { 0 };
+	struct bpf_map_info info = {0};
 	__u32 size = sizeof(info);
 	char path[256];
 	int fd;
@@ -117,8 +119,8 @@ static size_t map_size(const struct bpf_map *map)
 /* Maps all of an array; NULL with errno set when it cannot. */
 static void *map_memory(const struct bpf_map *map)
 {
-	void *memory = mmap(NULL, map_size(map), PROT_READ | PROT_WRITE, MAP_SHARED,
-			    bpf_map__fd(map), 0);
+	void *memory =
+		mmap(NULL, map_size(map), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
 }
@@ -328,11 +330,11 @@ static void wait_for_programs(void)
 	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
-int instance_publish(struct instance *instance, const struct tables *compiled,
-		     void (*lock)(void *), void (*unlock)(void *), void *context)
+int instance_publish(struct instance *instance, const struct tables *compiled, void (*lock)(void *),
+		     void (*unlock)(void *), void *context)
 {
 	uint32_t old = instance->control->active & 1, half = !old;
-	struct tables mapped = { 0 }, previous;
+	struct tables mapped = {0}, previous;
 	int err = 0;
 
 	for (int i = 0; i < TABLE_MAX && !err; i++)

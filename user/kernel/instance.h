@@ -42,8 +42,8 @@ void instance_close(struct instance *instance);
  * lock(context) and unlock(context), when no reader of it may be left. 0 or -errno; on
  * failure nothing has changed.
  */
-int instance_publish(struct instance *instance, const struct tables *compiled,
-		     void (*lock)(void *), void (*unlock)(void *), void *context);
+int instance_publish(struct instance *instance, const struct tables *compiled, void (*lock)(void *),
+		     void (*unlock)(void *), void *context);
 
 /* A new ring buffer for the events of one worker: its fd, or -errno. */
 int instance_ring(struct instance *instance, uint32_t worker);

@@ -126,7 +126,7 @@ static int add_pattern_test(struct compiler *c, const struct rule *rule,
 			    const struct pattern *pattern, uint32_t yes, uint32_t no,
 			    uint32_t *index)
 {
-	struct test_row test = { .field = rule->field, .yes = yes, .no = no };
+	struct test_row test = {.field = rule->field, .yes = yes, .no = no};
 	int err;
 
 	test.match = rule->match == MATCH_IN ? MATCH_IS : rule->match;
@@ -151,9 +151,7 @@ static uint32_t rule_protocols(const struct rule *rule)
 static int add_rule(struct compiler *c, const struct rule *rule, uint32_t next, uint32_t *index)
 {
 	uint32_t yes = rule->negate ? TEST_FAIL : next, no = rule->negate ? next : TEST_FAIL;
-	struct test_row test = {
-		.field = rule->field, .match = rule->match, .yes = yes, .no = no
-	};
+	struct test_row test = {.field = rule->field, .match = rule->match, .yes = yes, .no = no};
 	int err;
 
 	if (rule->field == FIELD_PROTOCOL)
@@ -231,8 +229,8 @@ static enum anchor_kind anchor_kind(const struct rule *rule)
 /* The most selective rule of a route: a whole SNI before its end, before source and ALPN. */
 static const struct rule *find_anchor(struct compiler *c, const struct route *route)
 {
-	static const enum anchor_kind order[] = { ANCHOR_SNI, ANCHOR_SUFFIX, ANCHOR_SOURCE,
-						  ANCHOR_ALPN };
+	static const enum anchor_kind order[] = {ANCHOR_SNI, ANCHOR_SUFFIX, ANCHOR_SOURCE,
+						 ANCHOR_ALPN};
 
 	for (size_t k = 0; k < sizeof(order) / sizeof(*order); k++)
 		for (size_t i = 0; i < route->n_rules; i++) {
@@ -249,10 +247,10 @@ static const struct rule *find_anchor(struct compiler *c, const struct route *ro
 static int add_anchor(struct compiler *c, const struct rule *rule, struct entry *entry,
 		      uint32_t next)
 {
-	static const uint32_t flag[] = { [ANCHOR_SNI] = FRONTEND_ANCHOR_SNI,
-					 [ANCHOR_SUFFIX] = FRONTEND_ANCHOR_SUFFIX,
-					 [ANCHOR_ALPN] = FRONTEND_ANCHOR_ALPN,
-					 [ANCHOR_SOURCE] = FRONTEND_ANCHOR_SOURCE };
+	static const uint32_t flag[] = {[ANCHOR_SNI] = FRONTEND_ANCHOR_SNI,
+					[ANCHOR_SUFFIX] = FRONTEND_ANCHOR_SUFFIX,
+					[ANCHOR_ALPN] = FRONTEND_ANCHOR_ALPN,
+					[ANCHOR_SOURCE] = FRONTEND_ANCHOR_SOURCE};
 	enum anchor_kind kind = anchor_kind(rule);
 	int err = 0;
 
@@ -283,7 +281,7 @@ static bool needs_hello(const struct rule *rule)
 
 static int compile_route(struct compiler *c, const struct route *route, uint32_t rank)
 {
-	struct entry entry = { .candidate = { .rank = rank, .route = route->o.id } };
+	struct entry entry = {.candidate = {.rank = rank, .route = route->o.id}};
 	const struct rule *anchor = find_anchor(c, route);
 	uint32_t next = TEST_MATCH;
 	int err;
@@ -380,7 +378,7 @@ static bool place_anchors(const struct compiler *c, struct anchor_row *slots, si
 
 	memset(slots, 0, (mask + 1) * sizeof(*slots));
 	for (size_t i = 0; i < c->n_entries; i += n) {
-		struct anchor_row anchor = { .hash = c->entries[i].hash, .first = first + i };
+		struct anchor_row anchor = {.hash = c->entries[i].hash, .first = first + i};
 
 		for (n = 1; i + n < c->n_entries && c->entries[i + n].hash == anchor.hash; n++)
 			;
@@ -406,8 +404,8 @@ static int compile_anchors(struct compiler *c)
 	while (size < c->n_entries * 2)
 		size *= 2;
 	for (;; size *= 2) {
-		err = table_grow(c->tables, TABLE_anchors,
-				 size - c->tables->v[TABLE_anchors].n, &ignored);
+		err = table_grow(c->tables, TABLE_anchors, size - c->tables->v[TABLE_anchors].n,
+				 &ignored);
 		if (err)
 			return err;
 		if (place_anchors(c, tables_row(c->tables, anchors, 0), size - 1, first))
@@ -502,8 +500,8 @@ static int compile_ring(struct tables *tables, struct farm_row *row,
 		uint32_t weight = servers[i]->weight / divisor;
 
 		for (uint32_t j = 0; j < weight; j++)
-			places[k++] = (struct place){ ((2ULL * j + 1) << 32) / (2 * weight),
-						      servers[i]->o.id };
+			places[k++] = (struct place){((2ULL * j + 1) << 32) / (2 * weight),
+						     servers[i]->o.id};
 	}
 	qsort(places, total, sizeof(*places), by_place);
 	err = table_grow(tables, TABLE_ring, total, &first);
@@ -546,8 +544,7 @@ static int compile_members(struct tables *tables, struct farm_row *row,
 	return compile_ring(tables, row, members, primaries ? primaries : n);
 }
 
-static int compile_farm(struct tables *tables, const struct config *config,
-			const struct farm *farm)
+static int compile_farm(struct tables *tables, const struct config *config, const struct farm *farm)
 {
 	struct farm_row *row = tables_row(tables, farms, farm->o.id);
 	const struct server **members = calloc(farm->n_servers + 1, sizeof(*members));
@@ -639,7 +636,7 @@ static int fill_empty_tables(struct tables *tables)
 
 int tables_compile(const struct config *config, struct tables *tables)
 {
-	struct compiler c = { .tables = tables, .config = config };
+	struct compiler c = {.tables = tables, .config = config};
 	int err = size_tables(config, tables);
 
 	for (size_t i = 0; i < config->n_farms && !err; i++)
