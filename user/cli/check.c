@@ -12,7 +12,7 @@ static const struct column frontend_columns[] = {
 	COLUMN("ports", "PORTS"),
 	COLUMN("path", "PATH"),
 	COLUMN_AS(FORMAT_MILLISECONDS, "hello_timeout_ms", "HELLO TIMEOUT"),
-	COLUMN("disabled", "DISABLED"),
+	COLUMN("listens", "LISTENS"),
 	COLUMNS_END,
 };
 static const struct column route_columns[] = {

@@ -119,6 +119,8 @@ json_t *frontend_row(const struct config *config, const struct frontend *fronten
 	json_object_set_new(row, "allowed_source", json_prefixes(&f->allowed_source));
 	json_object_set_new(row, "denied_source", json_prefixes(&f->denied_source));
 	json_object_set_new(row, "disabled", json_boolean(f->disabled));
+	json_object_set_new(row, "listens",
+			    json_boolean(!f->disabled && config_in_zone(config, f->zone)));
 	set_integer(row, "hello_timeout_ms", f->hello_timeout);
 	set_integer(row, "connect_timeout_ms", f->connect_timeout);
 	set_integer(row, "idle_timeout_ms", f->idle_timeout);
