@@ -28,6 +28,7 @@ import time
 
 CHUNK = 1 << 18
 PATTERN_LENGTH = 1000003  # prime: a piece that is lost, doubled or moved changes the hash
+PADDING = 21  # RFC 7685
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close() sends RST
 
 
@@ -155,11 +156,21 @@ def extensions_at(message):
     return at + 1 + message[at]
 
 
+def own_extensions(data):
+    """(type, bytes) of each, but for padding: no type may be there twice."""
+    at = 0
+    while at < len(data):
+        kind, length = struct.unpack_from("!HH", data, at)
+        if kind != PADDING:
+            yield kind, data[at + 4:at + 4 + length]
+        at += 4 + length
+
+
 def with_extensions(message, before, after):
     """The hello with more extensions, given as (type, bytes), around its own."""
     at = extensions_at(message)
-    encode = lambda all: b"".join(struct.pack("!HH", t, len(data)) + data for t, data in all)
-    body = encode(before) + message[at + 2:] + encode(after)
+    everything = [*before, *own_extensions(message[at + 2:]), *after]
+    body = b"".join(struct.pack("!HH", kind, len(data)) + data for kind, data in everything)
     message = message[4:at] + struct.pack("!H", len(body)) + body
     return b"\x01" + len(message).to_bytes(3, "big") + message
 
@@ -168,11 +179,12 @@ def client_hello(options):
     message = openssl_hello(options.sni, options.alpn)[5:]
     before, after = [], []
     if options.pad:
-        before.append((21, bytes(options.pad)))  # RFC 7685
+        before.append((PADDING, bytes(options.pad)))
     if options.grease:  # RFC 8701
         before.insert(0, (0x1a1a, b""))
         after.append((0xfafa, b"\0"))
-    message = with_extensions(message, before, after)
+    if before or after:
+        message = with_extensions(message, before, after)
     size = options.records or 16384
     return b"".join(
         b"\x16\x03\x01" + struct.pack("!H", len(message[at:at + size])) + message[at:at + size]
@@ -365,6 +377,8 @@ def connect(options):
         sock.connect((options.address, options.port))
     except ConnectionRefusedError:
         connection.end = "refused"
+    except ConnectionResetError:
+        connection.end = "reset"
     except (TimeoutError, socket.timeout):
         connection.end = "timeout"
     else:
