@@ -119,7 +119,7 @@ enum path_kind {
 	PATH_PACKET,
 	PATH_SOCKMAP,
 	PATH_RELAY,
-	PATH_MAX,
+	PATH_COUNT,
 };
 
 enum balance {
@@ -380,7 +380,7 @@ struct frontend_stats {
 	__u64 refused;		     /* source lists, limits */
 	__u64 bytes[2];		     /* by side: received from clients, from servers */
 	__u64 verdicts[VERDICT_MAX]; /* by enum verdict */
-	__u64 paths[PATH_MAX];	     /* connections by enum path_kind */
+	__u64 paths[PATH_COUNT];	     /* connections by enum path_kind */
 	__u64 default_farm;	     /* no route matched */
 };
 
