@@ -95,6 +95,7 @@ http2_is_routed() {
 
 segmentation() {
 	local cut
+	quick_acks
 	start_farms "$1" <<<"$(route h2 special "alpn is h2" "sni is www.alpnlb.test")"
 	for cut in 1 2 5 6 43 100 516; do
 		expect special --sni www.alpnlb.test --alpn http/1.1 h2 --cut $cut
@@ -107,6 +108,7 @@ segmentation() {
 
 records() {
 	local size
+	quick_acks
 	start_farms "$1" <<<"$(route h2 special "alpn is h2" "sni is www.alpnlb.test")"
 	for size in 1 2 3 37 250; do
 		expect special --sni www.alpnlb.test --alpn http/1.1 h2 --records $size
@@ -120,6 +122,7 @@ records() {
 
 sizes() {
 	local pad
+	quick_acks
 	start_farms "$1" <<<"$(route h2 special "alpn is h2" "sni is www.alpnlb.test")"
 	for pad in 1 1500 4000 16384 64900; do
 		expect special --sni www.alpnlb.test --alpn h2 --pad $pad --grease
@@ -144,6 +147,7 @@ dripping() {
 @test "the hello timeout is for the whole hello of a client that drips (relay)" { dripping relay; }
 
 plain_protocols() {
+	quick_acks
 	start_farms "$1" "hello_timeout: 300ms" <<-END
 		$(route h2 special "protocol is http/2.0")
 		$(route clear other "protocol in http, ssh" "not protocol is tls")

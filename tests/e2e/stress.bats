@@ -42,6 +42,7 @@ load_with() {
 
 many_at_once() {
 	local before
+	quick_acks
 	start_farm "$1" exchange --bytes 1500000 --random --half-close
 	load_with "$LB4" warm 200 # what the daemon keeps for later is open now
 	before=$(descriptors)
@@ -62,6 +63,7 @@ many_at_once() {
 
 resets_and_closes() {
 	local before
+	quick_acks
 	start_farm "$1" exchange --bytes 200000 --random
 	before=$(($(descriptors) + 20)) # pipes are kept for later
 	tcp_client "$LB4" 443 --alpn h2 --bytes 300000 --random --reset --repeat 200 --parallel 20 \

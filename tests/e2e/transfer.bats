@@ -48,6 +48,7 @@ both_ways() {
 
 small_pieces() {
 	local client n
+	quick_acks
 	one_farm "$1" 11 exchange --bytes 2000000 --pieces --half-close
 	for n in 1 2 3 4 5 6; do
 		client=$(tcp_client "$LB4" 443 --alpn h2 --cut $((n * 90)) --bytes 1000000 --pieces \
