@@ -120,6 +120,8 @@ class Connection:
             self.end = "reset"
         except (TimeoutError, socket.timeout):
             self.end = "timeout"
+        except OSError as error:
+            self.end = error.strerror
 
 
 def outstanding(sock):
