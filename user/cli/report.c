@@ -60,7 +60,8 @@ void report_problems(const json_t *problems, const char *file)
 		char *line = problem_format(&problem, file_label(file));
 		char *safe = line ? display_escape(line) : NULL;
 
-		fprintf(stderr, "%s\n", safe ? safe : "out of memory");
+		fprintf(stderr, "%s%s\n", problem.warning ? "warning: " : "",
+			safe ? safe : "out of memory");
 		free(safe);
 		free(line);
 	}

@@ -44,6 +44,9 @@ static int table_grow(struct tables *tables, enum table_id id, size_t n, uint32_
 	size_t size = table_row_size[id], capacity = table->capacity;
 	void *rows;
 
+	*first = table->n;
+	if (!n)
+		return 0;
 	if (table->n + n > capacity) {
 		capacity = (table->n + n) * 2;
 		rows = realloc(table->rows, capacity * size);
@@ -53,7 +56,6 @@ static int table_grow(struct tables *tables, enum table_id id, size_t n, uint32_
 		table->capacity = capacity;
 	}
 	memset((char *)table->rows + table->n * size, 0, n * size);
-	*first = table->n;
 	table->n += n;
 	return 0;
 }
