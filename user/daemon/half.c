@@ -66,7 +66,7 @@ int half_hold(struct half *half, const void *data, size_t len)
 
 bool half_settling(const struct half *half)
 {
-	return half->mode == HALF_SETTLE;
+	return half->mode == HALF_SETTLE || half->behind;
 }
 
 /* ---- copying ----------------------------------------------------------------------------- */
@@ -196,8 +196,22 @@ static enum half_result source_empty(struct session *s, enum side side, uint64_t
 	return HALF_WAITS;
 }
 
+/*
+ * Is recv()'s end of the data the end of the data? A socket under a program says so as soon as
+ * the FIN is there and its queue is empty, even if passed packets that found the receive
+ * buffer full still wait to be put into that queue (tcp_bpf_recvmsg_parser()). The program
+ * has counted them.
+ */
+static bool all_taken(const struct session *s, enum side side)
+{
+	return !s->cookie[side] || s->half[side].taken >= (s->conn->flow[side] & FLOW_BYTES);
+}
+
 static enum half_result pass_end_on(struct session *s, enum side side)
 {
+	s->half[side].behind = !all_taken(s, side);
+	if (s->half[side].behind)
+		return HALF_WAITS;
 	s->half[side].mode = HALF_DONE;
 	s->half[side].ended = true;
 	s->conn->state = CONN_CLOSING;
@@ -213,6 +227,7 @@ static enum half_result copy(struct session *s, enum side side)
 	enum half_result result;
 	ssize_t n;
 
+	half->behind = false;
 	while (half->taken - start < TURN_BYTES) {
 		result = write_held(s, side);
 		if (result == HALF_BUSY)
@@ -283,6 +298,7 @@ static enum half_result settle(struct session *s, enum side side)
 		return HALF_TARGET_FAILED;
 	if (queued < bytes + s->conn->extra[side])
 		return HALF_WAITS;
+	half->taken = bytes;
 	if (half->ended && !s->conn->throttled[side])
 		return pass_end_on(s, side);
 	half->mode = HALF_COPY;

@@ -39,7 +39,8 @@ enum half_result {
 struct half {
 	uint8_t mode;	/* enum half_mode */
 	bool ended;	/* the source has sent its FIN */
-	bool bulk;	/* much data: worth a pipe */
+	bool behind;	/* recv() said so too early: packets are still being queued */
+	bool bulk;	/* much was moved in the last turn: worth a pipe */
 	uint64_t taken; /* bytes of the stream read by the worker or redirected before it */
 	uint8_t *held;	/* bytes read but not written; owned */
 	size_t held_at, held_len, held_size;
