@@ -329,9 +329,13 @@ int classify(struct __sk_buff *skb)
 	struct leg *leg;
 	__u32 side;
 
-	/* A bare FIN. Redirecting it would put EPIPE on the target. */
+	/*
+	 * A bare FIN: the socket knows its end without it. Redirected, it puts EPIPE on the target;
+	 * passed, it may queue behind bytes redirected *to* this socket, and sk_psock_backlog()
+	 * takes its length of 0 for a broken pipe.
+	 */
 	if (!skb->len)
-		return SK_PASS;
+		return SK_DROP;
 	cookie = bpf_get_socket_cookie(skb);
 	leg = bpf_map_lookup_elem(&legs, &cookie);
 	if (!leg) {

@@ -53,7 +53,8 @@ int half_hold(struct half *half, const void *data, size_t len)
 
 		if (!held)
 			return -ENOMEM;
-		memcpy(held, half->held + half->held_at, half->held_len);
+		if (half->held_len)
+			memcpy(held, half->held + half->held_at, half->held_len);
 		free(half->held);
 		half->held = held;
 		half->held_at = 0;

@@ -322,6 +322,9 @@ static int add_plain_candidates(struct compiler *c, size_t first)
 	uint32_t at;
 	int err;
 
+	c->row->plain_first = c->row->plain_count = 0;
+	if (c->n_entries == first)
+		return 0;
 	qsort(c->entries + first, c->n_entries - first, sizeof(*c->entries), by_hash_and_rank);
 	while (first + n < c->n_entries && !c->entries[first + n].hash)
 		n++;
@@ -397,7 +400,8 @@ static int compile_anchors(struct compiler *c)
 	uint32_t first, ignored;
 	int err;
 
-	qsort(c->entries, c->n_entries, sizeof(*c->entries), by_hash_and_rank);
+	if (c->n_entries)
+		qsort(c->entries, c->n_entries, sizeof(*c->entries), by_hash_and_rank);
 	err = table_grow(c->tables, TABLE_candidates, c->n_entries, &first);
 	if (err)
 		return err;
