@@ -85,6 +85,15 @@ static void count_taken(struct session *s, enum side side, size_t n)
 		__atomic_store_n(&s->conn->flow[side], s->half[side].taken, __ATOMIC_RELAXED);
 }
 
+/* A write did not go (or not all of it): for want of room, or for good. */
+static enum half_result write_stopped(struct session *s, enum side side)
+{
+	if (!would_block())
+		return HALF_TARGET_FAILED;
+	session_watch(s, !side, s->watched[!side] | EPOLLOUT);
+	return HALF_WAITS;
+}
+
 static enum half_result write_held(struct session *s, enum side side)
 {
 	struct half *half = &s->half[side];
@@ -94,7 +103,7 @@ static enum half_result write_held(struct session *s, enum side side)
 				 MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0)
-			return would_block() ? HALF_WAITS : HALF_TARGET_FAILED;
+			return write_stopped(s, side);
 		half->held_at += n;
 		half->held_len -= n;
 	}
@@ -111,7 +120,7 @@ static enum half_result empty_pipe(struct session *s, struct half *half, enum si
 				   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
 		if (n < 0)
-			return would_block() ? HALF_WAITS : HALF_TARGET_FAILED;
+			return write_stopped(s, side);
 		half->pipe.len -= n;
 	}
 	return HALF_BUSY;
