@@ -59,8 +59,16 @@ test-unit: $(UNIT_PROGRAMS) ## run the unit tests (UNIT_FILTER=%/test_hello for 
 test-e2e: $(BIN) ## run the tests in network namespaces (root; E2E=tests/e2e/route.bats for one)
 	$(Q)ALPNLB=$(abspath $(BIN)) bats $(E2E)
 
-bench: $(BIN) ## measure against direct routing, HAProxy and nginx (root)
-	$(Q)ALPNLB=$(abspath $(BIN)) tests/bench/run
+# ---- bench --------------------------------------------------------------------------------
+
+BENCH_LOAD := $(BUILD)/tests/bench/load
+
+$(BENCH_LOAD): $(BENCH_LOAD).o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
+
+bench: $(BIN) $(BENCH_LOAD) ## measure against direct routing, HAProxy and nginx (root; BENCH='--rounds 1' for options)
+	$(Q)ALPNLB=$(abspath $(BIN)) BUILD=$(BUILD) tests/bench/run $(BENCH)
 
 # ---- the verifier's work ------------------------------------------------------------------
 
@@ -99,5 +107,5 @@ fuzz: $(FUZZ_PROGRAMS) ## run each fuzz target over its corpus for FUZZ_SECONDS 
 			$(BUILD)/fuzz/found/$$name $$corpus && echo "ok - fuzz $$name" || \
 			{ echo "not ok - fuzz $$name"; failed=1; }; done; exit $$failed
 
--include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(UNIT_BPF:%.c=$(BUILD)/%.d) $(VERIFIER).d
+-include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(UNIT_BPF:%.c=$(BUILD)/%.d) $(VERIFIER).d $(BENCH_LOAD).d
 -include $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz/%.d) $(USER_SOURCES:%.c=$(BUILD)/fuzz/%.d)
