@@ -182,7 +182,8 @@ void session_close(struct session *s, bool reset)
 	close_leg(s, CLIENT, reset);
 	count_bytes(s);
 	add(&frontend_stats(s)->live, -1ULL);
-	if (s->conn->action == ACTION_FARM)
+	/* The program may have decided without the worker having acted on it. */
+	if (s->phase != PHASE_HELLO && s->conn->action == ACTION_FARM)
 		add(&instance->route_stats[s->conn->route_id].live, -1ULL);
 	release_server(s);
 	count(s, COUNTER_CLOSED);

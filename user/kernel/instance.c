@@ -175,6 +175,9 @@ static void reset_live(struct instance *instance)
 			instance->balance.servers[i].live = 0;
 }
 
+/* Entries of closed sockets that workers have not deleted yet: they do so in batches. */
+#define LEGS_STALE (MAX_WORKERS * 64)
+
 /* ---- life -------------------------------------------------------------------------------- */
 
 static int open_programs(struct instance *instance)
@@ -185,7 +188,7 @@ static int open_programs(struct instance *instance)
 	if (!p)
 		return -errno;
 	bpf_map__set_max_entries(p->maps.conns, instance->n_conns);
-	bpf_map__set_max_entries(p->maps.legs, 2 * instance->n_conns);
+	bpf_map__set_max_entries(p->maps.legs, 2 * instance->n_conns + LEGS_STALE);
 	bpf_map__set_max_entries(p->maps.sockets, 2 * instance->n_conns);
 	adopt_map(instance, p->maps.counters);
 	adopt_map(instance, p->maps.frontend_stats);
