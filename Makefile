@@ -45,7 +45,7 @@ SKELETONS := $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/%.skel.h)
 all: $(BIN) ## build the binary (default)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  Variables: CLANG CC CFLAGS SANITIZE PREFIX DESTDIR BUILD BIN V=1'
 
 $(BIN): $(OBJECTS)
