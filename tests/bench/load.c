@@ -5,12 +5,14 @@
  * stands in the hello's random. The server answers each hello with a few bytes.
  *
  *	load serve ADDRESS PORT
- *	load up|down|rr|connect|hold ADDRESS PORT [-c CONNECTIONS] [-s SECONDS] [-p PID,PID...]
+ *	load up|down|rr|connect|hold ADDRESS PORT [-c CONNECTIONS] [-s SECONDS]
+ *		[-p PID,PID...] [-e PID,PID...]
  *
  * up, down: one stream, measured where it arrives. rr: 100 bytes each way, one request at a time
  * on each connection. connect: connections that end after the answer, CONNECTIONS of them at
  * once; the client closes first. hold: opens connections, says so, and keeps them until a signal.
- * A client prints one JSON object; with -p, the CPU time of these processes, too.
+ * A client prints one JSON object, with the CPU time of these processes: -p the balancer's, -e the
+ * server's, to which it adds its own.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -368,30 +370,42 @@ static double histogram_quantile(double share)
 	return 0;
 }
 
-static pid_t pids[MAX_PIDS];
-static int n_pids;
+struct processes {
+	pid_t pids[MAX_PIDS];
+	int n;
+};
+
+static struct processes balancer, ends;
 
 struct usage {
 	uint64_t time;
-	uint64_t processes; /* nanoseconds of CPU time of `pids` */
-	uint64_t machine;   /* nanoseconds in which CPUs were not idle */
-	uint64_t stolen;    /* nanoseconds that the hypervisor did not give */
+	uint64_t balancer; /* nanoseconds of CPU time of its processes */
+	uint64_t ends;	   /* of client and server */
+	uint64_t machine;  /* nanoseconds in which CPUs were not idle */
+	uint64_t stolen;   /* nanoseconds that the hypervisor did not give */
 };
 
-static void parse_pids(char *list)
+static void parse_pids(char *list, struct processes *processes)
 {
-	for (char *pid = strtok(list, ","); pid && n_pids < MAX_PIDS; pid = strtok(NULL, ","))
-		pids[n_pids++] = atoi(pid);
+	for (char *pid = strtok(list, ","); pid; pid = strtok(NULL, ",")) {
+		if (processes->n == MAX_PIDS)
+			die("more than %d processes", MAX_PIDS);
+		processes->pids[processes->n++] = atoi(pid);
+	}
 }
 
-static uint64_t process_time(pid_t pid)
+static uint64_t cpu_time(const struct processes *processes)
 {
 	struct timespec time;
+	uint64_t sum = 0;
 	clockid_t clock;
 
-	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &time))
-		die("process %d has ended", pid);
-	return time.tv_sec * NS + time.tv_nsec;
+	for (int i = 0; i < processes->n; i++) {
+		if (clock_getcpuclockid(processes->pids[i], &clock) || clock_gettime(clock, &time))
+			die("process %d has ended", processes->pids[i]);
+		sum += time.tv_sec * NS + time.tv_nsec;
+	}
+	return sum;
 }
 
 static struct usage usage_now(void)
@@ -407,19 +421,19 @@ static struct usage usage_now(void)
 	fclose(stat);
 	usage.machine = (user + nice + system + irq + softirq) * tick;
 	usage.stolen = steal * tick;
-	for (int i = 0; i < n_pids; i++)
-		usage.processes += process_time(pids[i]);
+	usage.balancer = cpu_time(&balancer);
+	usage.ends = cpu_time(&ends);
 	return usage;
 }
 
 /* The members of the report that every measurement has. */
 static void report_usage(const struct usage *from, const struct usage *to, uint64_t errors)
 {
-	printf("\"seconds\": %.3f, \"process_cpu_us\": %.0f, \"machine_cpu_us\": %.0f, "
-	       "\"stolen_us\": %.0f, \"errors\": %llu}\n",
-	       (to->time - from->time) / 1e9, (to->processes - from->processes) / 1e3,
-	       (to->machine - from->machine) / 1e3, (to->stolen - from->stolen) / 1e3,
-	       (unsigned long long)errors);
+	printf("\"seconds\": %.3f, \"balancer_cpu_us\": %.0f, \"ends_cpu_us\": %.0f, "
+	       "\"machine_cpu_us\": %.0f, \"stolen_us\": %.0f, \"errors\": %llu}\n",
+	       (to->time - from->time) / 1e9, (to->balancer - from->balancer) / 1e3,
+	       (to->ends - from->ends) / 1e3, (to->machine - from->machine) / 1e3,
+	       (to->stolen - from->stolen) / 1e3, (unsigned long long)errors);
 }
 
 static void report_stream(const struct count *count, const struct usage *from,
@@ -726,7 +740,7 @@ static const struct {
 static void __attribute__((noreturn)) refuse(void)
 {
 	die("usage: load serve ADDRESS PORT | load up|down|rr|connect|hold ADDRESS PORT "
-	    "[-c CONNECTIONS] [-s SECONDS] [-p PID,...]");
+	    "[-c CONNECTIONS] [-s SECONDS] [-p PID,...] [-e PID,...]");
 }
 
 int main(int argc, char **argv)
@@ -737,14 +751,17 @@ int main(int argc, char **argv)
 	if (argc < 4)
 		refuse();
 	parse_address(argv[2], argv[3]);
+	ends.pids[ends.n++] = getpid();
 	optind = 4;
-	while ((option = getopt(argc, argv, "c:s:p:")) != -1) {
+	while ((option = getopt(argc, argv, "c:s:p:e:")) != -1) {
 		if (option == 'c')
 			n_connections = atoi(optarg);
 		else if (option == 's')
 			duration = strtod(optarg, NULL) * NS;
 		else if (option == 'p')
-			parse_pids(optarg);
+			parse_pids(optarg, &balancer);
+		else if (option == 'e')
+			parse_pids(optarg, &ends);
 		else
 			refuse();
 	}

@@ -15,8 +15,8 @@ COLUMN = 17
 LABEL = 37
 
 
-def per_connection(member):
-    return lambda result, direct: result[member] / result["total"]
+def per_connection(*members):
+    return lambda result, direct: sum(result[m] for m in members) / result["total"]
 
 
 def beyond_direct(result, direct):
@@ -60,11 +60,13 @@ METRICS = [
     ("connect", "connect_rate", "new connections per second", 0, True, member("per_second")),
     ("connect", "connect_median_us", "  until the answer, median, us", 0, False, member("median_us")),
     ("connect", "connect_p99_us", "  until the answer, p99, us", 0, False, member("p99_us")),
-    ("connect", "connect_process_us", "  CPU each, balancer's processes, us", 1, False,
-     balancer_only(per_connection("process_cpu_us"))),
+    ("connect", "connect_balancer_us", "  CPU each, balancer's processes, us", 1, False,
+     balancer_only(per_connection("balancer_cpu_us"))),
+    ("connect", "connect_processes_us", "  CPU each, with client and server, us", 1, False,
+     per_connection("balancer_cpu_us", "ends_cpu_us")),
     ("connect", "connect_machine_us", "  CPU each, whole machine, us", 1, False,
      per_connection("machine_cpu_us")),
-    ("connect", "connect_balancer_us", "  CPU each, machine less direct, us", 1, False,
+    ("connect", "connect_beyond_us", "  CPU each, machine less direct, us", 1, False,
      beyond_direct),
     ("memory", "memory_kb", "idle connection, kB (kernel and user)", 2, False,
      memory_beyond_direct),
