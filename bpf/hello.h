@@ -169,6 +169,8 @@ static __always_inline void hello_extension(struct hello *h, __u64 field)
 			return hello_malformed(h);
 		break;
 	case EXTENSION_ECH:
+		if (h->flags & HELLO_ECH) /* too high a type for `seen` */
+			return hello_malformed(h);
 		h->flags |= HELLO_ECH;
 		break;
 	}

@@ -132,7 +132,7 @@ static bool read_extensions(struct span all, struct reading *r)
 		take(&all, 2);
 		if (!take_vector(&all, 2, &data))
 			return false;
-		if (type < 64 && seen >> type & 1)
+		if ((type < 64 && seen >> type & 1) || (type == EXTENSION_ECH && r->ech))
 			return false;
 		if (type < 64)
 			seen |= 1ULL << type;
