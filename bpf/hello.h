@@ -350,31 +350,36 @@ static __always_inline void hello_next(struct hello *h)
 	}
 }
 
-/* Reads `take` bytes of the field being collected: 1..8 of a number, 1..255 of a name. */
+/*
+ * Reads `take` bytes of the field being collected: 1..8 of a number, 1..255 of a name. Bounded
+ * by `take - 1`, since before 6.8 the verifier learns nothing from `take != 0`.
+ */
 static __always_inline long hello_collect(struct hello_reader *r, struct hello *h, __u32 take)
 {
+	__u32 last = take - 1;
 	__u64 bytes = 0;
 	long err;
 
+	OPAQUE(last);
 	if (h->state == HELLO_SERVER_NAME || h->state == HELLO_ALPN_NAME) {
 		__u32 have = h->have;
 
-		if (take > SNI_MAX)
+		if (last >= SNI_MAX)
 			return -1;
 		if (h->state == HELLO_SERVER_NAME) {
-			err = hello_load(r->source, r->pos, h->sni + have, take);
+			err = hello_load(r->source, r->pos, h->sni + have, last + 1);
 		} else {
 			have += h->alpn_len;
-			if (have >= ALPN_MAX || take > ALPN_MAX)
+			if (have >= ALPN_MAX || last >= ALPN_MAX)
 				return -1;
-			err = hello_load(r->source, r->pos, h->alpn + have, take);
+			err = hello_load(r->source, r->pos, h->alpn + have, last + 1);
 		}
 		h->have += take;
 		return err;
 	}
-	if (take > sizeof(bytes))
+	if (last >= sizeof(bytes))
 		return -1;
-	err = hello_load(r->source, r->pos, &bytes, take);
+	err = hello_load(r->source, r->pos, &bytes, last + 1);
 	bytes = bpf_be64_to_cpu(bytes) >> (64 - 8 * take);
 	h->field = take < 8 ? h->field << (8 * take) | bytes : bytes;
 	return err;
