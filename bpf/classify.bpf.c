@@ -183,17 +183,39 @@ static __always_inline void decide(struct conn *conn, struct tables *tables, __u
 	conn->proxy_protocol = server->proxy_protocol;
 }
 
-static __always_inline bool route(struct conn *conn)
+/*
+ * Apart from route(), so that decide() gets its place on the stack: frames of a chain of calls
+ * are rounded up to 32 bytes before 6.8 and must not exceed 512 together.
+ */
+static __always_inline __u32 find_route(const struct conn *conn, const struct tables *tables,
+					const struct frontend_row *frontend,
+					const __u64 source[2])
 {
 	struct evaluation e = {
+		.tables = tables,
+		.frontend = frontend,
 		.frontend_id = conn->frontend_id,
 		.sni = (const struct names *)conn->hello.sni,
 		.alpn = (const struct names *)conn->hello.alpn,
+		.protocols = hello_protocols(conn->hello.verdict, conn->hello.flags),
+		.source = {source[0], source[1]},
 	};
+
+	if (conn->hello.verdict == VERDICT_TLS) {
+		e.sni_len = conn->hello.sni_len;
+		e.alpn_len = conn->hello.alpn_len;
+	}
+	return route_evaluate(&e);
+}
+
+static __always_inline bool route(struct conn *conn)
+{
+	const struct frontend_row *frontend;
+	const struct route_row *row;
 	struct control *state;
 	struct tables tables;
-	const struct route_row *row;
-	__u32 zero = 0, half, farm_id;
+	__u32 zero = 0, half, farm_id, frontend_id = conn->frontend_id;
+	__u64 source[2];
 	void *frontend_table, *route_table;
 
 	state = bpf_map_lookup_elem(&control, &zero);
@@ -204,21 +226,15 @@ static __always_inline bool route(struct conn *conn)
 	route_table = bpf_map_lookup_elem(&routes, &half);
 	if (!frontend_table || !route_table || !tables_open(&tables, half))
 		return false;
-	e.frontend = bpf_map_lookup_elem(frontend_table, &e.frontend_id);
-	if (!e.frontend)
+	frontend = bpf_map_lookup_elem(frontend_table, &frontend_id);
+	if (!frontend)
 		return false;
-	e.tables = &tables;
-	if (conn->hello.verdict == VERDICT_TLS) {
-		e.sni_len = conn->hello.sni_len;
-		e.alpn_len = conn->hello.alpn_len;
-	}
-	e.protocols = hello_protocols(conn->hello.verdict, conn->hello.flags);
-	e.source[0] = bpf_be64_to_cpu(LOAD64(conn->client));
-	e.source[1] = bpf_be64_to_cpu(LOAD64(conn->client + 8));
+	source[0] = bpf_be64_to_cpu(LOAD64(conn->client));
+	source[1] = bpf_be64_to_cpu(LOAD64(conn->client + 8));
 
-	conn->route_id = route_evaluate(&e);
+	conn->route_id = find_route(conn, &tables, frontend, source);
 	row = bpf_map_lookup_elem(route_table, &conn->route_id);
-	farm_id = e.frontend->default_farm;
+	farm_id = frontend->default_farm;
 	conn->action = ACTION_FARM;
 	if (conn->route_id && row) {
 		conn->action = row->action;
@@ -227,7 +243,7 @@ static __always_inline bool route(struct conn *conn)
 	if (conn->action == ACTION_FARM && !farm_id)
 		conn->action = ACTION_NONE;
 	if (conn->action == ACTION_FARM)
-		decide(conn, &tables, farm_id, e.source);
+		decide(conn, &tables, farm_id, source);
 	return true;
 }
 

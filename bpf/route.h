@@ -218,7 +218,7 @@ static long walk_step(__u32 index, void *context)
 
 #define WALK_MAX (1 << 22) /* steps: 4,096 routes of 16 rules of 64 patterns, and ends */
 
-SUBPROGRAM void try_candidates(struct evaluation *e, __u32 first, __u32 count)
+static __always_inline void try_candidates(struct evaluation *e, __u32 first, __u32 count)
 {
 	e->candidate = first;
 	e->candidates_end = first + count;
