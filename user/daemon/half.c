@@ -152,6 +152,8 @@ static ssize_t fill_buffer(struct session *s, struct half *half, enum side side,
 	if (n <= 0)
 		return n < 0 ? -errno : 0;
 	count_taken(s, side, n);
+	/* Less than was asked for: the queue is empty, and what comes next is a new edge. */
+	half->readable = n == sizeof(worker->buffer);
 	sent = send(s->fd[!side], worker->buffer, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (sent < 0 && !would_block()) {
 		*result = HALF_TARGET_FAILED;
@@ -199,6 +201,7 @@ static enum half_result source_empty(struct session *s, enum side side, uint64_t
 	struct half *half = &s->half[side];
 
 	half->bulk = moved >= BULK_BYTES;
+	half->readable = false;
 	if (!half->pipe.len)
 		pipes_give(&s->worker->pipes, &half->pipe);
 	if (!try_redirect(s, side) && !(s->watched[side] & EPOLLIN))
@@ -225,9 +228,21 @@ static enum half_result pass_end_on(struct session *s, enum side side)
 	s->half[side].mode = HALF_DONE;
 	s->half[side].ended = true;
 	s->conn->state = CONN_CLOSING;
-	if (shutdown(s->fd[!side], SHUT_WR) && errno != ENOTCONN)
+	/* The second end closes both sockets, which says the same. */
+	if (s->half[!side].mode != HALF_DONE && shutdown(s->fd[!side], SHUT_WR) &&
+	    errno != ENOTCONN)
 		return HALF_TARGET_FAILED;
 	return HALF_WAITS;
+}
+
+/* Is it worth a system call to look? Events and the program's count say so. */
+static bool source_has_more(const struct session *s, enum side side)
+{
+	const struct half *half = &s->half[side];
+
+	if (half->ended)
+		return true;
+	return s->cookie[side] ? !all_taken(s, side) : half->readable;
 }
 
 static enum half_result copy(struct session *s, enum side side)
@@ -244,6 +259,8 @@ static enum half_result copy(struct session *s, enum side side)
 			result = empty_pipe(s, half, side);
 		if (result != HALF_BUSY)
 			return result;
+		if (!source_has_more(s, side))
+			return source_empty(s, side, half->taken - start);
 		if (use_pipe(s, half, side))
 			n = fill_pipe(s, half, side);
 		else

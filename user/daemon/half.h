@@ -38,6 +38,7 @@ enum half_result {
 
 struct half {
 	uint8_t mode;	/* enum half_mode */
+	bool readable;	/* an event said so, and reading has not emptied the source since */
 	bool ended;	/* the source has sent its FIN */
 	bool behind;	/* recv() said so too early: packets are still being queued */
 	bool bulk;	/* much was moved in the last turn: worth a pipe */

@@ -389,8 +389,8 @@ static void session_open(struct session *s)
 	}
 	add(&frontend_stats(s)->paths[conn->path], 1);
 	if (conn->path == PATH_RELAY) {
-		session_watch(s, CLIENT, EPOLLIN | EPOLLOUT);
-		session_watch(s, SERVER, EPOLLIN | EPOLLOUT);
+		session_watch(s, CLIENT, s->watched[CLIENT] | EPOLLIN);
+		session_watch(s, SERVER, s->watched[SERVER] | EPOLLIN);
 	}
 	s->activity = 0;
 	s->quiet = 0;
@@ -592,7 +592,8 @@ static void session_decided(struct session *s)
 		add(&frontend_stats(s)->default_farm, 1);
 	add(&instance->route_stats[conn->route_id].live, 1);
 	add(&instance->balance.farms[conn->farm_id].chosen, 1);
-	session_watch(s, CLIENT, s->watched[CLIENT] ? s->watched[CLIENT] : EPOLLRDHUP);
+	if (!s->watched[CLIENT])
+		session_watch(s, CLIENT, conn->path == PATH_RELAY ? EPOLLIN : 0);
 	if (conn->server_id)
 		session_connect(s);
 	else
@@ -640,6 +641,7 @@ static void read_hello(struct session *s)
 		}
 		half->taken += n;
 		s->conn->flow[CLIENT] = half->taken;
+		half->readable = n == COPY_BUFFER;
 		if (half_hold(half, worker->buffer, n)) {
 			close_counted(s, COUNTER_INTERNAL_ERRORS);
 			return;
@@ -712,6 +714,10 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
 
 void session_event(struct session *s, enum side side, uint32_t events)
 {
+	if (events & EPOLLIN)
+		s->half[side].readable = true;
+	if (events & (EPOLLRDHUP | EPOLLHUP))
+		s->half[side].ended = true;
 	switch (s->phase) {
 	case PHASE_HELLO:
 		hello_event(s, side, events);
@@ -796,14 +802,14 @@ static void session_start(struct session *s, uint32_t hello_timeout)
 		count(s, COUNTER_PATH_FALLBACKS);
 		s->conn->path = PATH_RELAY;
 	}
-	if (s->conn->path == PATH_SOCKMAP) {
-		poll_program(s); /* its hello may have been here already */
-		if (s->phase != PHASE_HELLO)
-			return;
-		session_watch(s, CLIENT, EPOLLIN);
-	} else {
-		session_watch(s, CLIENT, EPOLLIN | EPOLLOUT);
-	}
+	/* The hello may have been here already. */
+	if (s->conn->path == PATH_SOCKMAP)
+		poll_program(s);
+	else
+		read_hello(s);
+	if (s->phase != PHASE_HELLO)
+		return;
+	session_watch(s, CLIENT, EPOLLIN);
 	set_timer(s, hello_timeout);
 }
 
