@@ -154,7 +154,9 @@ static ssize_t fill_buffer(struct session *s, struct half *half, enum side side,
 	count_taken(s, side, n);
 	/* Less than was asked for: the queue is empty, and what comes next is a new edge. */
 	half->readable = n == sizeof(worker->buffer);
-	sent = send(s->fd[!side], worker->buffer, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	/* The FIN that follows rides on the last packet. */
+	sent = send(s->fd[!side], worker->buffer, n,
+		    MSG_NOSIGNAL | MSG_DONTWAIT | (half->ended ? MSG_MORE : 0));
 	if (sent < 0 && !would_block()) {
 		*result = HALF_TARGET_FAILED;
 		return n;

@@ -364,6 +364,17 @@ static bool open_sockmap(struct session *s)
 	return false;
 }
 
+/* The first bytes of an empty send queue: all of them find room, or the server is gone. */
+static bool send_proxy_header(struct session *s)
+{
+	uint8_t header[PROXY_HEADER_MAX];
+	size_t size = proxy_header(s->conn, header);
+	int more = s->conn->flow[CLIENT] ? MSG_MORE : 0; /* the hello follows at once */
+
+	s->conn->extra[CLIENT] = size;
+	return send(s->fd[SERVER], header, size, MSG_NOSIGNAL | more) == (ssize_t)size;
+}
+
 static void session_open(struct session *s)
 {
 	struct conn *conn = s->conn;
@@ -372,16 +383,9 @@ static void session_open(struct session *s)
 	conn->state = CONN_OPEN;
 	add(&server_stats(s)->connected, 1);
 	event_del(&s->timer);
-	if (conn->proxy_protocol) {
-		uint8_t header[PROXY_HEADER_MAX];
-		size_t size = proxy_header(conn, header);
-
-		/* The first bytes of an empty send queue. */
-		if (send(s->fd[SERVER], header, size, MSG_NOSIGNAL) != (ssize_t)size) {
-			close_counted(s, COUNTER_SERVER_RESETS);
-			return;
-		}
-		conn->extra[CLIENT] = size;
+	if (conn->proxy_protocol && !send_proxy_header(s)) {
+		close_counted(s, COUNTER_SERVER_RESETS);
+		return;
 	}
 	if (conn->path == PATH_SOCKMAP && !open_sockmap(s)) {
 		conn->path = PATH_RELAY;
@@ -396,6 +400,8 @@ static void session_open(struct session *s)
 	s->quiet = 0;
 	arm_open_timer(s);
 	run_halves(s);
+	if (s->phase == PHASE_OPEN && conn->flow[CLIENT])
+		socket_set_quickack(s->fd[SERVER], true);
 }
 
 /* ---- connect ----------------------------------------------------------------------------- */
@@ -429,6 +435,8 @@ static int open_server_socket(struct session *s)
 	if (fd < 0)
 		return fd;
 	s->fd[SERVER] = fd;
+	if (s->conn->flow[CLIENT])
+		socket_set_quickack(fd, false); /* saves a packet: there is a hello to send */
 	if (connect(fd, (struct sockaddr *)&address, size) && errno != EINPROGRESS)
 		return -errno;
 	return 0;

@@ -87,6 +87,11 @@ int socket_listen(const uint8_t address[16], __be16 port)
 	return err;
 }
 
+void socket_set_quickack(int fd, bool on)
+{
+	set_option(fd, IPPROTO_TCP, TCP_QUICKACK, on);
+}
+
 void socket_reset_on_close(int fd)
 {
 	struct linger linger = {.l_onoff = 1, .l_linger = 0};

@@ -4,6 +4,7 @@
 #define ALPNLB_SOCKET_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -28,6 +29,12 @@ int socket_for_leg(int family);
  * the sockets it accepts.
  */
 int socket_listen(const uint8_t address[16], __be16 port);
+
+/*
+ * Off: an acknowledgement waits for data to ride on, the handshake's last one for the hello.
+ * On: the kernel's usual behaviour for a young connection.
+ */
+void socket_set_quickack(int fd, bool on);
 
 /* close() will send RST and forget what is still queued. */
 void socket_reset_on_close(int fd);
