@@ -184,8 +184,8 @@ static __always_inline void decide(struct conn *conn, struct tables *tables, __u
 }
 
 /*
- * Apart from route(), so that decide() gets its place on the stack: frames of a chain of calls
- * are rounded up to 32 bytes before 6.8 and must not exceed 512 together.
+ * Apart from route(), so that decide() gets its place on the stack: the frames of a chain of calls
+ * must not exceed 512 bytes together, each rounded up to 32 (to 16 with a JIT since 6.9).
  */
 static __always_inline __u32 find_route(const struct conn *conn, const struct tables *tables,
 					const struct frontend_row *frontend,
