@@ -47,6 +47,13 @@ static void result(bool ok, const char *program, const char *what)
 		failed++;
 }
 
+/* What the verifier said last is why it refused. */
+static void explain(char *log)
+{
+	for (char *line = strtok(log, "\n"); line; line = strtok(NULL, "\n"))
+		printf("# %s\n", line);
+}
+
 static void judge(const char *program, const char *log, FILE *ceilings)
 {
 	const char *processed = strstr(log, "processed ");
@@ -104,8 +111,11 @@ static void check_object(const char *path, FILE *ceilings)
 	bpf_object__for_each_program(program, object)
 		if (n < MAX_PROGRAMS)
 			judge(bpf_program__name(program), logs[n++], ceilings);
-	if (err)
+	if (err) {
 		result(false, path, strerror(-err));
+		for (size_t i = 0; i < n; i++)
+			explain(logs[i]);
+	}
 	memset(logs, 0, sizeof(logs));
 	bpf_object__close(object);
 }
