@@ -24,7 +24,7 @@ FUZZ_LIB      := $(BUILD)/fuzz/user.a
 FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_CFLAGS    = $(filter-out $(SANITIZE),$(ALL_CFLAGS)) -O1 $(FUZZ_SANITIZE)
 
-.PHONY: test-build test-unit test-e2e fuzz fuzz-build verifier
+.PHONY: test-build test-unit test-e2e fuzz fuzz-build verifier bench-routes
 test: verifier test-unit test-e2e fuzz ## run every test (root)
 test-build: $(BIN) $(VERIFIER) $(UNIT_PROGRAMS) ## build the binary and the unit tests, run nothing
 
@@ -70,6 +70,17 @@ $(BENCH_LOAD): $(BENCH_LOAD).o
 bench: $(BIN) $(BENCH_LOAD) ## measure against direct routing, HAProxy and nginx (root; BENCH='--rounds 1' for options)
 	$(Q)ALPNLB=$(abspath $(BIN)) BUILD=$(BUILD) tests/bench/run $(BENCH)
 
+BENCH_ROUTES := $(BUILD)/tests/bench/routes
+
+$(BENCH_ROUTES).o: | $(UNIT_SKELS)
+$(BENCH_ROUTES): $(BENCH_ROUTES).o $(USER_LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+bench: bench-routes
+bench-routes: $(BENCH_ROUTES) ## measure a hello's cost against the number of routes (root)
+	$(Q)$(BENCH_ROUTES) $(BUILD)/bench-routes.json
+
 # ---- the verifier's work ------------------------------------------------------------------
 
 $(VERIFIER): $(BUILD)/tests/verifier/verifier.o
@@ -107,5 +118,5 @@ fuzz: $(FUZZ_PROGRAMS) ## run each fuzz target over its corpus for FUZZ_SECONDS 
 			$(BUILD)/fuzz/found/$$name $$corpus && echo "ok - fuzz $$name" || \
 			{ echo "not ok - fuzz $$name"; failed=1; }; done; exit $$failed
 
--include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(UNIT_BPF:%.c=$(BUILD)/%.d) $(VERIFIER).d $(BENCH_LOAD).d
+-include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(UNIT_BPF:%.c=$(BUILD)/%.d) $(VERIFIER).d $(BENCH_LOAD).d $(BENCH_ROUTES).d
 -include $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz/%.d) $(USER_SOURCES:%.c=$(BUILD)/fuzz/%.d)
