@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Tries alpnlb on other kernels: boots Debian's in an emulated machine (QEMU; no KVM needed),
+# loads the programs, carries traffic over every path, applies a second configuration, drains.
+#
+#	scripts/kernels.sh [VERSION...]
+#
+# VERSION is the beginning of a package's: `6.1` and `6.12`, the default, take the newest
+# linux-image-6.1.*-cloud-amd64 and linux-image-6.12.*-cloud-amd64 that the package lists know
+# (`apt-get update` to know more). Kernels are kept below build/kernels/ and never installed; the
+# packages that boot them are, if need be. Each takes a minute or so, hence this is no part of
+# check.sh. What runs in the machine is tests/kernels/init.
+#
+# Exit 0 if every check passed on every kernel. A kernel where the self-test fails, or whose
+# sockmap is known to lose data, passes if `auto` falls back to relay; the summary says so.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+PACKAGES=(busybox-static qemu-system-x86)
+DIR=build/kernels
+SECONDS_PER_KERNEL=${SECONDS_PER_KERNEL:-300}
+GUEST=tests/kernels
+ACCEL=${ACCEL:-tcg,thread=multi} # or kvm, where it works
+
+die() {
+	printf 'kernels: %s\n' "$*" >&2
+	exit 1
+}
+
+install_packages() {
+	local package missing=()
+	for package in "${PACKAGES[@]}"; do
+		[[ $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) == ii* ]] ||
+			missing+=("$package")
+	done
+	((${#missing[@]} > 0)) || return 0
+	((EUID == 0)) || die "not root, and these packages are missing: ${missing[*]}"
+	printf 'kernels: installing %s\n' "${missing[*]}"
+	DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -qy \
+		--no-install-recommends "${missing[@]}" >"$DIR/apt.log" 2>&1 </dev/null ||
+		die "apt-get could not install ${missing[*]}, see $DIR/apt.log"
+}
+
+# package_of VERSION: the newest package of that kernel series.
+package_of() {
+	apt-cache pkgnames linux-image- |
+		grep -E "^linux-image-${1//./\\.}([.+-][^ ]*)?-cloud-amd64$" |
+		grep -E '^linux-image-[0-9]+\.[0-9]+\.[0-9]+' | sort -V | tail -n 1
+}
+
+# fetch PACKAGE: unpacked below $DIR/PACKAGE.
+fetch() {
+	local package=$1 deb
+	[[ ! -e $DIR/$package/boot/vmlinuz-${package#linux-image-} ]] || return 0
+	rm -rf "${DIR:?}/$package" "$DIR/$package.part"
+	mkdir -p "$DIR/$package.part/deb"
+	# As root, apt says that its own user cannot write here, which is no mistake.
+	(cd "$DIR/$package.part/deb" && apt-get download -qq "$package" 2>../apt.log) ||
+		die "cannot download $package: $(cat "$DIR/$package.part/apt.log")"
+	for deb in "$DIR/$package.part"/deb/*.deb; do
+		dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$DIR/$package.part" ./boot
+	done
+	rm -rf "$DIR/$package.part/deb"
+	mv "$DIR/$package.part" "$DIR/$package"
+}
+
+# config_lacks PACKAGE: options that alpnlb needs and this kernel was built without.
+config_lacks() {
+	local option
+	for option in BPF_SYSCALL BPF_JIT BPF_STREAM_PARSER NET_SOCK_MSG DEBUG_INFO_BTF; do
+		grep -q "^CONFIG_$option=y" "$DIR/$1/boot/config-${1#linux-image-}" ||
+			printf ' CONFIG_%s' "$option"
+	done
+}
+
+# The first bytes of clients.
+make_hellos() {
+	mkdir -p "$1"
+	printf 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' >"$1/preface"
+	printf 'GET / HTTP/1.1\r\nHost: www.alpnlb.test\r\n\r\n' >"$1/http1"
+	tests/e2e/peers/tcp.py hello --sni www.alpnlb.test --alpn h2 http/1.1 >"$1/tls-h2"
+	tests/e2e/peers/tcp.py hello --sni www.alpnlb.test --alpn http/1.1 >"$1/tls-http1"
+}
+
+# copy_programs ROOT PROGRAM...: with the libraries it needs.
+copy_programs() {
+	local root=$1 library
+	shift
+	cp "$@" "$root/bin/"
+	ldd "$@" | grep -oE '/[^ ]+ \(' | tr -d ' (' | sort -u | while read -r library; do
+		install -D "$library" "$root$library"
+	done
+}
+
+make_initramfs() {
+	local root=$DIR/root tool
+	rm -rf "$root"
+	mkdir -p "$root"/{bin,dev,proc,sys,tmp,run}
+	copy_programs "$root" alpnlb build/tests/verifier/verifier "$DIR/peer"
+	cp /bin/busybox "$root/bin/"
+	for tool in $("$root/bin/busybox" --list); do
+		[[ -e $root/bin/$tool ]] || ln -s busybox "$root/bin/$tool"
+	done
+	cp build/classify.bpf.o tests/verifier-ceilings "$GUEST"/config-*.yaml "$root/"
+	install -m 755 "$GUEST/init" "$root/init"
+	make_hellos "$root/hello"
+	(cd "$root" && find . | busybox cpio -o -H newc -R 0:0 2>/dev/null) | gzip -1 >"$DIR/initramfs"
+}
+
+# boot PACKAGE: leaves $DIR/PACKAGE/{console,results}.log.
+boot() {
+	local package=$1
+	timeout --foreground --kill-after=10 "$SECONDS_PER_KERNEL" qemu-system-x86_64 -machine q35 -cpu max \
+		-accel "$ACCEL" -smp 2 -m 1024 -nodefaults -no-user-config \
+		-display none -no-reboot -nic none \
+		-kernel "$DIR/$package/boot/vmlinuz-${package#linux-image-}" \
+		-initrd "$DIR/initramfs" -append "console=ttyS0 panic=-1 oops=panic" \
+		-serial "file:$DIR/$package/console.log" -serial "file:$DIR/$package/results.raw" \
+		</dev/null >"$DIR/$package/qemu.log" 2>&1
+}
+
+# said RESULTS PREFIX: the rest of the first comment that begins so.
+said() {
+	local rest
+	rest=$(sed -n "s/^# $2: *//p" "$1" | head -n 1)
+	printf '%s' "${rest:-(not reached)}"
+}
+
+# try PACKAGE: boots it and prints what it found. Fails unless every check passed.
+try() {
+	local package=$1 lacks results=$DIR/$1/results.log status=0 passed failed planned
+	printf '== %s\n' "${package#linux-image-}"
+	lacks=$(config_lacks "$package")
+	[[ -z $lacks ]] || printf '# built without%s\n' "$lacks"
+	: >"$DIR/$package/results.raw"
+	boot "$package" || status=$?
+	tr -d '\r' <"$DIR/$package/results.raw" >"$results"
+	cat "$results"
+	passed=$(grep -c '^ok' "$results" || true)
+	failed=$(grep -c '^not ok' "$results" || true)
+	planned=$(sed -n 's/^1\.\.//p' "$results")
+	if ((status != 0)) || [[ $planned != $((passed + failed)) ]]; then
+		failed=$((failed + 1))
+		printf '# it did not get to the end (exit status %d); its console and qemu said:\n' $status
+		tail -n 30 "$DIR/$package/console.log" "$DIR/$package/qemu.log"
+	fi
+	summary+=("$(printf '%s: %d passed, %d failed; self-test %s; auto takes %s; %s' \
+		"${package#linux-image-}" "$passed" "$failed" "$(said "$results" self-test)" \
+		"$(said "$results" 'auto takes')" "$(said "$results" 'verifier: classify')")")
+	((failed == 0))
+}
+
+[[ -x /usr/bin/apt-get ]] || die "this takes kernels from Debian's packages"
+case ${1:-} in
+-*) die "usage: scripts/kernels.sh [VERSION...]" ;;
+esac
+mkdir -p "$DIR"
+install_packages
+packages=()
+(($# > 0)) || set -- 6.1 6.12
+for version; do
+	package=$(package_of "$version") || package=
+	[[ -n $package ]] || die "the package lists have no cloud kernel $version"
+	fetch "$package"
+	packages+=("$package")
+done
+make --no-print-directory alpnlb build/tests/verifier/verifier build/classify.bpf.o
+"${CC:-cc}" -O2 -Wall -Wextra -o "$DIR/peer" "$GUEST/peer.c"
+make_initramfs
+
+summary=() result=0
+for package in "${packages[@]}"; do
+	try "$package" || result=1
+done
+printf '== summary\n'
+printf '%s\n' "${summary[@]}"
+exit $result
