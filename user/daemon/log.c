@@ -28,19 +28,20 @@ void log_line(enum log_level level, const char *format, ...)
 	log_text(level, text);
 }
 
-static int libbpf_line(enum libbpf_print_level level, const char *format, va_list args)
+/* One message may be many lines: the verifier's reasons for a refusal. */
+static int libbpf_lines(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char text[1024];
+	char *text, *rest, *line;
 
-	if (level != LIBBPF_WARN)
+	if (level != LIBBPF_WARN || vasprintf(&text, format, args) < 0)
 		return 0;
-	vsnprintf(text, sizeof(text), format, args);
-	text[strcspn(text, "\n")] = 0;
-	log_text(LOG_WARN, text);
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		log_text(LOG_WARN, line);
+	free(text);
 	return 0;
 }
 
 void log_adopt_libbpf(void)
 {
-	libbpf_set_print(libbpf_line);
+	libbpf_set_print(libbpf_lines);
 }
