@@ -110,6 +110,7 @@ enum fault {
 	FAULT_EMPTY_NAME,
 	FAULT_LONG_NAME,
 	FAULT_NUL_NAME,
+	FAULT_SHORT_NAME, /* shorter than its list; an extension could stand there */
 	FAULT_EMPTY_PROTOCOL,
 	FAULT_EMPTY_LIST,
 	FAULT_ODD_CIPHERS,
@@ -153,7 +154,11 @@ static void put_some_name(struct bytes *b, enum fault fault)
 		put(&name, known, strlen(known));
 	if (fault == FAULT_NUL_NAME)
 		name.v[pick(name.len)] = 0;
+	if (fault == FAULT_SHORT_NAME)
+		put_number(&name, 0x00170000, 4);
 	put_server_name(b, name.v, name.len);
+	if (fault == FAULT_SHORT_NAME)
+		b->v[b->len - name.len - 1] -= 4;
 }
 
 static void put_some_protocols(struct bytes *b, enum fault fault)

@@ -352,15 +352,16 @@ static void inconsistent_server_names_are_malformed(void **state)
 		const char *data;
 		size_t len;
 	} cases[] = {
-		{"", 0},		     /* empty, as a server answers */
-		{"\0\4\0\0\1a", 5},	     /* name past the end */
-		{"\0\4\0\0\2a", 6},	     /* of the list */
-		{"\0\5\0\0\1a", 6},	     /* list past the end */
-		{"\0\3\0\0\1a", 6},	     /* list ends within the name */
-		{"\0\4\1\0\1a", 6},	     /* not a host_name */
-		{"\0\4\0\0\1ab", 7},	     /* bytes behind the list */
-		{"\0\x8\0\0\1a\0\0\1b", 10}, /* two names */
-		{"\0\x8\0\0\1a\1\0\1b", 10}, /* of two types */
+		{"", 0},			/* empty, as a server answers */
+		{"\0\4\0\0\1a", 5},		/* name past the end */
+		{"\0\4\0\0\2a", 6},		/* of the list */
+		{"\0\5\0\0\1a", 6},		/* list past the end */
+		{"\0\3\0\0\1a", 6},		/* list ends within the name */
+		{"\0\4\1\0\1a", 6},		/* not a host_name */
+		{"\0\4\0\0\1ab", 7},		/* bytes behind the list */
+		{"\0\x8\0\0\1a\0\0\1b", 10},	/* two names */
+		{"\0\x8\0\0\1a\1\0\1b", 10},	/* of two types */
+		{"\0\x8\0\0\1a\0\x17\0\0", 10}, /* what is left looks like an extension */
 	};
 
 	start();
