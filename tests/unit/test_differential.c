@@ -88,7 +88,6 @@ static bool one_in(uint64_t n)
 
 #define PICK(array) (array)[pick(sizeof(array) / sizeof(*(array)))]
 
-/* Any of a few bytes: lengths that are near a limit come up more often. */
 static void put_random(struct bytes *b, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -450,8 +449,11 @@ static void take_out(struct bytes *b, size_t at, size_t n)
 static void mutate(struct bytes *b)
 {
 	static const uint8_t near[] = {0, 1, 2, 16, 31, 33, 43, 41, 127, 128, 254, 255};
-	size_t at = pick(one_in(2) && b->len > 200 ? 200 : b->len);
+	size_t at;
 
+	if (!b->len)
+		return; /* the last one has taken all */
+	at = pick(one_in(2) && b->len > 200 ? 200 : b->len);
 	switch (pick(8)) {
 	case 0:
 		b->v[at] ^= 1 << pick(8);
