@@ -184,7 +184,7 @@ static bool try_redirect(struct session *s, enum side side)
 	struct half *half = &s->half[side];
 	__u64 expected = half->taken;
 
-	if (!s->cookie[side] || !s->cookie[!side] || half->held_len)
+	if (!s->cookie[side] || !s->cookie[!side] || half->held_len || half->ended)
 		return false;
 	s->conn->throttled[side] = 0; /* before: from the swap on the program may set it */
 	if (!__atomic_compare_exchange_n(&s->conn->flow[side], &expected, expected | FLOW_REDIRECT,
