@@ -93,11 +93,24 @@ struct {
 		});
 } events SEC(".maps");
 
-/* Bytes redirected to a leg but not yet in its send queue, above which it is a slow reader. */
-const volatile __u32 backlog_max = 1 << 20;
+/* Memory of redirected packets that are not in the target's send queue yet: a slow reader. */
+#define BACKLOG_MAX (1 << 20)
 
-/* How many redirected bytes lie between two looks at the backlog, as a power of two. */
-#define BACKLOG_CHECK_SHIFT 16
+/*
+ * Memory of passed packets that the worker has not read: far beyond the receive buffer, and
+ * reached only when they queue behind redirected ones that the peer does not read.
+ */
+#define PASSED_MAX (64 << 20)
+
+/* The backlog is looked at after this many redirected bytes or packets. */
+#define LOOK_BYTES   65536
+#define LOOK_PACKETS 64
+
+/* What a packet costs beside its bytes: struct sk_buff and the least data area. */
+#define PACKET_OVERHEAD 1024
+
+/* This kernel has bpf_cast_to_kern_ctx() (6.2). Set before load. */
+const volatile __u32 sees_sequence = 0;
 
 /* ---- tables of one generation -------------------------------------------------------- */
 
@@ -188,8 +201,7 @@ static __always_inline void decide(struct conn *conn, struct tables *tables, __u
  * must not exceed 512 bytes together, each rounded up to 32 (to 16 with a JIT since 6.9).
  */
 static __always_inline __u32 find_route(const struct conn *conn, const struct tables *tables,
-					const struct frontend_row *frontend,
-					const __u64 source[2])
+					const struct frontend_row *frontend, const __u64 source[2])
 {
 	struct evaluation e = {
 		.tables = tables,
@@ -266,6 +278,8 @@ static __always_inline void classify_hello(struct __sk_buff *skb, struct conn *c
 
 /* What is read of the kernel's sockets; CO-RE finds the members. */
 struct tcp_sock___alpnlb {
+	__u64 bytes_received;
+	__u32 rcv_nxt;
 	__u64 bytes_acked;
 	__u32 write_seq;
 	__u32 snd_una;
@@ -292,31 +306,57 @@ static __always_inline __u64 backlog(__u32 *target, __u64 sent)
 	return queued < sent ? sent - queued : 0;
 }
 
+/* The memory that `bytes` take, if they came in packets like the latest ones. */
+static __always_inline __u64 memory_of(const struct conn *conn, __u32 side, __u64 bytes)
+{
+	__u64 recent = conn->recent_bytes[side];
+
+	if (!recent)
+		return bytes;
+	return bytes + bytes * conn->recent_packets[side] / recent * PACKET_OVERHEAD;
+}
+
+/* Counts a packet; true when it is time to look at the backlog. */
+static __always_inline bool time_to_look(struct conn *conn, __u32 side, __u32 len)
+{
+	if (conn->recent_bytes[side] >= LOOK_BYTES || conn->recent_packets[side] >= LOOK_PACKETS) {
+		conn->recent_bytes[side] = 0;
+		conn->recent_packets[side] = 0;
+	}
+	conn->recent_bytes[side] += len;
+	conn->recent_packets[side]++;
+	return conn->recent_bytes[side] >= LOOK_BYTES || conn->recent_packets[side] >= LOOK_PACKETS;
+}
+
+/* Has the worker look at a direction. Where the ring is full, its sweep does. */
+static __always_inline void tell_worker(const struct conn *conn, __u32 slot, __u32 side)
+{
+	struct throttle_event *event;
+	__u32 worker = conn->worker;
+	void *ring = bpf_map_lookup_elem(&events, &worker);
+
+	event = ring ? bpf_ringbuf_reserve(ring, sizeof(*event), 0) : NULL;
+	if (!event)
+		return;
+	event->slot = slot;
+	event->serial = conn->serial;
+	event->side = side;
+	event->pad = 0;
+	bpf_ringbuf_submit(event, 0);
+}
+
 /*
  * A slow reader: stop redirecting. From here on packets stay with the source's socket, whose
  * receive window closes in time, and the worker copies until it has caught up.
  */
 static __always_inline void throttle(struct conn *conn, __u32 slot, __u32 side, __u64 before)
 {
-	struct throttle_event *event;
-	void *ring;
-	__u32 worker = conn->worker;
-
 	conn->resume[side] = before & FLOW_BYTES;
+	conn->taken[side] = before & FLOW_BYTES;
 	conn->throttled[side] = 1;
 	__sync_fetch_and_and(&conn->flow[side], FLOW_BYTES);
 	count(COUNTER_THROTTLED);
-	ring = bpf_map_lookup_elem(&events, &worker);
-	if (!ring)
-		return;
-	event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
-	if (!event)
-		return; /* the worker's own sweep finds it */
-	event->slot = slot;
-	event->serial = conn->serial;
-	event->side = side;
-	event->pad = 0;
-	bpf_ringbuf_submit(event, 0);
+	tell_worker(conn, slot, side);
 }
 
 static __always_inline int redirect(struct __sk_buff *skb, struct conn *conn, struct leg *leg,
@@ -325,8 +365,8 @@ static __always_inline int redirect(struct __sk_buff *skb, struct conn *conn, st
 	__u32 target = leg->slot << 1 | !side;
 	__u64 sent = (before & FLOW_BYTES) + conn->extra[side];
 
-	if ((before ^ (before + skb->len)) >> BACKLOG_CHECK_SHIFT &&
-	    backlog(&target, sent) > backlog_max) {
+	if (time_to_look(conn, side, skb->len) &&
+	    memory_of(conn, side, backlog(&target, sent)) > BACKLOG_MAX) {
 		throttle(conn, leg->slot, side, before);
 		return SK_PASS;
 	}
@@ -334,6 +374,70 @@ static __always_inline int redirect(struct __sk_buff *skb, struct conn *conn, st
 		return SK_PASS;
 	/* The peer has left: what came for it has nowhere to go. */
 	count(COUNTER_REDIRECT_FAILED);
+	return SK_DROP;
+}
+
+struct sk_buff___alpnlb {
+	char cb[48]; /* begins with struct tcp_skb_cb.seq */
+} __attribute__((preserve_access_index));
+
+extern void *bpf_cast_to_kern_ctx(void *context) __ksym __weak;
+
+/*
+ * Bytes at the head of a packet that came before. TCP queues a segment that is partly old as
+ * it is (a retransmission that was merged with new data), and leaves it to recv() to skip
+ * what it has had; tcp_read_skb() does not.
+ */
+static __always_inline __s64 old_bytes(struct __sk_buff *skb, const struct conn *conn, __u32 side)
+{
+	struct sk_buff___alpnlb *kernel;
+	struct tcp_sock___alpnlb *tcp;
+	struct bpf_sock *sk = skb->sk;
+	__u32 seq = 0;
+
+	if (!sees_sequence || !sk)
+		return 0;
+	tcp = (void *)bpf_skc_to_tcp_sock(sk);
+	if (!tcp)
+		return 0;
+	kernel = bpf_cast_to_kern_ctx(skb);
+	bpf_probe_read_kernel(&seq, sizeof(seq), kernel->cb);
+	return (conn->flow[side] & FLOW_BYTES) -
+	       (tcp->bytes_received - (__u32)(tcp->rcv_nxt - seq));
+}
+
+#define TRIM_STEP 4095 /* the most bpf_skb_adjust_room() takes */
+
+/* Cuts bytes off the head of a packet. False when that cannot be done. */
+static __always_inline bool trim(struct __sk_buff *skb, __s64 bytes)
+{
+	for (int i = 0; i < 17 && bytes > 0; i++) {
+		__s64 step = MIN(bytes, TRIM_STEP);
+
+		if (step >= skb->len || bpf_skb_adjust_room(skb, -step, 0, 0))
+			return false;
+		bytes -= step;
+	}
+	return bytes <= 0;
+}
+
+/*
+ * A passed packet may wait in a list that is charged to nobody, behind bytes redirected to the
+ * same socket: then the receive window never closes. True when that went too far.
+ */
+static __always_inline bool overran(struct conn *conn, __u32 side, __u64 before, __u32 len)
+{
+	time_to_look(conn, side, len);
+	return memory_of(conn, side, before + len - conn->taken[side]) > PASSED_MAX;
+}
+
+/* The packet is lost, and so the connection: the worker resets it. */
+static __always_inline int end_connection(struct conn *conn, __u32 slot, __u32 side)
+{
+	if (!conn->overrun) {
+		conn->overrun = 1;
+		tell_worker(conn, slot, side);
+	}
 	return SK_DROP;
 }
 
@@ -364,9 +468,13 @@ int classify(struct __sk_buff *skb)
 		return SK_PASS;
 	}
 	side = leg->side & 1;
+	if (!trim(skb, old_bytes(skb, conn, side)) || conn->overrun)
+		return end_connection(conn, leg->slot, side);
 	before = __sync_fetch_and_add(&conn->flow[side], skb->len);
 	if (before & FLOW_REDIRECT)
 		return redirect(skb, conn, leg, side, before);
+	if (overran(conn, side, before, skb->len))
+		return end_connection(conn, leg->slot, side);
 	if (side == CLIENT && conn->state == CONN_HELLO)
 		classify_hello(skb, conn);
 	return SK_PASS;

@@ -308,11 +308,14 @@ struct conn {
 	struct hello hello; /* first: see the note inside it */
 	__u64 flow[2];	    /* by side: FLOW_REDIRECT | bytes received */
 	__u64 resume[2];    /* by side: bytes redirected when the program stopped, see throttle */
-	__u64 extra[2];	 /* by side: bytes the worker wrote to the *other* leg by itself (PROXY) */
-	__u64 accepted;	 /* CLOCK_MONOTONIC, nanoseconds */
-	__u8 client[16]; /* IPv6, or IPv4 mapped */
-	__u8 local[16];	 /* address the client connected to, likewise */
-	__u8 server[16]; /* address of the chosen server, likewise */
+	__u64 extra[2]; /* by side: bytes the worker wrote to the *other* leg by itself (PROXY) */
+	__u64 taken[2]; /* by side: of those, bytes that are no longer the socket's to keep */
+	__u32 recent_bytes[2]; /* by side: since the program last looked at the backlog */
+	__u32 recent_packets[2];
+	__u64 accepted;	    /* CLOCK_MONOTONIC, nanoseconds */
+	__u8 client[16];    /* IPv6, or IPv4 mapped */
+	__u8 local[16];	    /* address the client connected to, likewise */
+	__u8 server[16];    /* address of the chosen server, likewise */
 	__be16 client_port; /* network order, as the next two */
 	__be16 local_port;
 	__be16 server_port;
@@ -327,7 +330,7 @@ struct conn {
 	__u32 serial;	     /* changes whenever the slot is reused */
 	__u8 proxy_protocol; /* enum proxy_protocol of the server */
 	__u8 throttled[2];   /* by side: the program stopped redirecting */
-	__u8 pad;
+	__u8 overrun;	     /* the program dropped a packet: the connection must end */
 };
 _Static_assert(sizeof(struct conn) % 8 == 0, "shared with BPF");
 
@@ -365,6 +368,7 @@ struct throttle_event {
 	X(LEG_UNKNOWN, "leg_unknown", "packets of a socket without a connection")                  \
 	X(VERDICT_ERRORS, "verdict_errors", "packets the program could not read")                  \
 	X(REDIRECT_FAILED, "redirect_failed", "packets whose peer was not in the sockhash")        \
+	X(OVERRUNS, "overruns", "closed: passed packets would have filled the memory")             \
 	X(INTERNAL_ERRORS, "internal_errors", "connections closed by an error of the host")
 
 enum counter {
@@ -380,7 +384,7 @@ struct frontend_stats {
 	__u64 refused;		     /* source lists, limits */
 	__u64 bytes[2];		     /* by side: received from clients, from servers */
 	__u64 verdicts[VERDICT_MAX]; /* by enum verdict */
-	__u64 paths[PATH_COUNT];	     /* connections by enum path_kind */
+	__u64 paths[PATH_COUNT];     /* connections by enum path_kind */
 	__u64 default_farm;	     /* no route matched */
 };
 

@@ -2,6 +2,7 @@
 #include "instance.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
@@ -64,7 +65,7 @@ static int pin(const struct instance *instance, int fd, const char *name)
 	return err;
 }
 
-static int pin_all(const struct instance *instance)
+int instance_pin(const struct instance *instance)
 {
 	struct bpf_object *object = instance->programs->obj;
 	struct bpf_program *program;
@@ -180,6 +181,15 @@ static void reset_live(struct instance *instance)
 
 /* ---- life -------------------------------------------------------------------------------- */
 
+static bool kernel_has_function(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool found = btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+
+	btf__free(btf);
+	return found;
+}
+
 static int open_programs(struct instance *instance)
 {
 	struct classify_bpf *p = classify_bpf__open();
@@ -187,6 +197,8 @@ static int open_programs(struct instance *instance)
 	instance->programs = p;
 	if (!p)
 		return -errno;
+	instance->sees_sequence = kernel_has_function("bpf_cast_to_kern_ctx");
+	p->rodata->sees_sequence = instance->sees_sequence;
 	bpf_map__set_max_entries(p->maps.conns, instance->n_conns);
 	bpf_map__set_max_entries(p->maps.legs, 2 * instance->n_conns + LEGS_STALE);
 	bpf_map__set_max_entries(p->maps.sockets, 2 * instance->n_conns);
@@ -236,10 +248,7 @@ int instance_open(struct instance *instance, const char *name, uint32_t n_conns,
 	if (err)
 		goto close;
 	reset_live(instance);
-	*failed = "pin programs and maps";
-	err = pin_all(instance);
-	if (!err)
-		return 0;
+	return 0;
 close:
 	instance_close(instance);
 	return err;

@@ -15,6 +15,7 @@ struct classify_bpf;
 struct instance {
 	char pin_dir[128];
 	struct classify_bpf *programs;
+	bool sees_sequence; /* the program trims packets that are partly old: needs 6.2 */
 	int link; /* of the verdict program to `sockets`; -1 where the kernel has no such links */
 	/* shared memory, as long as the instance is open */
 	struct control *control;
@@ -28,11 +29,17 @@ struct instance {
 };
 
 /*
- * Loads the programs with room for `n_conns` connections and pins everything. Counters of
- * an earlier daemon go on. Returns 0 or -errno; *failed then says what could not be done.
+ * Loads the programs with room for `n_conns` connections. Counters of an earlier daemon go
+ * on. Returns 0 or -errno; *failed then says what could not be done.
  */
 int instance_open(struct instance *instance, const char *name, uint32_t n_conns,
 		  const char **failed);
+
+/*
+ * Pins everything, in the place of what an earlier daemon left. Comes after the first
+ * instance_publish(): a start that fails leaves the old pins as they were. 0 or -errno.
+ */
+int instance_pin(const struct instance *instance);
 
 /* Pins stay, so that counters and configuration can be read without a daemon. */
 void instance_close(struct instance *instance);
