@@ -165,12 +165,18 @@ static int start_workers(struct daemon *daemon, unsigned int n)
 
 static void lock_tables(void *context)
 {
-	pthread_rwlock_wrlock(&((struct engine *)context)->tables_lock);
+	struct daemon *daemon = context;
+
+	pthread_rwlock_wrlock(&daemon->engine.tables_lock);
 }
 
+/* Ports go to their new frontends in the moment the tables change. */
 static void unlock_tables(void *context)
 {
-	pthread_rwlock_unlock(&((struct engine *)context)->tables_lock);
+	struct daemon *daemon = context;
+
+	listeners_retarget(&daemon->listeners);
+	pthread_rwlock_unlock(&daemon->engine.tables_lock);
 }
 
 int daemon_apply(struct daemon *daemon, struct config *config, char *failed, size_t size)
@@ -189,7 +195,7 @@ int daemon_apply(struct daemon *daemon, struct config *config, char *failed, siz
 	err = err ? err : listeners_prepare(&daemon->listeners, config, failed, size);
 	if (!err) {
 		err = instance_publish(&daemon->engine.instance, &tables, lock_tables,
-				       unlock_tables, &daemon->engine);
+				       unlock_tables, daemon);
 		if (err) {
 			listeners_abort(&daemon->listeners);
 			snprintf(failed, size, "cannot write the tables: %s", strerror(-err));
@@ -292,8 +298,13 @@ static int daemon_start(struct daemon *daemon, const struct arguments *arguments
 		return err;
 	}
 	err = daemon_apply(daemon, config, line, sizeof(line));
-	if (err)
+	if (err) {
 		log_line(LOG_ERROR, "%s", line);
+		return err;
+	}
+	err = instance_pin(&daemon->engine.instance);
+	if (err)
+		log_line(LOG_ERROR, "cannot pin programs and maps: %s", strerror(-err));
 	return err;
 }
 
@@ -429,6 +440,7 @@ static int run_daemon(int argc, char **argv)
 		.name = options.instance,
 		.lock = -1,
 		.control.fd = -1,
+		.engine.instance.link = -1,
 		.started = time(NULL),
 	};
 	int err = parse_arguments(argc, argv, &arguments);

@@ -48,7 +48,7 @@ void half_free(struct half *half, struct pipes *pipes)
 int half_hold(struct half *half, const void *data, size_t len)
 {
 	if (half->held_at + half->held_len + len > half->held_size) {
-		size_t size = half->held_len + len;
+		size_t size = (half->held_len + len) * 2;
 		uint8_t *held = malloc(size);
 
 		if (!held)
@@ -81,6 +81,7 @@ static bool would_block(void)
 static void count_taken(struct session *s, enum side side, size_t n)
 {
 	s->half[side].taken += n;
+	s->conn->taken[side] = s->half[side].taken;
 	if (!s->cookie[side])
 		__atomic_store_n(&s->conn->flow[side], s->half[side].taken, __ATOMIC_RELAXED);
 }
@@ -152,8 +153,8 @@ static ssize_t fill_buffer(struct session *s, struct half *half, enum side side,
 	if (n <= 0)
 		return n < 0 ? -errno : 0;
 	count_taken(s, side, n);
-	/* Less than was asked for: the queue is empty, and what comes next is a new edge. */
-	half->readable = n == sizeof(worker->buffer);
+	/* Less than was asked for: the queue is empty, unless it was the mark of urgent data. */
+	half->readable = n == sizeof(worker->buffer) || half->urgent;
 	/* The FIN that follows rides on the last packet. */
 	sent = send(s->fd[!side], worker->buffer, n,
 		    MSG_NOSIGNAL | MSG_DONTWAIT | (half->ended ? MSG_MORE : 0));
@@ -269,6 +270,7 @@ static enum half_result copy(struct session *s, enum side side)
 			n = fill_buffer(s, half, side, &result);
 		if (!n)
 			return pass_end_on(s, side);
+		half->behind = n == -EAGAIN && half->ended; /* an end that is still to be read */
 		if (n == -EAGAIN || n == -EINTR)
 			return source_empty(s, side, half->taken - start);
 		if (n < 0)
@@ -309,6 +311,15 @@ static int received_bytes(int fd, uint64_t *bytes)
 		return -errno;
 	*bytes = info.bytes_received - 1;
 	return 0;
+}
+
+uint64_t leg_progress(int fd)
+{
+	struct tcp_info_bytes info = {0};
+	socklen_t size = sizeof(info);
+
+	(void)getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size);
+	return info.bytes_acked + info.bytes_received;
 }
 
 /* Have the redirected bytes left the backlog for the target's send queue? */

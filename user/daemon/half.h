@@ -40,6 +40,7 @@ struct half {
 	uint8_t mode;	/* enum half_mode */
 	bool readable;	/* an event said so, and reading has not emptied the source since */
 	bool ended;	/* the source has sent its FIN */
+	bool urgent;	/* urgent data came: a short read proves nothing any more */
 	bool behind;	/* recv() said so too early: packets are still being queued */
 	bool bulk;	/* much was moved in the last turn: worth a pipe */
 	uint64_t taken; /* bytes of the stream read by the worker or redirected before it */
@@ -62,6 +63,9 @@ void half_throttled(struct session *session, enum side side);
 
 /* A leg has reported the end of its data. */
 void half_source_ended(struct session *session, enum side side);
+
+/* Bytes a socket has received, and has had acknowledged: grows while its peer is alive. */
+uint64_t leg_progress(int fd);
 
 /* Does it have to be looked at again without an event? */
 bool half_settling(const struct half *half);

@@ -163,12 +163,20 @@ static void unlisten_step(struct worker *worker, void *argument)
 	worker_unlisten(worker, argument);
 }
 
+void listeners_retarget(struct listeners *l)
+{
+	struct endpoint *endpoint, *next;
+
+	HASH_ITER (hh, l->open, endpoint, next)
+		for (unsigned int i = 0; i < l->n_workers; i++)
+			atomic_store(&endpoint->listeners[i].frontend_id, endpoint->frontend_id);
+}
+
 static void endpoint_accept(struct listeners *l, struct endpoint *endpoint)
 {
 	for (unsigned int i = 0; i < l->n_workers; i++) {
 		struct listener *listener = &endpoint->listeners[i];
 
-		atomic_store(&listener->frontend_id, endpoint->frontend_id);
 		if (!endpoint->accepting)
 			worker_call(&l->workers[i], listen_step, listener, true);
 	}

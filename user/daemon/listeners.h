@@ -22,6 +22,12 @@ struct listeners {
 int listeners_prepare(struct listeners *listeners, const struct config *config, char *failed,
 		      size_t size);
 
+/*
+ * Gives open ports to the frontends of the configuration that was prepared. Called while no
+ * worker reads the tables.
+ */
+void listeners_retarget(struct listeners *listeners);
+
 /* Begins to accept for the configuration that was prepared; what it does not name is closed. */
 void listeners_commit(struct listeners *listeners);
 

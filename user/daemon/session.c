@@ -18,6 +18,9 @@
 /* An idle timeout is looked at this often within its length. */
 #define IDLE_LOOKS 4
 
+/* The longest hello in records of one byte, and room for what follows it. */
+#define HELLO_HELD_MAX (1 << 20)
+
 /* Bytes that settle are looked at after 1, 2, 4, ... milliseconds, up to this. */
 #define SETTLE_WAIT_MAX 64
 
@@ -61,7 +64,7 @@ static void set_timer(struct session *s, uint32_t milliseconds)
 
 void session_watch(struct session *s, enum side side, uint32_t events)
 {
-	struct epoll_event event = {.events = events | EPOLLRDHUP | EPOLLET,
+	struct epoll_event event = {.events = events | EPOLLRDHUP | EPOLLPRI | EPOLLET,
 				    .data.u64 = (uint64_t)s->slot << 1 | side};
 	int operation = s->watched[side] ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
@@ -223,11 +226,6 @@ static void close_counted(struct session *s, enum counter counter)
 
 /* ---- open -------------------------------------------------------------------------------- */
 
-static uint64_t bytes_moved(const struct session *s)
-{
-	return (s->conn->flow[CLIENT] & FLOW_BYTES) + (s->conn->flow[SERVER] & FLOW_BYTES);
-}
-
 static bool settling(const struct session *s)
 {
 	return half_settling(&s->half[CLIENT]) || half_settling(&s->half[SERVER]);
@@ -306,13 +304,14 @@ static void open_event(struct session *s, enum side side, uint32_t events)
 
 static void open_timer(struct session *s)
 {
-	uint64_t moved = bytes_moved(s);
+	uint64_t moved;
 
 	if (settling(s)) {
 		if (run_both_halves(s))
 			arm_open_timer(s);
 		return;
 	}
+	moved = leg_progress(s->fd[CLIENT]) + leg_progress(s->fd[SERVER]);
 	s->quiet = moved == s->activity ? s->quiet + 1 : 0;
 	s->activity = moved;
 	if (s->quiet >= IDLE_LOOKS)
@@ -331,6 +330,10 @@ void session_continue(struct session *s)
 
 void session_throttled(struct session *s, enum side side)
 {
+	if (s->conn->overrun) {
+		close_counted(s, COUNTER_OVERRUNS);
+		return;
+	}
 	if (s->phase != PHASE_OPEN)
 		return;
 	half_throttled(s, side);
@@ -418,6 +421,7 @@ static void connect_failed(struct session *s, int err)
 	else
 		add(&stats->errors, 1);
 	close_leg(s, SERVER, true);
+	s->half[SERVER].ended = s->half[SERVER].readable = false; /* said of that socket */
 	release_server(s);
 	if (s->n_tried >= MAX_TRIES) {
 		close_counted(s, COUNTER_CONNECT_FAILED);
@@ -540,22 +544,36 @@ static void decide_by_hello(struct session *s)
 	decide_here(s, &subject);
 }
 
+/*
+ * Takes what the program let pass out of the socket's hands, up to what it had counted on
+ * entry: a hello in tiny packets would fill the receive buffer long before it is complete.
+ */
+static void take_passed(struct session *s)
+{
+	struct half *half = &s->half[CLIENT];
+	uint64_t end = s->conn->flow[CLIENT] & FLOW_BYTES;
+	ssize_t n;
+
+	while (half->taken < end && half->held_len < HELLO_HELD_MAX) {
+		n = recv(s->fd[CLIENT], s->worker->buffer, COPY_BUFFER, MSG_DONTWAIT);
+		if (n <= 0 || half_hold(half, s->worker->buffer, n))
+			return;
+		half->taken += n;
+		s->conn->taken[CLIENT] = half->taken;
+	}
+}
+
 /* The program could not hold the whole ALPN list, or had no tables: read and decide here. */
 static void decide_asked(struct session *s)
 {
 	struct half *half = &s->half[CLIENT];
 	struct subject subject;
 	uint8_t *list = NULL;
-	ssize_t n;
 
 	count(s, COUNTER_ASKED);
 	subject_init(&subject, &s->conn->hello, s->conn->client);
-	while (s->cookie[CLIENT] &&
-	       (n = recv(s->fd[CLIENT], s->worker->buffer, COPY_BUFFER, MSG_DONTWAIT)) > 0) {
-		half->taken += n;
-		if (half_hold(half, s->worker->buffer, n))
-			break;
-	}
+	if (s->cookie[CLIENT])
+		take_passed(s);
 	if (s->conn->hello.flags & HELLO_ALPN_CUT)
 		subject_whole_alpn(&subject, half->held + half->held_at, half->held_len, &list);
 	decide_here(s, &subject);
@@ -568,8 +586,11 @@ static void hello_timeout(struct session *s)
 	uint32_t state = CONN_HELLO;
 
 	if (!__atomic_compare_exchange_n(&s->conn->state, &state, CONN_DECIDING, false,
-					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		return; /* decided just now: its last packet wakes us */
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		set_timer(s, 1); /* being decided just now */
+		poll_program(s);
+		return;
+	}
 	count(s, COUNTER_HELLO_TIMEOUTS);
 	s->conn->hello.verdict = VERDICT_SILENT;
 	decide_by_hello(s);
@@ -649,7 +670,7 @@ static void read_hello(struct session *s)
 		}
 		half->taken += n;
 		s->conn->flow[CLIENT] = half->taken;
-		half->readable = n == COPY_BUFFER;
+		half->readable = n == COPY_BUFFER || half->urgent;
 		if (half_hold(half, worker->buffer, n)) {
 			close_counted(s, COUNTER_INTERNAL_ERRORS);
 			return;
@@ -676,6 +697,10 @@ static void hello_event(struct session *s, enum side side, uint32_t events)
 		return;
 	}
 	poll_program(s);
+	if (s->phase == PHASE_HELLO) {
+		take_passed(s);
+		poll_program(s); /* its wakeup may have found nothing left to read */
+	}
 	if (s->phase != PHASE_HELLO || !(events & (EPOLLRDHUP | EPOLLHUP)))
 		return;
 	/* The client has ended its data before they said what it speaks. */
@@ -722,6 +747,8 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
 
 void session_event(struct session *s, enum side side, uint32_t events)
 {
+	if (events & EPOLLPRI)
+		s->half[side].urgent = true;
 	if (events & EPOLLIN)
 		s->half[side].readable = true;
 	if (events & (EPOLLRDHUP | EPOLLHUP))
@@ -742,7 +769,7 @@ void session_event(struct session *s, enum side side, uint32_t events)
 }
 
 static void session_init(struct session *s, struct worker *worker, uint32_t slot, int fd,
-			 uint32_t frontend_id, const struct sockaddr_storage *peer)
+			 const struct sockaddr_storage *peer)
 {
 	struct conn *conn = &worker->engine->instance.conns[slot];
 	uint32_t serial = conn->serial + 1;
@@ -751,7 +778,6 @@ static void session_init(struct session *s, struct worker *worker, uint32_t slot
 	conn->serial = serial;
 	conn->accepted = monotonic_time();
 	conn->worker = worker->index;
-	conn->frontend_id = frontend_id;
 	conn->client_port = socket_endpoint(peer, conn->client);
 	memset(s, 0, sizeof(*s));
 	s->worker = worker;
@@ -772,7 +798,8 @@ static enum path_kind choose_path(const struct engine *engine, const struct fron
 }
 
 /* What the frontend says about a new client; false when it is not welcome. */
-static bool admit(struct session *s, uint32_t *flags, uint32_t *hello_timeout)
+static bool admit(struct session *s, const atomic_uint *frontend_id, uint32_t *flags,
+		  uint32_t *hello_timeout)
 {
 	struct engine *engine = s->worker->engine;
 	struct conn *conn = s->conn;
@@ -780,7 +807,10 @@ static bool admit(struct session *s, uint32_t *flags, uint32_t *hello_timeout)
 	bool admitted = false;
 
 	pthread_rwlock_rdlock(&engine->tables_lock);
+	conn->frontend_id = atomic_load(frontend_id);
 	row = tables_row(&engine->instance.tables, frontends, conn->frontend_id);
+	add(&frontend_stats(s)->accepted, 1);
+	add(&frontend_stats(s)->live, 1);
 	if (row && row->flags & FRONTEND_EXISTS) {
 		*flags = row->flags;
 		*hello_timeout = row->hello_timeout;
@@ -821,7 +851,7 @@ static void session_start(struct session *s, uint32_t hello_timeout)
 	set_timer(s, hello_timeout);
 }
 
-void session_accept(struct worker *worker, uint32_t slot, int fd, uint32_t frontend_id,
+void session_accept(struct worker *worker, uint32_t slot, int fd, const atomic_uint *frontend_id,
 		    const struct sockaddr_storage *peer)
 {
 	struct session *s = &worker->engine->sessions[slot];
@@ -829,13 +859,11 @@ void session_accept(struct worker *worker, uint32_t slot, int fd, uint32_t front
 	socklen_t size = sizeof(local);
 	uint32_t flags = 0, timeout = 0;
 
-	session_init(s, worker, slot, fd, frontend_id, peer);
+	session_init(s, worker, slot, fd, peer);
 	s->phase = PHASE_HELLO;
 	atomic_fetch_add(&worker->engine->live, 1);
 	count(s, COUNTER_ACCEPTED);
-	add(&frontend_stats(s)->accepted, 1);
-	add(&frontend_stats(s)->live, 1);
-	if (!admit(s, &flags, &timeout)) {
+	if (!admit(s, frontend_id, &flags, &timeout)) {
 		add(&frontend_stats(s)->refused, 1);
 		session_close(s, true);
 		return;

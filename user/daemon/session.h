@@ -32,9 +32,9 @@ struct session {
 	uint32_t watched[2]; /* by side: the epoll events asked for, 0 = not added */
 	struct half half[2]; /* by source side */
 	struct event timer;
-	uint64_t activity;			/* bytes moved when the idle timer last looked */
-	uint32_t quiet;				/* its looks in a row without a new byte */
-	uint32_t settle_wait;			/* milliseconds */
+	uint64_t activity;    /* leg_progress() of both when the idle timer last looked */
+	uint32_t quiet;	      /* its looks in a row without a new byte */
+	uint32_t settle_wait; /* milliseconds */
 	uint32_t connect_timeout, idle_timeout; /* milliseconds */
 	uint32_t tried[MAX_TRIES];
 	uint32_t n_tried;
@@ -43,10 +43,11 @@ struct session {
 };
 
 /*
- * Takes over a client socket that came to a listener of the frontend, with a slot taken for
- * it. Counts it, and closes it when the frontend does not want it.
+ * Takes over a client socket that came to a listener, with a slot taken for it. Counts it,
+ * and closes it when the frontend does not want it. Which frontend that is, is read
+ * together with the tables.
  */
-void session_accept(struct worker *worker, uint32_t slot, int fd, uint32_t frontend_id,
+void session_accept(struct worker *worker, uint32_t slot, int fd, const atomic_uint *frontend_id,
 		    const struct sockaddr_storage *peer);
 
 /* epoll events of one leg. */

@@ -57,6 +57,8 @@ static int tcp_socket(int family)
 	if (fd < 0)
 		return -errno;
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1); /* urgent data is data, and stops no read */
 	/* FORCE goes beyond net.core.rmem_max and needs CAP_NET_ADMIN. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		set_option(fd, SOL_SOCKET, SO_RCVBUF, size);

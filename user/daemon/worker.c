@@ -113,10 +113,11 @@ static void on_sweep(evutil_socket_t fd, short what, void *argument)
 		struct session *s = &engine->sessions[slot];
 		const struct conn *conn = &engine->instance.conns[slot];
 
-		if (!(conn->throttled[CLIENT] | conn->throttled[SERVER]) || s->worker != worker)
+		if (!(conn->throttled[CLIENT] | conn->throttled[SERVER] | conn->overrun) ||
+		    s->worker != worker)
 			continue;
 		for (int side = 0; side < 2; side++)
-			if (s->phase == PHASE_OPEN && conn->throttled[side])
+			if (s->phase != PHASE_FREE && (conn->throttled[side] || conn->overrun))
 				session_throttled(s, side);
 	}
 	worker_end_turn(worker);
@@ -154,7 +155,7 @@ static bool accept_one(struct worker *worker, struct listener *listener)
 	}
 	fd = accept4(listener->fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
-		session_accept(worker, slot, fd, atomic_load(&listener->frontend_id), &peer);
+		session_accept(worker, slot, fd, &listener->frontend_id, &peer);
 		return true;
 	}
 	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
