@@ -257,3 +257,22 @@ refused_server() {
 	await_stat .counters.connect_failed 1
 	stop_daemon
 }
+
+# The kernel hands the program whole packets, also those that are partly old.
+merged_retransmission() {
+	local client balancer said report
+	one_farm "$1" 11 exchange --bytes 0 --half-close
+	client=$(ip -n "$NETNS_NAME-client" -j link show balancer | jq -r '.[0].address')
+	balancer=$(ip -n "$NETNS_NAME-balancer" -j link show client | jq -r '.[0].address')
+	ip -n "$NETNS_NAME-balancer" neigh add 192.0.2.200 lladdr "$client" dev client nud permanent
+	said=$(netns_exec client timeout 30 "$TREE/tests/e2e/peers/overlap.py" balancer "$client" \
+		"$balancer" 192.0.2.200 "$LB4" 443 | sha256sum | cut -d' ' -f1)
+	report=$(server_report server)
+	assert_equal "$(report_field received <<<"$report")" 43
+	assert_equal "$(report_field received_sha256 <<<"$report")" "$said"
+	assert_equal "$(report_field end <<<"$report")" eof
+}
+@test "a retransmission merged with new data arrives once (sockmap)" {
+	merged_retransmission sockmap
+}
+@test "a retransmission merged with new data arrives once (relay)" { merged_retransmission relay; }

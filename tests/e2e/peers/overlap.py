@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""overlap.py INTERFACE OWN-MAC PEER-MAC SOURCE ADDRESS PORT: a client made of raw IPv4 packets. It
+sends ten bytes again together with ten new ones in one segment, as a sender does that has lost an
+ACK and merges its retransmission with what follows, and prints what it said, once."""
+
+import binascii
+import socket
+import struct
+import sys
+import time
+
+INTERFACE, OWN, PEER, SOURCE, ADDRESS, PORT = sys.argv[1:]
+FIN, SYN, PSH, ACK = 1, 2, 8, 16
+LINK = binascii.unhexlify((PEER + OWN).replace(":", "")) + b"\x08\x00"
+SOURCE_PORT = 20000 + int(PORT) % 1000
+RAW = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+
+
+def checksum(data):
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def send(seq, ack, flags, data=b""):
+    ends = socket.inet_aton(SOURCE) + socket.inet_aton(ADDRESS)
+    tcp = struct.pack("!HHIIBBHHH", SOURCE_PORT, int(PORT), seq, ack, 5 << 4, flags, 65000, 0, 0)
+    pseudo = ends + struct.pack("!BBH", 0, 6, len(tcp) + len(data))
+    tcp = tcp[:16] + struct.pack("!H", checksum(pseudo + tcp + data)) + tcp[18:]
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 40 + len(data), 1, 0x4000, 64, 6, 0) + ends
+    RAW.send(LINK + ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:] + tcp + data)
+
+
+def await_ack(of):
+    """Until the peer acknowledges `of`; returns its sequence number."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        tcp = RAW.recv(65536)[34:]
+        peer_port, port, seq, ack = struct.unpack("!HHII", tcp[:12])
+        if (peer_port, port) == (int(PORT), SOURCE_PORT) and tcp[13] & ACK and ack == of:
+            return seq
+    sys.exit("no ACK of %d" % of)
+
+
+def main():
+    RAW.bind((INTERFACE, 0))
+    RAW.settimeout(10)
+    seq = 1000
+    send(seq, 0, SYN)
+    ack = await_ack(seq + 1) + 1
+    seq += 1
+    send(seq, ack, ACK)
+    said = b""
+    for old, new in ((b"", b"XYZZY hello\r\n"), (b"", b"0123456789"),
+                     (b"0123456789", b"abcdefghij"), (b"", b"KLMNOPQRST")):
+        send(seq - len(old), ack, ACK | PSH, old + new)
+        seq += len(new)
+        said += new
+        await_ack(seq)
+    send(seq, ack, ACK | FIN)
+    await_ack(seq + 1)
+    print(said.decode(), end="")
+
+
+main()
