@@ -40,7 +40,7 @@ BPF_SOURCES := $(wildcard bpf/*.bpf.c)
 SKELETONS := $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/%.skel.h)
 
 .DELETE_ON_ERROR:
-.SECONDARY:
+.PRECIOUS: $(BUILD)/%.bpf.o $(BUILD)/%.skel.h
 .PHONY: all help install uninstall clean test bench
 all: $(BIN) ## build the binary (default)
 
@@ -72,12 +72,14 @@ include tests/tests.mk
 install: $(BIN) ## install binary, manual pages, systemd unit and completion
 	install -Dm755 $(BIN) $(DESTDIR)$(sbindir)/alpnlb
 	for page in user/man/*.8; do install -Dm644 $$page $(DESTDIR)$(mandir)/man8/$${page##*/} || exit 1; done
+	ln -sf alpnlb-check.8 $(DESTDIR)$(mandir)/man8/alpnlb-apply.8
 	sed 's|@sbindir@|$(sbindir)|g' user/systemd/alpnlb@.service.in > $(BUILD)/alpnlb@.service
 	install -Dm644 $(BUILD)/alpnlb@.service $(DESTDIR)$(unitdir)/alpnlb@.service
 	install -Dm644 user/completion/alpnlb $(DESTDIR)$(completiondir)/alpnlb
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(sbindir)/alpnlb $(DESTDIR)$(unitdir)/alpnlb@.service $(DESTDIR)$(completiondir)/alpnlb
+	rm -f $(DESTDIR)$(mandir)/man8/alpnlb-apply.8
 	for page in user/man/*.8; do rm -f $(DESTDIR)$(mandir)/man8/$${page##*/}; done
 
 clean: ## remove everything that was built

@@ -41,8 +41,12 @@ static void endpoint_free(struct listeners *l, struct endpoint *endpoint)
 static int endpoint_open(struct listeners *l, const struct endpoint_key *key,
 			 struct endpoint **opened)
 {
-	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
+	int err = socket_probe(key->address, htons(key->port));
+	struct endpoint *endpoint;
 
+	if (err)
+		return err;
+	endpoint = calloc(1, sizeof(*endpoint));
 	if (!endpoint)
 		return -ENOMEM;
 	endpoint->key = *key;

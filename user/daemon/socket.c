@@ -89,6 +89,22 @@ int socket_listen(const uint8_t address[16], __be16 port)
 	return err;
 }
 
+int socket_probe(const uint8_t address[16], __be16 port)
+{
+	struct sockaddr_storage storage;
+	socklen_t size = socket_address(address, port, &storage);
+	int fd = tcp_socket(storage.ss_family), err;
+
+	if (fd < 0)
+		return fd;
+	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (storage.ss_family == AF_INET6)
+		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	err = bind(fd, (struct sockaddr *)&storage, size) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
 void socket_set_quickack(int fd, bool on)
 {
 	set_option(fd, IPPROTO_TCP, TCP_QUICKACK, on);

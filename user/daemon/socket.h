@@ -25,6 +25,12 @@ __be16 socket_endpoint(const struct sockaddr_storage *from, uint8_t address[16])
 int socket_for_leg(int family);
 
 /*
+ * Is the address free? A SO_REUSEPORT group would let another daemon's socket join in, and
+ * share its connections. 0 or -errno.
+ */
+int socket_probe(const uint8_t address[16], __be16 port);
+
+/*
  * A listening socket of a SO_REUSEPORT group: its fd, or -errno. What is set here is inherited by
  * the sockets it accepts.
  */
