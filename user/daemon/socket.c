@@ -70,7 +70,8 @@ int socket_for_leg(int family)
 	return tcp_socket(family);
 }
 
-int socket_listen(const uint8_t address[16], __be16 port)
+/* A socket bound to the address: its fd, or -errno. */
+static int bound_socket(const uint8_t address[16], __be16 port, bool reuse_port)
 {
 	struct sockaddr_storage storage;
 	socklen_t size = socket_address(address, port, &storage);
@@ -79,10 +80,21 @@ int socket_listen(const uint8_t address[16], __be16 port)
 	if (fd < 0)
 		return fd;
 	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	set_option(fd, SOL_SOCKET, SO_REUSEPORT, reuse_port);
 	if (storage.ss_family == AF_INET6)
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	if (!bind(fd, (struct sockaddr *)&storage, size) && !listen(fd, BACKLOG))
+	if (!bind(fd, (struct sockaddr *)&storage, size))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+int socket_listen(const uint8_t address[16], __be16 port)
+{
+	int fd = bound_socket(address, port, true), err;
+
+	if (fd < 0 || !listen(fd, BACKLOG))
 		return fd;
 	err = -errno;
 	close(fd);
@@ -91,18 +103,12 @@ int socket_listen(const uint8_t address[16], __be16 port)
 
 int socket_probe(const uint8_t address[16], __be16 port)
 {
-	struct sockaddr_storage storage;
-	socklen_t size = socket_address(address, port, &storage);
-	int fd = tcp_socket(storage.ss_family), err;
+	int fd = bound_socket(address, port, false);
 
 	if (fd < 0)
 		return fd;
-	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	if (storage.ss_family == AF_INET6)
-		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	err = bind(fd, (struct sockaddr *)&storage, size) ? -errno : 0;
 	close(fd);
-	return err;
+	return 0;
 }
 
 void socket_set_quickack(int fd, bool on)
