@@ -63,13 +63,6 @@ static inline __u64 LOAD64(const void *p)
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "big-endian hosts are not supported");
 
 /* The first n bytes of a word, 0..7. */
-/* How far names may be read: the list the program keeps, or a whole extension. */
-#ifdef __bpf__
-#define TABLE_ALPN_MAX ALPN_MAX
-#else
-#define TABLE_ALPN_MAX 0xffffu
-#endif
-
 #define FIRST_BYTES(n) ((1ULL << (8 * (n))) - 1)
 
 #define MIN(a, b)      ((a) < (b) ? (a) : (b))

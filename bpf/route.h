@@ -6,7 +6,7 @@
  *
  * The unit that includes this header provides the rows of one generation of tables:
  *	static const struct X_row *table_X(const struct tables *, __u32 index);
- * for anchor, candidate, test, pattern and route; NULL when there is no such row.
+ * for anchor, candidate, test and pattern; NULL when there is no such row.
  */
 #ifndef ALPNLB_ROUTE_H
 #define ALPNLB_ROUTE_H

@@ -342,7 +342,7 @@ void session_throttled(struct session *s, enum side side)
 
 /*
  * Puts both legs under the program. The server leg redirects from its first byte on, since
- * nothing was sent to the client yet. So does a client leg whose first bytes nobody read.
+ * nothing was sent to the client yet.
  */
 static bool open_sockmap(struct session *s)
 {
