@@ -169,6 +169,20 @@ static __always_inline void count(enum counter counter)
 		__sync_fetch_and_add(value, 1);
 }
 
+/* What is read of the kernel's sockets; CO-RE finds the members. */
+struct tcp_options_received___alpnlb {
+	__u16 mss_clamp;
+} __attribute__((preserve_access_index));
+
+struct tcp_sock___alpnlb {
+	__u64 bytes_received;
+	__u32 rcv_nxt;
+	__u64 bytes_acked;
+	__u32 write_seq;
+	__u32 snd_una;
+	struct tcp_options_received___alpnlb rx_opt;
+} __attribute__((preserve_access_index));
+
 /* ---- the client's first bytes -------------------------------------------------------- */
 
 static long hello_load(void *source, __u32 offset, void *to, __u32 len)
@@ -259,11 +273,28 @@ static __always_inline bool route(struct conn *conn)
 	return true;
 }
 
+/*
+ * What the packet path will want to know of the client leg. Under the socket's lock, where the
+ * two numbers belong together.
+ */
+static __always_inline void note_client(struct __sk_buff *skb, struct conn *conn)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct tcp_sock___alpnlb *tcp = sk ? (void *)bpf_skc_to_tcp_sock(sk) : NULL;
+
+	if (!tcp)
+		return;
+	conn->start = tcp->rcv_nxt - (__u32)tcp->bytes_received;
+	conn->client_mss = tcp->rx_opt.mss_clamp;
+}
+
 static __always_inline void classify_hello(struct __sk_buff *skb, struct conn *conn)
 {
 	struct hello *hello = &conn->hello;
 	__u32 state = CONN_DECIDED;
 
+	if (!conn->client_mss)
+		note_client(skb, conn);
 	if (hello_feed(hello, skb, skb->len) == VERDICT_NEED_MORE)
 		return;
 	/* The worker takes the decision over when the hello timeout passes. */
@@ -275,15 +306,6 @@ static __always_inline void classify_hello(struct __sk_buff *skb, struct conn *c
 }
 
 /* ---- redirection --------------------------------------------------------------------- */
-
-/* What is read of the kernel's sockets; CO-RE finds the members. */
-struct tcp_sock___alpnlb {
-	__u64 bytes_received;
-	__u32 rcv_nxt;
-	__u64 bytes_acked;
-	__u32 write_seq;
-	__u32 snd_una;
-} __attribute__((preserve_access_index));
 
 /*
  * Redirected bytes wait in a list of the target socket that is bounded by nothing and

@@ -292,6 +292,7 @@ enum conn_state {
 	CONN_DECIDED,  /* route, farm and server are set */
 	CONN_ASK,      /* the program cannot decide: the worker has to */
 	CONN_OPEN,     /* both legs are up */
+	CONN_SPLICING, /* packets are rewritten, and the sockets about to leave */
 	CONN_CLOSING,  /* at least one side has finished */
 };
 
@@ -331,6 +332,13 @@ struct conn {
 	__u8 proxy_protocol; /* enum proxy_protocol of the server */
 	__u8 throttled[2];   /* by side: the program stopped redirecting */
 	__u8 overrun;	     /* the program dropped a packet: the connection must end */
+	/* for the packet path, see flow.h */
+	__u32 owned;	  /* bit by side: the leg's socket has sent what is not acknowledged */
+	__u32 start;	  /* sequence number of the client's first byte ... */
+	__u16 client_mss; /* that the client announced; 0 = neither is known */
+	__u8 refusal;	  /* enum splice_result: why the path is not packet */
+	__u8 pad2;
+	__u32 pad3;
 };
 _Static_assert(sizeof(struct conn) % 8 == 0, "shared with BPF");
 
@@ -365,6 +373,9 @@ struct throttle_event {
 	X(THROTTLED, "throttled", "times a reader was too slow for redirection")                   \
 	X(SOCKMAP_FAILED, "sockmap_failed", "legs the kernel did not take into the sockhash")      \
 	X(PATH_FALLBACKS, "path_fallbacks", "connections on another path than asked for")          \
+	X(SPLICED, "spliced", "connections handed over to the packet path")                        \
+	X(SPLICE_REFUSED, "splice_refused", "connections the packet path could not take")          \
+	X(SPLICE_DROPPED, "splice_dropped", "packets of spliced connections that were dropped")    \
 	X(LEG_UNKNOWN, "leg_unknown", "packets of a socket without a connection")                  \
 	X(VERDICT_ERRORS, "verdict_errors", "packets the program could not read")                  \
 	X(REDIRECT_FAILED, "redirect_failed", "packets whose peer was not in the sockhash")        \
@@ -383,6 +394,7 @@ struct frontend_stats {
 	__u64 live;
 	__u64 refused;		     /* source lists, limits */
 	__u64 bytes[2];		     /* by side: received from clients, from servers */
+	__u64 packets[2];	     /* likewise, of spliced connections */
 	__u64 verdicts[VERDICT_MAX]; /* by enum verdict */
 	__u64 paths[PATH_COUNT];     /* connections by enum path_kind */
 	__u64 default_farm;	     /* no route matched */
@@ -392,6 +404,7 @@ struct route_stats {
 	__u64 matched;
 	__u64 live;
 	__u64 bytes[2];
+	__u64 packets[2];
 };
 
 struct farm_stats {
@@ -408,6 +421,7 @@ struct server_stats {
 	__u64 timeouts;
 	__u64 errors; /* other connect errors */
 	__u64 bytes[2];
+	__u64 packets[2];
 };
 
 #endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Spliced connections, as program and user space know them. A connection is two entries of the
+ * map `flows`, one for the packets of each leg. Numbers are host byte order unless a comment
+ * says network order; sequence numbers are those of the leg that the packets come from.
+ */
+#ifndef ALPNLB_FLOW_H
+#define ALPNLB_FLOW_H
+
+#include "model.h"
+
+/* A packet's addresses (IPv6, or IPv4 mapped) and ports (network order). */
+struct flow_key {
+	__u8 source[16];
+	__u8 destination[16];
+	__be16 source_port;
+	__be16 destination_port;
+};
+_Static_assert(sizeof(struct flow_key) == 36, "hashed as words");
+
+/* How long an ended connection keeps its entries at least: milliseconds. */
+#define FLOW_LINGER 2000
+
+/* Set at the start, constant from then on. */
+enum {
+	FLOW_FROM_SERVER = 1 << 0, /* packets of the server leg */
+	FLOW_TIMESTAMPS = 1 << 1,  /* both legs negotiated them, RFC 7323 */
+	FLOW_CLEAR_ECN = 1 << 2,   /* the other leg did not negotiate ECN, RFC 3168 */
+};
+
+/* Change while the flow lives; by atomic operations. */
+enum {
+	FLOW_OWNED = 1 << 0,	 /* this leg's socket waits for ACKs up to owned_end */
+	FLOW_FIN = 1 << 1,	 /* `fin` is set */
+	FLOW_PEER_FIN = 1 << 2,	 /* `peer_fin` is set */
+	FLOW_FIN_ACKED = 1 << 3, /* ... and was acknowledged: the other side has finished */
+	FLOW_RESET = 1 << 4,	 /* `reset` is set */
+	FLOW_ORPHAN = 1 << 5,	 /* the other entry has made room for a new connection */
+};
+
+/* The value of `flows`: what to do with a packet, and what came of the packets so far. */
+struct flow {
+	__u8 source[16]; /* what the packet gets: addresses, mapped as in the key */
+	__u8 destination[16];
+	__be16 source_port;
+	__be16 destination_port;
+	__u32 ifindex;	   /* where it leaves */
+	__u32 seq_delta;   /* added to its sequence number */
+	__u32 ack_delta;   /* ... acknowledgement and SACK edges */
+	__u32 tsval_delta; /* ... TSval */
+	__u32 tsecr_delta; /* ... TSecr */
+	__u8 window_scale; /* of its sender */
+	__u8 other_scale;  /* that the sender of the other leg's SYN announced to the receiver */
+	__u16 constant;	   /* FLOW_* of the first kind */
+	__u32 base;	   /* sequence number of the stream's first byte */
+	__u32 owned_end;   /* acknowledgement that covers all that this leg's socket has sent */
+	__u32 state;	   /* FLOW_* of the second kind */
+	__u32 slot;	   /* of the connection, while its sockets are there */
+	__u32 serial;
+	__u32 acked;  /* highest acknowledgement */
+	__u32 window; /* last window, bytes */
+	__u64 end;    /* bytes of the stream up to the highest that came; counts the FIN */
+	__u64 packets;
+	__u64 seen;	/* last packet that was no RST: CLOCK_MONOTONIC, nanoseconds */
+	__u64 reset;	/* last RST, likewise */
+	__u64 started;	/* of the connection: its accept, likewise */
+	__u32 fin;	/* sequence number behind the FIN */
+	__u32 peer_fin; /* acknowledgement that covers the peer's FIN */
+	__u32 frontend_id;
+	__u32 route_id;
+	__u32 farm_id;
+	__u32 server_id;
+	__u32 idle_timeout; /* milliseconds, 0 = none */
+	__u32 mtu;	    /* of the leg it leaves by, bytes of an IP packet */
+};
+/* With its key and the kernel's 48 bytes an entry takes 256 bytes of the map's allocator. */
+_Static_assert(sizeof(struct flow) <= 168, "two entries shall take 512 bytes");
+
+/* What BPF_PROG_RUN of `splice_start` is given as a packet, and gives back. */
+struct splice_request {
+	__u8 ethernet[16];	/* a packet has a header */
+	struct flow_key client; /* of packets from the client */
+	struct flow_key server; /* of packets from the server */
+	__u64 started;
+	__u32 slot;
+	__u32 serial;
+	__u32 frontend_id;
+	__u32 route_id;
+	__u32 farm_id;
+	__u32 server_id;
+	__u32 idle_timeout;
+	__u32 taken;	 /* bytes the worker has read from the client leg, if `start` is unknown */
+	__u32 start;	 /* first sequence number of the client's stream ... */
+	__u32 has_start; /* ... is known */
+	__u32 prefix;	 /* bytes of PROXY header that precede it on the server leg */
+	__u32 result;	 /* answer: enum splice_result */
+	__u32 received;	 /* answer: bytes of the client's stream that its socket had */
+};
+
+#define SPLICE_RESULTS(X)                                                                          \
+	X(STARTED, "started")                                                                      \
+	X(FAMILY, "client and server are of different address families")                           \
+	X(PORTS, "no source port is free")                                                         \
+	X(FULL, "the flow table is full")                                                          \
+	X(NO_SOCKET, "a leg's socket was not found")                                               \
+	X(ENDED, "a leg has ended its data")                                                       \
+	X(URGENT, "a leg has urgent data")                                                         \
+	X(TIMESTAMPS, "only one leg has TCP timestamps")                                           \
+	X(SACK, "only one leg has selective acknowledgements")                                     \
+	X(MTU, "the server's leg takes smaller packets than the client's")                         \
+	X(INTERFACE, "a leg's interface has no program")                                           \
+	X(EARLY, "the server's data was already taken")                                            \
+	X(OFF, "the packet path does not work here")
+
+enum splice_result {
+#define X(id, text) SPLICE_##id,
+	SPLICE_RESULTS(X)
+#undef X
+		SPLICE_RESULT_MAX,
+};
+
+/*
+ * What BPF_PROG_RUN of `splice_extend` is given as a packet: the worker moved bytes to the other
+ * leg's socket that had come past the program, before it knew the flow.
+ */
+struct extend_request {
+	__u8 ethernet[16];
+	struct flow_key key; /* of packets of the leg they came from */
+	__u32 fin;	     /* the leg has finished, too */
+	__u64 bytes;	     /* of its stream until now, without the FIN */
+};
+
+enum flow_end {
+	FLOW_END_CLOSED = 0,
+	FLOW_END_CLIENT_RESET,
+	FLOW_END_SERVER_RESET,
+	FLOW_END_IDLE,
+	FLOW_END_FORCED, /* asked for */
+};
+
+/*
+ * Told through the ring buffers `closed`, when a flow seems to have ended (only `key[SERVER]` is
+ * set), and `removed`, when it is gone and its port is free.
+ */
+struct flow_event {
+	struct flow_key key[2]; /* by side: of the packets from there */
+	__u32 expects[2];	/* by side: the sequence number it wants to see next */
+	__u32 end;		/* enum flow_end */
+	__u32 pad;
+};
+
+/* What BPF_PROG_RUN of `flow_sweep` is given as a packet, and gives back. */
+struct sweep_request {
+	__u8 ethernet[16];
+	__u32 flows;   /* answer: flows that are left */
+	__u32 removed; /* answer */
+};
+
+/* ... and of `flow_remove`, which removes the given flows. */
+#define REMOVE_MAX 64
+
+struct remove_request {
+	__u8 ethernet[16];
+	__u32 n;
+	__u32 force;			  /* also those that have not ended, or shall linger */
+	__u32 removed[REMOVE_MAX];	  /* answer: 1 = the flow is gone, or was before */
+	struct flow_key keys[REMOVE_MAX]; /* of packets from the server */
+};
+
+#endif

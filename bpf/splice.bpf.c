@@ -1,0 +1,969 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The packet path. `splice` sits at the ingress of every interface and rewrites the packets of
+ * spliced connections from one leg to the other; `splice_start` makes a connection spliced;
+ * `flow_sweep` removes those that have ended. The latter two run by BPF_PROG_RUN.
+ *
+ * The mapping between the legs is constant for the whole life of a connection: client byte i is
+ * at the same distance from the first one on both legs, and so is server byte j. A packet that
+ * still goes through the sockets and the same packet translated are duplicates to TCP.
+ */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "splice.h"
+
+#define SECOND 1000000000ULL
+
+/* How long an entry outlives its connection. */
+#define LINGER	     (FLOW_LINGER * 1000000ULL) /* as tcp_tw_reuse, needs timestamps (RFC 6191) */
+#define LINGER_PLAIN (60 * SECOND)		/* without: TIME_WAIT, TCP_TIMEWAIT_LEN */
+#define IDLE_CLOSING (3600 * SECOND)		/* one side has finished, and nothing comes */
+#define IDLE_OPEN    (5 * 86400 * SECOND)	/* as nf_conntrack_tcp_timeout_established */
+
+/* Added to timestamps, so that none is older than one the socket has sent: milliseconds. */
+#define TIMESTAMP_MARGIN 100
+
+#define IP_FRAGMENT	 bpf_htons(0x3fff) /* more fragments, or not the first */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 2);
+	__type(key, struct flow_key);
+	__type(value, struct flow);
+} flows SEC(".maps");
+
+/* The interfaces that have the program. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u32);
+} interfaces SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} closed SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} removed SEC(".maps");
+
+/* Those of classify.bpf.c. */
+#define SHARED_ARRAY(name, row)                                                                    \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
+		__uint(max_entries, 1);                                                            \
+		__type(key, __u32);                                                                \
+		__type(value, row);                                                                \
+	} name SEC(".maps")
+
+SHARED_ARRAY(conns, struct conn);
+SHARED_ARRAY(counters, __u64);
+SHARED_ARRAY(frontend_stats, struct frontend_stats);
+SHARED_ARRAY(route_stats, struct route_stats);
+SHARED_ARRAY(server_stats, struct server_stats);
+
+static __always_inline void count(enum counter counter)
+{
+	__u32 key = counter;
+	__u64 *value = bpf_map_lookup_elem(&counters, &key);
+
+	if (value)
+		__sync_fetch_and_add(value, 1);
+}
+
+/* The key of the packets that come the other way. */
+static __always_inline void key_of_peer(const struct flow *flow, struct flow_key *key)
+{
+	__builtin_memcpy(key->source, flow->destination, sizeof(key->source));
+	__builtin_memcpy(key->destination, flow->source, sizeof(key->destination));
+	key->source_port = flow->destination_port;
+	key->destination_port = flow->source_port;
+}
+
+/* ---- the end of a flow ------------------------------------------------------------------- */
+
+/* Have both sides finished, and each heard that the other has? */
+static __always_inline bool finished(const struct flow *flow, const struct flow *peer)
+{
+	return flow->state & peer->state & FLOW_FIN_ACKED;
+}
+
+/*
+ * An RST is the last word: who it was for has accepted it, or would have answered. A later packet
+ * of an unaware peer is answered by another RST.
+ */
+static __always_inline bool was_reset(const struct flow *flow, const struct flow *peer)
+{
+	return flow->state & FLOW_RESET && flow->reset >= peer->seen;
+}
+
+static __always_inline bool has_closed(const struct flow *flow, const struct flow *peer)
+{
+	return finished(flow, peer) || was_reset(flow, peer) || was_reset(peer, flow);
+}
+
+/* When a flow may be forgotten. */
+static __always_inline __u64 flow_expires(const struct flow *flow, const struct flow *peer)
+{
+	__u64 seen = flow->seen > peer->seen ? flow->seen : peer->seen;
+
+	if (was_reset(flow, peer))
+		return flow->reset + LINGER;
+	if (was_reset(peer, flow))
+		return peer->reset + LINGER;
+	if (finished(flow, peer))
+		return seen + (flow->constant & FLOW_TIMESTAMPS ? LINGER : LINGER_PLAIN);
+	if (flow->idle_timeout)
+		return seen + flow->idle_timeout * 1000000ULL;
+	if ((flow->state | peer->state) & FLOW_FIN)
+		return seen + IDLE_CLOSING;
+	return seen + IDLE_OPEN;
+}
+
+/* Bytes of the stream, without its FIN. */
+static __always_inline __u64 stream_bytes(const struct flow *flow)
+{
+	return flow->end - (flow->state & FLOW_FIN ? 1 : 0);
+}
+
+/* An entry that goes hands its counters over. */
+static __always_inline void fold(const struct flow *flow)
+{
+	__u32 side = flow->constant & FLOW_FROM_SERVER ? SERVER : CLIENT;
+	__u64 bytes = stream_bytes(flow);
+	struct frontend_stats *frontend = bpf_map_lookup_elem(&frontend_stats, &flow->frontend_id);
+	struct route_stats *route = bpf_map_lookup_elem(&route_stats, &flow->route_id);
+	struct server_stats *server = bpf_map_lookup_elem(&server_stats, &flow->server_id);
+
+	if (!frontend || !route || !server)
+		return;
+	__sync_fetch_and_add(&frontend->bytes[side], bytes);
+	__sync_fetch_and_add(&frontend->packets[side], flow->packets);
+	__sync_fetch_and_add(&route->bytes[side], bytes);
+	__sync_fetch_and_add(&route->packets[side], flow->packets);
+	__sync_fetch_and_add(&server->bytes[side], bytes);
+	__sync_fetch_and_add(&server->packets[side], flow->packets);
+	if (side == CLIENT)
+		return;
+	__sync_fetch_and_add(&frontend->live, -1ULL);
+	__sync_fetch_and_add(&route->live, -1ULL);
+	__sync_fetch_and_add(&server->live, -1ULL);
+	count(COUNTER_CLOSED);
+}
+
+/* ---- packets ----------------------------------------------------------------------------- */
+
+/* The sockets of the connection have nothing more to wait for on this leg. */
+static __always_inline void disown(struct flow *flow)
+{
+	__u32 side = flow->constant & FLOW_FROM_SERVER ? SERVER : CLIENT;
+	struct conn *conn = bpf_map_lookup_elem(&conns, &flow->slot);
+
+	__sync_fetch_and_and(&flow->state, ~FLOW_OWNED);
+	if (conn && conn->serial == flow->serial)
+		__sync_fetch_and_and(&conn->owned, ~(1u << side));
+}
+
+/*
+ * Without a wakeup: the daemon looks at its own pace, and its sweep finds what the ring did not
+ * take.
+ */
+static __always_inline void tell_closed(const struct flow *flow, const struct flow_key *key,
+					const struct flow_key *peer_key)
+{
+	struct flow_event *event = bpf_ringbuf_reserve(&closed, sizeof(*event), 0);
+
+	if (!event)
+		return;
+	__builtin_memcpy(&event->key[SERVER], flow->constant & FLOW_FROM_SERVER ? key : peer_key,
+			 sizeof(*key));
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+static __noinline int note_fin_acked(struct flow *flow, const struct flow_key *key)
+{
+	struct flow_key peer_key = {};
+	struct flow *peer;
+
+	if (!flow || !key || __sync_fetch_and_or(&flow->state, FLOW_FIN_ACKED) & FLOW_FIN_ACKED)
+		return 0;
+	key_of_peer(flow, &peer_key);
+	peer = bpf_map_lookup_elem(&flows, &peer_key);
+	if (peer && finished(flow, peer))
+		tell_closed(flow, key, &peer_key);
+	return 0;
+}
+
+/* Notes an acknowledgement. */
+static __always_inline void note_ack(struct flow *flow, const struct flow_key *key, __u32 ack)
+{
+	__u32 before = flow->acked;
+
+	for (int i = 0; i < 2 && (__s32)(ack - before) > 0; i++) {
+		__u32 now = __sync_val_compare_and_swap(&flow->acked, before, ack);
+
+		if (now == before)
+			break;
+		before = now;
+	}
+	if (flow->state & FLOW_OWNED && (__s32)(ack - flow->owned_end) >= 0)
+		disown(flow);
+	if ((flow->state & (FLOW_PEER_FIN | FLOW_FIN_ACKED)) == FLOW_PEER_FIN &&
+	    (__s32)(ack - flow->peer_fin) >= 0)
+		note_fin_acked(flow, key);
+}
+
+#define WINDOW_MAX (1 << 30) /* RFC 7323 section 2.3 */
+
+/* Notes how far the stream has come; `after` is the sequence number behind the packet. */
+static __always_inline void note_end(struct flow *flow, __u32 after)
+{
+	__u64 before = flow->end;
+
+	for (int i = 0; i < 2; i++) {
+		__u32 more = after - flow->base - (__u32)before;
+		__u64 now;
+
+		if (!more || more > WINDOW_MAX)
+			return;
+		now = __sync_val_compare_and_swap(&flow->end, before, before + more);
+		if (now == before)
+			return;
+		before = now;
+	}
+}
+
+/* Notes a FIN; a spurious one makes way for the real one, or is never acknowledged. */
+static __noinline int note_fin(struct flow *flow, __u32 after)
+{
+	struct flow_key key = {};
+	struct flow *peer;
+
+	if (!flow)
+		return 0;
+	flow->fin = after;
+	__sync_fetch_and_or(&flow->state, FLOW_FIN);
+	key_of_peer(flow, &key);
+	peer = bpf_map_lookup_elem(&flows, &key);
+	if (!peer)
+		return 0;
+	peer->peer_fin = after + flow->seq_delta;
+	__sync_fetch_and_or(&peer->state, FLOW_PEER_FIN);
+	return 0;
+}
+
+/* An RST that its receiver would take: within the window, RFC 9293 section 3.10.7.4. */
+static __noinline int note_reset(struct flow *flow, const struct flow_key *key, __u32 seq)
+{
+	struct flow_key peer_key = {};
+	struct flow *peer;
+	__u32 ahead;
+
+	if (!flow || !key)
+		return 0;
+	key_of_peer(flow, &peer_key);
+	peer = bpf_map_lookup_elem(&flows, &peer_key);
+	if (!peer)
+		return 0;
+	ahead = seq + flow->seq_delta - peer->acked;
+	if (ahead && ahead >= peer->window)
+		return 0;
+	flow->reset = bpf_ktime_get_coarse_ns();
+	__sync_fetch_and_or(&flow->state, FLOW_RESET);
+	tell_closed(flow, key, &peer_key);
+	/* Nobody will acknowledge anything any more. */
+	if (flow->state & FLOW_OWNED)
+		disown(flow);
+	if (peer->state & FLOW_OWNED)
+		disown(peer);
+	return 0;
+}
+
+/*
+ * A SYN on the tuple of a connection that has ended begins a new one: this entry makes room for it.
+ * The other one stays until the sweep, which frees its port.
+ */
+static __always_inline bool makes_room(struct flow *flow, const struct flow_key *key)
+{
+	struct flow_key peer_key = {};
+	struct flow *peer;
+
+	if (flow->constant & FLOW_FROM_SERVER)
+		return false;
+	key_of_peer(flow, &peer_key);
+	peer = bpf_map_lookup_elem(&flows, &peer_key);
+	if (peer && !has_closed(flow, peer))
+		return false;
+	fold(flow);
+	if (peer)
+		__sync_fetch_and_or(&peer->state, FLOW_ORPHAN);
+	bpf_map_delete_elem(&flows, key);
+	return true;
+}
+
+enum fate {
+	FATE_FORWARD,
+	FATE_STACK, /* for the host's stack: a socket, or nobody */
+	FATE_DROP,
+};
+
+/* What becomes of a packet; takes note of it. */
+static __always_inline enum fate inspect(struct flow *flow, const struct flow_key *key,
+					 const struct tcp_words *tcp, __u32 payload)
+{
+	__be16 flags = tcp->flags;
+	__u32 seq = bpf_ntohl(tcp->seq), ack = bpf_ntohl(tcp->ack);
+	__u32 after = seq + payload + (flags & TCP_WORD_FIN ? 1 : 0);
+	__u64 now = bpf_ktime_get_coarse_ns();
+	bool owned;
+
+	if (flags & (TCP_WORD_SYN | TCP_WORD_RST)) {
+		if (flags & TCP_WORD_RST)
+			note_reset(flow, key, seq);
+		else if (!(flags & TCP_WORD_ACK) && makes_room(flow, key))
+			return FATE_STACK;
+		__sync_fetch_and_add(&flow->packets, 1);
+		return FATE_FORWARD;
+	}
+	flow->seen = now;
+	__sync_fetch_and_add(&flow->packets, 1);
+	flow->window = (__u32)bpf_ntohs(tcp->window) << (flow->window_scale & 15);
+	owned = flow->state & FLOW_OWNED;
+	if (flags & TCP_WORD_ACK)
+		note_ack(flow, key, ack);
+	if (after != seq) {
+		note_end(flow, after);
+		if (flags & TCP_WORD_FIN)
+			note_fin(flow, after);
+		return FATE_FORWARD;
+	}
+	/* Without it the socket could not send more than an initial window. */
+	return owned && (__s32)(ack - flow->owned_end) <= 0 ? FATE_STACK : FATE_FORWARD;
+}
+
+/* Options in an unusual order. Returns what was added to the header's sum. */
+static __noinline __u32 translate_options_slowly(struct __sk_buff *skb, struct flow *flow,
+						 __u32 offset, __u32 len)
+{
+	struct options o = {.flow = flow, .len = len};
+	__u8 before[TCP_OPTIONS_MAX];
+
+	if (!flow || len < 4 || len > TCP_OPTIONS_MAX ||
+	    bpf_skb_load_bytes(skb, offset, o.bytes, len))
+		return 0;
+	__builtin_memcpy(before, o.bytes, sizeof(before));
+	LOOP(TCP_OPTIONS_MAX, option_step, &o);
+	if (bpf_skb_store_bytes(skb, offset, o.bytes, len, 0))
+		return 0;
+	return bpf_csum_diff((__be32 *)before, sizeof(before), (__be32 *)o.bytes, sizeof(before),
+			     0);
+}
+
+/*
+ * The TCP header at `offset`, which has room for `len` bytes of it. Returns false when the packet
+ * cannot be translated.
+ */
+static __always_inline bool translate(struct __sk_buff *skb, struct flow *flow, __u32 offset,
+				      __u64 *sum)
+{
+	void *end = (void *)(long)skb->data_end;
+	struct tcp_words *tcp = (void *)(long)skb->data + offset;
+	__u32 options;
+
+	if ((void *)(tcp + 1) > end)
+		return false;
+	options = (bpf_ntohs(tcp->flags) >> 12) * 4 - sizeof(*tcp);
+	if (options > TCP_OPTIONS_MAX)
+		return false;
+	if (!translate_options(tcp->options, options, end, flow, sum)) {
+		*sum += translate_options_slowly(skb, flow, offset + sizeof(*tcp), options);
+		end = (void *)(long)skb->data_end;
+		tcp = (void *)(long)skb->data + offset;
+		if ((void *)(tcp + 1) > end)
+			return false;
+	}
+	translate_header(tcp, flow, sum);
+	return true;
+}
+
+/*
+ * The checksum of the TCP header: what changed in the header, and in the addresses. The helper
+ * knows of packets whose checksum is left to the hardware.
+ */
+static __always_inline bool finish_checksum(struct __sk_buff *skb, __u32 offset, __u64 header,
+					    __u64 addresses)
+{
+	offset += __builtin_offsetof(struct tcp_words, check);
+	return !bpf_l4_csum_replace(skb, offset, 0, sum_fold32(header), 0) &&
+	       !bpf_l4_csum_replace(skb, offset, 0, sum_fold32(addresses), BPF_F_PSEUDO_HDR);
+}
+
+/* Is a packet of `size` bytes (each, if it is to be cut into several) too big for the other leg? */
+static __always_inline bool too_big(const struct __sk_buff *skb, const struct flow *flow,
+				    __u32 size, __u32 headers)
+{
+	return (skb->gso_size ? skb->gso_size + headers : size) > flow->mtu;
+}
+
+/*
+ * Congestion experienced on a leg whose other end cannot echo it: to be dropped, as by a router
+ * that meets a sender without ECN.
+ */
+static __always_inline bool lost_mark(const struct flow *flow, __u8 traffic_class)
+{
+	return flow->constant & FLOW_CLEAR_ECN && (traffic_class & 3) == 3;
+}
+
+static __always_inline int drop(void)
+{
+	count(COUNTER_SPLICE_DROPPED);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline int splice_v4(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct iphdr *ip = data + ETH_HLEN;
+	struct flow_key key = {};
+	__u64 sum = 0, addresses = 0, head;
+	__u32 offset, size, header, from, to;
+	struct tcp_words *tcp;
+	struct flow *flow;
+	enum fate fate;
+
+	if ((void *)(ip + 1) > end || ip->protocol != IPPROTO_TCP || ip->ihl < 5)
+		return TC_ACT_UNSPEC;
+	offset = ETH_HLEN + ip->ihl * 4;
+	tcp = data + offset;
+	if ((void *)(tcp + 1) > end)
+		return TC_ACT_UNSPEC;
+	((__u32 *)key.source)[2] = ((__u32 *)key.destination)[2] = bpf_htonl(0xffff);
+	((__u32 *)key.source)[3] = ip->saddr;
+	((__u32 *)key.destination)[3] = ip->daddr;
+	__builtin_memcpy(&key.source_port, &tcp->ports, sizeof(tcp->ports));
+	flow = bpf_map_lookup_elem(&flows, &key);
+	if (!flow)
+		return TC_ACT_UNSPEC;
+	/* The host's stack would put fragments together, and answer them. */
+	if (ip->frag_off & IP_FRAGMENT || ip->ttl <= 1 || lost_mark(flow, ip->tos))
+		return drop();
+	size = ip->tot_len ? bpf_ntohs(ip->tot_len) : skb->len - ETH_HLEN;
+	header = offset - ETH_HLEN + (bpf_ntohs(tcp->flags) >> 12) * 4;
+	if (size < header)
+		return drop();
+	fate = inspect(flow, &key, tcp, size - header);
+	if (fate == FATE_STACK)
+		return TC_ACT_UNSPEC;
+	if (too_big(skb, flow, size, header))
+		return drop();
+
+	__builtin_memcpy(&from, flow->source + 12, sizeof(from));
+	__builtin_memcpy(&to, flow->destination + 12, sizeof(to));
+	replace32(&ip->saddr, from, &addresses);
+	replace32(&ip->daddr, to, &addresses);
+	head = addresses;
+	replace16((__be16 *)&ip->ttl, *(__be16 *)&ip->ttl - bpf_htons(0x100), &head);
+	if (flow->constant & FLOW_CLEAR_ECN && ip->tos & 3)
+		replace16((__be16 *)ip, *(__be16 *)ip & ~bpf_htons(3), &head);
+	ip->check = ~sum_fold16(head + (__u16)~ip->check);
+	if (!translate(skb, flow, offset, &sum) || !finish_checksum(skb, offset, sum, addresses))
+		return drop();
+	return bpf_redirect_neigh(flow->ifindex, NULL, 0, 0);
+}
+
+static __always_inline void replace_address(struct in6_addr *address, const __u8 *with, __u64 *sum)
+{
+	for (int i = 0; i < 4; i++) {
+		__be32 word;
+
+		__builtin_memcpy(&word, with + 4 * i, sizeof(word));
+		replace32(&address->in6_u.u6_addr32[i], word, sum);
+	}
+}
+
+static __always_inline int splice_v6(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct ipv6hdr *ip = data + ETH_HLEN;
+	const __u32 offset = ETH_HLEN + sizeof(*ip);
+	struct flow_key key;
+	__u64 sum = 0, addresses = 0;
+	struct tcp_words *tcp;
+	__u32 size, header;
+	struct flow *flow;
+	enum fate fate;
+
+	if ((void *)(ip + 1) > end || ip->nexthdr != IPPROTO_TCP)
+		return TC_ACT_UNSPEC;
+	tcp = data + offset;
+	if ((void *)(tcp + 1) > end)
+		return TC_ACT_UNSPEC;
+	__builtin_memcpy(key.source, &ip->saddr, sizeof(key.source));
+	__builtin_memcpy(key.destination, &ip->daddr, sizeof(key.destination));
+	__builtin_memcpy(&key.source_port, &tcp->ports, sizeof(tcp->ports));
+	flow = bpf_map_lookup_elem(&flows, &key);
+	if (!flow)
+		return TC_ACT_UNSPEC;
+	if (ip->hop_limit <= 1 || lost_mark(flow, ip->flow_lbl[0] >> 4))
+		return drop();
+	size = sizeof(*ip) + (ip->payload_len ? bpf_ntohs(ip->payload_len) : skb->len - offset);
+	header = sizeof(*ip) + (bpf_ntohs(tcp->flags) >> 12) * 4;
+	if (size < header)
+		return drop();
+	fate = inspect(flow, &key, tcp, size - header);
+	if (fate == FATE_STACK)
+		return TC_ACT_UNSPEC;
+	if (too_big(skb, flow, size, header))
+		return drop();
+
+	replace_address(&ip->saddr, flow->source, &addresses);
+	replace_address(&ip->daddr, flow->destination, &addresses);
+	ip->hop_limit--;
+	if (flow->constant & FLOW_CLEAR_ECN)
+		ip->flow_lbl[0] &= ~0x30; /* the lower half of the traffic class is here */
+	if (!translate(skb, flow, offset, &sum) || !finish_checksum(skb, offset, sum, addresses))
+		return drop();
+	return bpf_redirect_neigh(flow->ifindex, NULL, 0, 0);
+}
+
+SEC("tc")
+int splice(struct __sk_buff *skb)
+{
+	const __u32 headers = ETH_HLEN + sizeof(struct ipv6hdr) + TCP_HEADER_MAX;
+
+	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
+		return TC_ACT_UNSPEC;
+	if ((void *)(long)skb->data + ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcp_words) >
+	    (void *)(long)skb->data_end)
+		bpf_skb_pull_data(skb, MIN(skb->len, headers));
+	return skb->protocol == bpf_htons(ETH_P_IP) ? splice_v4(skb) : splice_v6(skb);
+}
+
+/* ---- the start of a flow ----------------------------------------------------------------- */
+
+/* What is read of the kernel's sockets; CO-RE finds the members. */
+struct net_device___alpnlb {
+	int ifindex;
+} __attribute__((preserve_access_index));
+
+struct dst_entry___alpnlb {
+	struct net_device___alpnlb *dev;
+} __attribute__((preserve_access_index));
+
+struct sock___alpnlb {
+	struct dst_entry___alpnlb *sk_dst_cache;
+} __attribute__((preserve_access_index));
+
+struct inet_connection_sock___alpnlb {
+	__u32 icsk_pmtu_cookie;
+} __attribute__((preserve_access_index));
+
+struct tcp_options_received___alpnlb {
+	__u32 ts_recent;
+	__u16 tstamp_ok : 1, sack_ok : 3, snd_wscale : 4, rcv_wscale : 4;
+} __attribute__((preserve_access_index));
+
+struct tcp_sock___alpnlb {
+	__u32 tsoffset;
+	__u32 copied_seq;
+	__u32 rcv_nxt;
+	__u32 write_seq;
+	__u32 snd_wnd;
+	__u16 urg_data;
+	__u16 advmss;
+	__u8 ecn_flags;
+	struct tcp_options_received___alpnlb rx_opt;
+} __attribute__((preserve_access_index));
+
+#define TCP_ECN_OK	1
+#define TCP_ESTABLISHED 1
+
+/* One leg, as its socket tells. */
+struct leg_state {
+	__u32 send;    /* first sequence number the socket itself has not used */
+	__u32 receive; /* next sequence number it expects */
+	__u32 unread;  /* first one nobody has read */
+	__u32 clock;   /* its TSval now */
+	__u32 recent;  /* its peer's last TSval */
+	__u32 window;
+	__u32 ifindex;
+	__u32 mtu;
+	__u32 mss; /* as it announced */
+	__u8 send_scale, receive_scale;
+	__u8 timestamps, sack, ecn;
+};
+
+static __always_inline void leg_read(struct tcp_sock___alpnlb *tcp, struct leg_state *leg)
+{
+	struct dst_entry___alpnlb *dst = ((struct sock___alpnlb *)tcp)->sk_dst_cache;
+	struct net_device___alpnlb *device;
+
+	leg->send = tcp->write_seq;
+	leg->receive = tcp->rcv_nxt;
+	leg->unread = tcp->copied_seq;
+	leg->clock = bpf_ktime_get_ns() / 1000000 + tcp->tsoffset;
+	leg->recent = tcp->rx_opt.ts_recent;
+	leg->window = tcp->snd_wnd;
+	leg->mss = tcp->advmss;
+	leg->mtu = ((struct inet_connection_sock___alpnlb *)tcp)->icsk_pmtu_cookie;
+	leg->send_scale = BPF_CORE_READ_BITFIELD(tcp, rx_opt.snd_wscale);
+	leg->receive_scale = BPF_CORE_READ_BITFIELD(tcp, rx_opt.rcv_wscale);
+	leg->timestamps = BPF_CORE_READ_BITFIELD(tcp, rx_opt.tstamp_ok);
+	leg->sack = BPF_CORE_READ_BITFIELD(tcp, rx_opt.sack_ok) != 0;
+	leg->ecn = tcp->ecn_flags & TCP_ECN_OK;
+	leg->ifindex = 0;
+	if (!dst)
+		return;
+	device = dst->dev;
+	if (device)
+		leg->ifindex = device->ifindex;
+}
+
+static __always_inline bool is_v4(const __u8 *address)
+{
+	return !((__u32 *)address)[0] && !((__u32 *)address)[1] &&
+	       ((__u32 *)address)[2] == bpf_htonl(0xffff);
+}
+
+/* Finds the socket that gets the packets of `key`. SPLICE_STARTED when it can be spliced. */
+static __noinline enum splice_result leg_find(struct __sk_buff *skb, const struct flow_key *key,
+					      struct leg_state *leg)
+{
+	struct bpf_sock_tuple tuple = {};
+	enum splice_result result = SPLICE_NO_SOCKET;
+	struct tcp_sock___alpnlb *tcp;
+	__u32 size = sizeof(tuple.ipv6);
+	struct bpf_sock *sk;
+
+	if (!key || !leg)
+		return result;
+	if (is_v4(key->source)) {
+		size = sizeof(tuple.ipv4);
+		__builtin_memcpy(&tuple.ipv4.saddr, key->source + 12, 4);
+		__builtin_memcpy(&tuple.ipv4.daddr, key->destination + 12, 4);
+		tuple.ipv4.sport = key->source_port;
+		tuple.ipv4.dport = key->destination_port;
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, key->source, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, key->destination, 16);
+		tuple.ipv6.sport = key->source_port;
+		tuple.ipv6.dport = key->destination_port;
+	}
+	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return result;
+	tcp = (void *)bpf_skc_to_tcp_sock(sk);
+	if (tcp) {
+		leg_read(tcp, leg);
+		result = sk->state != TCP_ESTABLISHED ? SPLICE_ENDED
+			 : tcp->urg_data	      ? SPLICE_URGENT
+						      : SPLICE_STARTED;
+	}
+	bpf_sk_release(sk);
+	return result;
+}
+
+static __always_inline enum splice_result legs_agree(const struct leg_state *client,
+						     const struct leg_state *server, bool v4)
+{
+	__u32 headers =
+		(v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) + sizeof(struct tcp_words);
+
+	if (client->timestamps != server->timestamps)
+		return SPLICE_TIMESTAMPS;
+	if (client->sack != server->sack)
+		return SPLICE_SACK;
+	if (client->mss + headers > server->mtu || server->mss + headers > client->mtu)
+		return SPLICE_MTU;
+	if (!bpf_map_lookup_elem(&interfaces, &client->ifindex) ||
+	    !bpf_map_lookup_elem(&interfaces, &server->ifindex))
+		return SPLICE_INTERFACE;
+	return SPLICE_STARTED;
+}
+
+/* What both entries have in common; `peer` is the leg that the packets are moved to. */
+static __always_inline void flow_init(struct flow *flow, const struct splice_request *request,
+				      const struct flow_key *peer_key, const struct leg_state *leg,
+				      const struct leg_state *peer)
+{
+	__builtin_memset(flow, 0, sizeof(*flow));
+	__builtin_memcpy(flow->source, peer_key->destination, sizeof(flow->source));
+	__builtin_memcpy(flow->destination, peer_key->source, sizeof(flow->destination));
+	flow->source_port = peer_key->destination_port;
+	flow->destination_port = peer_key->source_port;
+	flow->ifindex = peer->ifindex;
+	flow->mtu = peer->mtu;
+	flow->tsval_delta = peer->clock + TIMESTAMP_MARGIN - leg->recent;
+	flow->tsecr_delta = peer->recent - TIMESTAMP_MARGIN - leg->clock;
+	flow->window_scale = leg->send_scale;
+	flow->other_scale = peer->receive_scale;
+	flow->constant = (leg->timestamps ? FLOW_TIMESTAMPS : 0) |
+			 (leg->ecn && peer->ecn ? 0 : FLOW_CLEAR_ECN);
+	flow->acked = leg->send;
+	flow->window = leg->window;
+	flow->seen = bpf_ktime_get_coarse_ns();
+	flow->started = request->started;
+	flow->slot = request->slot;
+	flow->serial = request->serial;
+	flow->frontend_id = request->frontend_id;
+	flow->route_id = request->route_id;
+	flow->farm_id = request->farm_id;
+	flow->server_id = request->server_id;
+	flow->idle_timeout = request->idle_timeout;
+}
+
+/*
+ * Nobody has read from the server leg nor written to either, so their sequence numbers cannot
+ * change meanwhile; where the client's stream begins is known to the caller.
+ */
+static __noinline int flows_insert(struct splice_request *request, struct leg_state *client,
+				   struct leg_state *server)
+{
+	__u32 start, first;
+	struct flow flow;
+
+	if (!request || !client || !server)
+		return SPLICE_NO_SOCKET;
+	start = request->has_start ? request->start : client->unread - request->taken;
+	first = server->send + request->prefix;
+
+	flow_init(&flow, request, &request->server, client, server);
+	flow.base = start;
+	flow.end = request->received = client->receive - start;
+	flow.seq_delta = first - start;
+	flow.ack_delta = server->unread - client->send;
+	if (bpf_map_update_elem(&flows, &request->client, &flow, BPF_NOEXIST))
+		return SPLICE_FULL;
+
+	flow_init(&flow, request, &request->client, server, client);
+	flow.constant |= FLOW_FROM_SERVER;
+	flow.base = server->unread;
+	flow.seq_delta = client->send - server->unread;
+	flow.ack_delta = start - first;
+	flow.owned_end = first + (client->receive - start);
+	flow.end = server->receive - server->unread;
+	if (flow.owned_end != server->send)
+		flow.state = FLOW_OWNED;
+	else
+		disown(&flow);
+	if (!bpf_map_update_elem(&flows, &request->server, &flow, BPF_NOEXIST))
+		return SPLICE_STARTED;
+	bpf_map_delete_elem(&flows, &request->client);
+	return SPLICE_FULL;
+}
+
+static __always_inline enum splice_result start(struct __sk_buff *skb,
+						struct splice_request *request)
+{
+	struct leg_state client = {}, server = {};
+	enum splice_result result;
+
+	result = leg_find(skb, &request->client, &client);
+	if (result == SPLICE_STARTED)
+		result = leg_find(skb, &request->server, &server);
+	if (result == SPLICE_STARTED)
+		result = legs_agree(&client, &server, is_v4(request->client.source));
+	if (result == SPLICE_STARTED)
+		result = flows_insert(request, &client, &server);
+	return result;
+}
+
+SEC("tc")
+int splice_start(struct __sk_buff *skb)
+{
+	struct splice_request request;
+
+	if (bpf_skb_load_bytes(skb, 0, &request, sizeof(request)))
+		return TC_ACT_SHOT;
+	request.result = start(skb, &request);
+	bpf_skb_store_bytes(skb, 0, &request, sizeof(request), 0);
+	return TC_ACT_OK;
+}
+
+/* The other leg's socket has sent more, and waits for its acknowledgement. */
+static __always_inline bool extend(const struct extend_request *request)
+{
+	struct flow *flow = bpf_map_lookup_elem(&flows, &request->key), *peer;
+	struct flow_key peer_key = {};
+	struct conn *conn;
+	__u32 after, side;
+
+	if (!flow)
+		return false;
+	key_of_peer(flow, &peer_key);
+	peer = bpf_map_lookup_elem(&flows, &peer_key);
+	conn = bpf_map_lookup_elem(&conns, &flow->slot);
+	if (!peer || !conn || conn->serial != flow->serial)
+		return false;
+	after = flow->base + (__u32)request->bytes + (request->fin ? 1 : 0);
+	note_end(flow, after);
+	if (request->fin)
+		note_fin(flow, after);
+	side = peer->constant & FLOW_FROM_SERVER ? SERVER : CLIENT;
+	peer->owned_end = after + flow->seq_delta;
+	__sync_fetch_and_or(&conn->owned, 1u << side);
+	__sync_fetch_and_or(&peer->state, FLOW_OWNED);
+	/* It may have been acknowledged already. */
+	note_ack(peer, &peer_key, peer->acked);
+	return true;
+}
+
+SEC("tc")
+int splice_extend(struct __sk_buff *skb)
+{
+	struct extend_request request;
+
+	if (bpf_skb_load_bytes(skb, 0, &request, sizeof(request)) || !extend(&request))
+		return TC_ACT_SHOT;
+	return TC_ACT_OK;
+}
+
+/* ---- the end of a flow, asked for by the daemon ------------------------------------------- */
+
+static __always_inline enum flow_end why_ended(const struct flow *server, const struct flow *client)
+{
+	if (was_reset(client, server))
+		return FLOW_END_CLIENT_RESET;
+	if (was_reset(server, client))
+		return FLOW_END_SERVER_RESET;
+	return finished(server, client) ? FLOW_END_CLOSED : FLOW_END_IDLE;
+}
+
+static __always_inline void count_end(enum flow_end end)
+{
+	if (end == FLOW_END_CLIENT_RESET)
+		count(COUNTER_CLIENT_RESETS);
+	else if (end == FLOW_END_SERVER_RESET)
+		count(COUNTER_SERVER_RESETS);
+	else if (end == FLOW_END_IDLE)
+		count(COUNTER_IDLE_TIMEOUTS);
+}
+
+/* Removes both entries; what the ring does not take stays for the next time. */
+static __always_inline bool remove_entries(const struct flow_key *key, struct flow *flow,
+					   const struct flow_key *peer_key, struct flow *peer,
+					   enum flow_end end)
+{
+	struct flow_event *event = bpf_ringbuf_reserve(&removed, sizeof(*event), 0);
+
+	if (!event)
+		return false;
+	__builtin_memcpy(&event->key[SERVER], key, sizeof(*key));
+	__builtin_memcpy(&event->key[CLIENT], peer_key, sizeof(*key));
+	event->expects[SERVER] = flow->acked;
+	event->expects[CLIENT] = peer ? peer->acked : 0;
+	event->end = end;
+	event->pad = 0;
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	count_end(end);
+	if (peer) {
+		fold(peer);
+		bpf_map_delete_elem(&flows, peer_key);
+	}
+	fold(flow);
+	bpf_map_delete_elem(&flows, key);
+	return true;
+}
+
+/* Do its sockets still exist? */
+static __always_inline bool has_sockets(const struct flow *flow)
+{
+	const struct conn *conn = bpf_map_lookup_elem(&conns, &flow->slot);
+
+	return conn && conn->serial == flow->serial && conn->state == CONN_SPLICING;
+}
+
+/* Removes a flow, known by its server leg, if it has ended. */
+static __noinline int try_remove(const struct flow_key *key, struct flow *flow, __u32 force)
+{
+	enum flow_end end = FLOW_END_CLOSED;
+	struct flow_key peer_key = {};
+	struct flow *peer = NULL;
+
+	if (!key || !flow || has_sockets(flow))
+		return 0;
+	key_of_peer(flow, &peer_key);
+	if (!(flow->state & FLOW_ORPHAN))
+		peer = bpf_map_lookup_elem(&flows, &peer_key);
+	if (peer && !force && bpf_ktime_get_ns() < flow_expires(flow, peer))
+		return 0;
+	if (peer)
+		end = force && !has_closed(flow, peer) ? FLOW_END_FORCED : why_ended(flow, peer);
+	return remove_entries(key, flow, &peer_key, peer, end);
+}
+
+static long sweep_step(void *map, const void *key, void *value, void *context)
+{
+	struct sweep_request *request = context;
+	struct flow *flow = value;
+
+	if (!(flow->constant & FLOW_FROM_SERVER))
+		return 0;
+	if (try_remove(key, flow, 0))
+		request->removed++;
+	else
+		request->flows++;
+	return 0;
+}
+
+SEC("tc")
+int flow_sweep(struct __sk_buff *skb)
+{
+	struct sweep_request request = {};
+
+	bpf_for_each_map_elem(&flows, sweep_step, &request, 0);
+	bpf_skb_store_bytes(skb, 0, &request, sizeof(request), 0);
+	return TC_ACT_OK;
+}
+
+struct removal {
+	struct __sk_buff *skb;
+	__u32 force;
+};
+
+#define REMOVE_AT(member) __builtin_offsetof(struct remove_request, member)
+
+static long remove_step(__u32 index, void *context)
+{
+	struct removal *removal = context;
+	struct flow_key key;
+	struct flow *flow;
+	__u32 gone = 1;
+
+	if (bpf_skb_load_bytes(removal->skb, REMOVE_AT(keys) + index * sizeof(key), &key,
+			       sizeof(key)))
+		return 1;
+	flow = bpf_map_lookup_elem(&flows, &key);
+	if (flow && flow->constant & FLOW_FROM_SERVER)
+		gone = try_remove(&key, flow, removal->force);
+	bpf_skb_store_bytes(removal->skb, REMOVE_AT(removed) + index * sizeof(gone), &gone,
+			    sizeof(gone), 0);
+	return 0;
+}
+
+SEC("tc")
+int flow_remove(struct __sk_buff *skb)
+{
+	struct removal removal = {.skb = skb};
+	__u32 n;
+
+	if (bpf_skb_load_bytes(skb, REMOVE_AT(n), &n, sizeof(n)) ||
+	    bpf_skb_load_bytes(skb, REMOVE_AT(force), &removal.force, sizeof(removal.force)))
+		return TC_ACT_SHOT;
+	bpf_loop(MIN(n, REMOVE_MAX), remove_step, &removal, 0);
+	return TC_ACT_OK;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
