@@ -305,7 +305,7 @@ static void unknown_key_gets_a_suggestion(void **state)
 	expect_errors("zone: gra\nfrontend: []\nfoobar: 1\n",
 		      "2: frontend: unknown key, did you mean frontends? allowed: zone, farms, "
 		      "frontends, routes\n"
-		      "3: foobar: unknown key, allowed: zone, farms, frontends, routes");
+		      "3: foobar: unknown key, allowed: zone, nat_ip, nat_ports, max_flows, farms, frontends, routes");
 }
 
 static void wrong_kinds_of_value_are_named(void **state)
@@ -755,10 +755,9 @@ static void paths_are_checked(void **state)
 		{"port: 1, path: auto", NULL},
 		{"port: 1, path: sockmap", NULL},
 		{"port: 1, path: relay", NULL},
-		{"port: 1, path: packet", "path: \"packet\" is not supported by this version, "
-					  "allowed: auto, sockmap, relay, null"},
+		{"port: 1, path: packet", NULL},
 		{"port: 1, path: fast",
-		 "path: \"fast\" is unknown, allowed: auto, sockmap, relay, null"},
+		 "path: \"fast\" is unknown, allowed: auto, packet, sockmap, relay, null"},
 	};
 
 	check_frontends(examples, COUNT(examples));

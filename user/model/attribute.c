@@ -405,7 +405,7 @@ static void assign_members(struct decoder *d, const struct value *value, const s
 static bool is_number_field(const struct attribute *a)
 {
 	return a->type == &type_integer || a->type == &type_bool || a->type == &type_duration ||
-	       a->type == &type_enum;
+	       a->type == &type_enum || a->type == &type_port_range;
 }
 
 static void decode_member(struct decoder *d, const struct attribute *a, const struct value *value,

@@ -91,6 +91,12 @@ const struct type type_frontend = {decode_frontend, encode_frontend};
 /* In the order of references: what is referred to comes first. */
 static const struct attribute config_rows[] = {
 	{"zone", &type_name, FIELD(struct config, zone), .nullable = true},
+	{"nat_ip", &type_addresses, FIELD(struct config, nat_ip), .nullable = true},
+	/* Below net.ipv4.ip_local_port_range's default, above what servers usually listen on. */
+	{"nat_ports", &type_port_range, FIELD(struct config, nat_ports), .nullable = true,
+	 .min = 1024, .preset = PORT_RANGE(10240, 32767)},
+	{"max_flows", &type_integer, FIELD(struct config, max_flows), .nullable = true, .min = 1024,
+	 .max = 1 << 24, .preset = 1000000},
 	{"farms", &type_list, FIELD(struct config, farms), .nullable = true, .list = &farm_list},
 	{"frontends", &type_list, FIELD(struct config, frontends), .nullable = true,
 	 .list = &frontend_list},

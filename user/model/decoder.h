@@ -76,19 +76,23 @@ struct attribute {
 	}
 #define ATTRIBUTES_MAX 32
 
+/* A struct port_range as a number. */
+#define PORT_RANGE(first, last) ((int64_t)((first) | (uint32_t)(last) << 16))
+
 extern const struct type type_id;
-extern const struct type type_name;	 /* char *, of an object or a zone */
-extern const struct type type_string;	 /* char * */
-extern const struct type type_bool;	 /* bool */
-extern const struct type type_integer;	 /* uint8_t, uint16_t, uint32_t, int64_t */
-extern const struct type type_duration;	 /* uint32_t, milliseconds */
-extern const struct type type_enum;	 /* an enum, or bool for names of 0 and 1 */
-extern const struct type type_address;	 /* uint8_t[16] */
-extern const struct type type_ports;	 /* struct port_range *, and n_ports behind it */
-extern const struct type type_prefixes;	 /* struct prefix_list of blocks */
-extern const struct type type_addresses; /* struct prefix_list of full addresses */
-extern const struct type type_farm;	 /* struct farm * */
-extern const struct type type_frontend;	 /* struct frontend * */
+extern const struct type type_name;	  /* char *, of an object or a zone */
+extern const struct type type_string;	  /* char * */
+extern const struct type type_bool;	  /* bool */
+extern const struct type type_integer;	  /* uint8_t, uint16_t, uint32_t, int64_t */
+extern const struct type type_duration;	  /* uint32_t, milliseconds */
+extern const struct type type_enum;	  /* an enum, or bool for names of 0 and 1 */
+extern const struct type type_address;	  /* uint8_t[16] */
+extern const struct type type_ports;	  /* struct port_range *, and n_ports behind it */
+extern const struct type type_port_range; /* struct port_range; its preset is PORT_RANGE() */
+extern const struct type type_prefixes;	  /* struct prefix_list of blocks */
+extern const struct type type_addresses;  /* struct prefix_list of full addresses */
+extern const struct type type_farm;	  /* struct farm * */
+extern const struct type type_frontend;	  /* struct frontend * */
 extern const struct type type_list;
 extern const struct type type_mapping;
 extern const struct type type_refused; /* only null passes */

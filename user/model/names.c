@@ -28,7 +28,7 @@
 /* clang-format off */
 NAMES(path_names,
 	ALLOWED("auto", PATH_AUTO),
-	UNSUPPORTED("packet", PATH_PACKET),
+	ALLOWED("packet", PATH_PACKET),
 	ALLOWED("sockmap", PATH_SOCKMAP),
 	ALLOWED("relay", PATH_RELAY));
 

@@ -289,3 +289,27 @@ static json_t *encode_ports(const struct attribute *a, const void *object)
 }
 
 const struct type type_ports = {decode_ports, encode_ports};
+
+static void decode_port_range(struct decoder *d, const struct attribute *a,
+			      const struct value *value, void *object)
+{
+	struct port_range *range = (struct port_range *)((char *)object + a->offset);
+	const char *text = decode_text(d, value), *end = text ? scan_range(text, range) : NULL;
+
+	if (text && (!end || *end || range->first < a->min))
+		decode_error(d, value,
+			     "%s is no range of ports, allowed: FIRST-LAST within %d..65535",
+			     value_quoted(value).s, (int)a->min);
+}
+
+static json_t *encode_port_range(const struct attribute *a, const void *object)
+{
+	const struct port_range *range =
+		(const struct port_range *)((const char *)object + a->offset);
+
+	return PORT_RANGE(range->first, range->last) == a->preset
+		       ? NULL
+		       : json_sprintf("%u-%u", range->first, range->last);
+}
+
+const struct type type_port_range = {decode_port_range, encode_port_range};

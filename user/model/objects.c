@@ -62,6 +62,7 @@ void config_free(struct config *config)
 	free(config->frontends);
 	free(config->routes);
 	free(config->zone);
+	free(config->nat_ip.v);
 	free(config);
 }
 

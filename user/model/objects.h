@@ -107,7 +107,10 @@ struct route {
 
 /* Owns everything below it; arrays keep the order of the file. */
 struct config {
-	char *zone; /* of this instance, NULL = none given */
+	char *zone;		     /* of this instance, NULL = none given */
+	struct prefix_list nat_ip;   /* to connect from; not set = the kernel's choice */
+	struct port_range nat_ports; /* to connect from on the packet path */
+	uint32_t max_flows;	     /* connections on the packet path */
 	struct farm *farms;
 	size_t n_farms;
 	struct frontend *frontends;
