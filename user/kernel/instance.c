@@ -47,8 +47,7 @@ static void pin_path(const struct instance *instance, const char *name, char *pa
 	snprintf(path, size, "%s/%s", instance->pin_dir, name);
 }
 
-/* Puts an object in the place of an older pin of that name, with no moment in between. */
-static int pin(const struct instance *instance, int fd, const char *name)
+int instance_pin_object(const struct instance *instance, int fd, const char *name)
 {
 	char path[256], temporary[256];
 	int err;
@@ -75,15 +74,16 @@ int instance_pin(const struct instance *instance)
 	bpf_object__for_each_map(map, object)
 	{
 		if (!err && !bpf_map__is_internal(map))
-			err = pin(instance, bpf_map__fd(map), bpf_map__name(map));
+			err = instance_pin_object(instance, bpf_map__fd(map), bpf_map__name(map));
 	}
 	bpf_object__for_each_program(program, object)
 	{
 		if (!err)
-			err = pin(instance, bpf_program__fd(program), bpf_program__name(program));
+			err = instance_pin_object(instance, bpf_program__fd(program),
+						  bpf_program__name(program));
 	}
 	if (!err && instance->link >= 0)
-		err = pin(instance, instance->link, "link");
+		err = instance_pin_object(instance, instance->link, "link");
 	return err;
 }
 
@@ -292,6 +292,11 @@ int instance_ring(struct instance *instance, uint32_t worker)
 	return err;
 }
 
+int instance_map(const struct instance *instance, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(instance->programs->obj, name);
+}
+
 int instance_sockets_fd(const struct instance *instance)
 {
 	return bpf_map__fd(instance->programs->maps.sockets);
@@ -306,7 +311,7 @@ int instance_legs_fd(const struct instance *instance)
 
 static int outer_map(const struct instance *instance, enum table_id id)
 {
-	return bpf_object__find_map_fd_by_name(instance->programs->obj, table_name[id]);
+	return instance_map(instance, table_name[id]);
 }
 
 /* One table into its place of half `half`; *mapped is the copy in the kernel's memory. */

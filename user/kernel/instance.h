@@ -55,6 +55,12 @@ int instance_publish(struct instance *instance, const struct tables *compiled, v
 /* A new ring buffer for the events of one worker: its fd, or -errno. */
 int instance_ring(struct instance *instance, uint32_t worker);
 
+/* The fd of a map by its name, or -ENOENT. */
+int instance_map(const struct instance *instance, const char *name);
+
+/* Pins an object in the place of an older pin of that name, with no moment in between. */
+int instance_pin_object(const struct instance *instance, int fd, const char *name);
+
 int instance_sockets_fd(const struct instance *instance);
 int instance_legs_fd(const struct instance *instance);
 

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "flows.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pin.h"
+#include "splice.skel.h"
+
+#define ATTACH_TCX_INGRESS 46 /* BPF_TCX_INGRESS, kernel 6.6 */
+#define WALK_BATCH	   4096
+
+/* ---- maps -------------------------------------------------------------------------------- */
+
+/* Those that the programs of both objects count in. */
+static int share_maps(struct flows *flows)
+{
+	struct splice_bpf *p = flows->programs;
+	struct bpf_map *const shared[] = {
+		p->maps.conns,	     p->maps.counters,	   p->maps.frontend_stats,
+		p->maps.route_stats, p->maps.server_stats,
+	};
+
+	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++) {
+		int fd = instance_map(flows->instance, bpf_map__name(shared[i]));
+		int err = fd < 0 ? fd : bpf_map__reuse_fd(shared[i], fd);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* The flows of an earlier daemon are still connections. */
+static int adopt_flows(struct flows *flows, uint32_t max_flows)
+{
+	struct bpf_map *map = flows->programs->maps.flows;
+	struct bpf_map_info info = {0};
+	__u32 size = sizeof(info);
+	char path[256];
+	int fd, err;
+
+	bpf_map__set_max_entries(map, 2 * max_flows);
+	snprintf(path, sizeof(path), "%s/%s", flows->pin_dir, bpf_map__name(map));
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	err = bpf_obj_get_info_by_fd(fd, &info, &size) ? -errno : 0;
+	if (!err && (info.value_size != bpf_map__value_size(map) ||
+		     info.key_size != bpf_map__key_size(map)))
+		err = -EEXIST;
+	if (!err)
+		err = bpf_map__reuse_fd(map, fd);
+	close(fd);
+	return err;
+}
+
+int flows_map(const struct flows *flows)
+{
+	return bpf_map__fd(flows->programs->maps.flows);
+}
+
+int flows_closed_ring(const struct flows *flows)
+{
+	return bpf_map__fd(flows->programs->maps.closed);
+}
+
+int flows_removed_ring(const struct flows *flows)
+{
+	return bpf_map__fd(flows->programs->maps.removed);
+}
+
+/* ---- life -------------------------------------------------------------------------------- */
+
+int flows_open(struct flows *flows, const struct instance *instance, uint32_t max_flows,
+	       const char **failed)
+{
+	int err;
+
+	flows->instance = instance;
+	snprintf(flows->pin_dir, sizeof(flows->pin_dir), "%s", instance->pin_dir);
+	*failed = "load the packet path";
+	flows->programs = splice_bpf__open();
+	if (!flows->programs)
+		return -errno;
+	err = share_maps(flows);
+	if (!err) {
+		err = adopt_flows(flows, max_flows);
+		if (err == -EEXIST)
+			*failed =
+				"go on with the flows of another version (alpnlb unload ends them)";
+	}
+	err = err ? err : splice_bpf__load(flows->programs);
+	if (!err)
+		return 0;
+	flows_close(flows);
+	return err;
+}
+
+void flows_close(struct flows *flows)
+{
+	splice_bpf__destroy(flows->programs);
+	flows->programs = NULL;
+}
+
+int flows_pin(const struct flows *flows)
+{
+	struct bpf_program *program;
+	int err = instance_pin_object(flows->instance, flows_map(flows), "flows");
+
+	err = err ? err
+		  : instance_pin_object(flows->instance, flows_removed_ring(flows), "removed");
+	bpf_object__for_each_program(program, flows->programs->obj) err =
+		err ? err
+		    : instance_pin_object(flows->instance, bpf_program__fd(program),
+					  bpf_program__name(program));
+	return err;
+}
+
+/* ---- interfaces -------------------------------------------------------------------------- */
+
+static int attach_one(struct flows *flows, const struct if_nameindex *interface)
+{
+	int program = bpf_program__fd(flows->programs->progs.splice), link, err = 0;
+	__u32 ifindex = interface->if_index;
+	char name[64], path[256];
+
+	snprintf(name, sizeof(name), "ingress_%u", ifindex);
+	snprintf(path, sizeof(path), "%s/%s", flows->pin_dir, name);
+	link = bpf_obj_get(path);
+	/* The interface of an old link may be gone, and its number be another one's. */
+	if (link >= 0 && bpf_link_update(link, program, NULL)) {
+		close(link);
+		link = -1;
+	}
+	if (link < 0) {
+		link = bpf_link_create(program, ifindex, ATTACH_TCX_INGRESS, NULL);
+		if (link < 0)
+			return -errno;
+		err = instance_pin_object(flows->instance, link, name);
+	}
+	close(link);
+	if (!err && bpf_map_update_elem(bpf_map__fd(flows->programs->maps.interfaces), &ifindex,
+					&ifindex, BPF_ANY))
+		err = -errno;
+	return err;
+}
+
+static bool is_attached(const struct flows *flows, __u32 ifindex)
+{
+	__u32 value;
+
+	return !bpf_map_lookup_elem(bpf_map__fd(flows->programs->maps.interfaces), &ifindex,
+				    &value);
+}
+
+int flows_attach(struct flows *flows)
+{
+	struct if_nameindex *interfaces = if_nameindex();
+	int err = 0;
+
+	if (!interfaces)
+		return -errno;
+	for (struct if_nameindex *i = interfaces; i->if_index; i++) {
+		int failed = is_attached(flows, i->if_index) ? 0 : attach_one(flows, i);
+
+		err = err ? err : failed;
+	}
+	if_freenameindex(interfaces);
+	return err;
+}
+
+/* ---- programs ---------------------------------------------------------------------------- */
+
+/* Runs a program on `request`, which it answers in place. */
+static int run(int program, void *request, size_t size)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = request, .data_size_in = size,
+		    .data_out = request, .data_size_out = size);
+
+	if (bpf_prog_test_run_opts(program, &options))
+		return -errno;
+	return options.retval ? -EIO : 0;
+}
+
+int flows_start(const struct flows *flows, struct splice_request *request)
+{
+	return run(bpf_program__fd(flows->programs->progs.splice_start), request, sizeof(*request));
+}
+
+int flows_extend(const struct flows *flows, struct extend_request *request)
+{
+	return run(bpf_program__fd(flows->programs->progs.splice_extend), request,
+		   sizeof(*request));
+}
+
+int flows_sweep(const struct flows *flows, struct sweep_request *answer)
+{
+	memset(answer, 0, sizeof(*answer));
+	return run(bpf_program__fd(flows->programs->progs.flow_sweep), answer, sizeof(*answer));
+}
+
+int flows_remove(int program, struct remove_request *request)
+{
+	return run(program, request, sizeof(*request));
+}
+
+int flows_remove_program(const struct flows *flows)
+{
+	return bpf_program__fd(flows->programs->progs.flow_remove);
+}
+
+int flows_walk(int map, flow_step *step, void *context)
+{
+	struct flow_key *keys = calloc(WALK_BATCH, sizeof(*keys));
+	struct flow *values = calloc(WALK_BATCH, sizeof(*values));
+	__u32 batch = 0, n;
+	bool first = true;
+	int err = keys && values ? 0 : -ENOMEM;
+
+	while (!err) {
+		n = WALK_BATCH;
+		if (bpf_map_lookup_batch(map, first ? NULL : &batch, &batch, keys, values, &n,
+					 NULL))
+			err = -errno;
+		/* -ENOENT comes with the last of them. */
+		for (__u32 i = 0; (!err || err == -ENOENT) && i < n; i++)
+			step(&keys[i], &values[i], context);
+		first = false;
+	}
+	free(keys);
+	free(values);
+	return err == -ENOENT ? 0 : err;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel side of the packet path: its programs, the flow table, and the interfaces they are
+ * attached to. Links and flows are pinned, and go on without a daemon; the next one takes them
+ * over.
+ */
+#ifndef ALPNLB_FLOWS_H
+#define ALPNLB_FLOWS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../bpf/flow.h"
+#include "instance.h"
+
+struct splice_bpf;
+
+struct flows {
+	struct splice_bpf *programs; /* NULL when the packet path is not available */
+	const struct instance *instance;
+	char pin_dir[128];
+};
+
+/*
+ * Loads the programs, with the flow table an earlier daemon left, if there is one. Returns 0 or
+ * -errno; *failed then says what could not be done. -EEXIST: the pinned table has another shape.
+ */
+int flows_open(struct flows *flows, const struct instance *instance, uint32_t max_flows,
+	       const char **failed);
+
+/* Pins stay, and so do the attachments. */
+void flows_close(struct flows *flows);
+
+/*
+ * Attaches to the ingress of every interface of this network namespace that is not attached yet;
+ * an attachment of an earlier daemon gets this one's program. 0 or -errno of the first that failed.
+ */
+int flows_attach(struct flows *flows);
+int flows_pin(const struct flows *flows);
+
+/* Makes a connection spliced; what the program answers is in the request. 0 or -errno. */
+int flows_start(const struct flows *flows, struct splice_request *request);
+
+/* The worker has moved bytes on after the start: see `splice_extend`. 0 or -errno. */
+int flows_extend(const struct flows *flows, struct extend_request *request);
+
+/* Looks at all flows and removes those that have ended. 0 or -errno. */
+int flows_sweep(const struct flows *flows, struct sweep_request *answer);
+
+/* Removes some; see struct remove_request. `program` is the fd of `flow_remove`. 0 or -errno. */
+int flows_remove(int program, struct remove_request *request);
+int flows_remove_program(const struct flows *flows);
+
+/* Calls step() for each entry: 0 or -errno. Entries that come or go meanwhile may be missed. */
+typedef void flow_step(const struct flow_key *key, const struct flow *flow, void *context);
+int flows_walk(int map, flow_step *step, void *context);
+
+int flows_map(const struct flows *flows);
+int flows_closed_ring(const struct flows *flows);
+int flows_removed_ring(const struct flows *flows);
+
+#endif

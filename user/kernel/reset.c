@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "reset.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../model/prefix.h"
+
+static uint32_t sum_words(const void *data, size_t size, uint32_t sum)
+{
+	const uint16_t *words = data;
+
+	for (size_t i = 0; i < size / 2; i++)
+		sum += words[i];
+	return sum;
+}
+
+static uint16_t checksum(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~(sum + (sum >> 16));
+}
+
+/* To the sender of the packets of `key`, as if from their receiver. */
+static void fill_tcp(struct tcphdr *tcp, const struct flow_key *key, uint32_t seq)
+{
+	uint32_t sum;
+
+	memset(tcp, 0, sizeof(*tcp));
+	tcp->source = key->destination_port;
+	tcp->dest = key->source_port;
+	tcp->seq = htonl(seq);
+	tcp->doff = sizeof(*tcp) / 4;
+	tcp->rst = 1;
+	/* The pseudo header: that of mapped addresses has the same sum, but for their prefix. */
+	sum = htons(IPPROTO_TCP) + htons(sizeof(*tcp));
+	if (address_is_mapped(key->source)) {
+		sum = sum_words(key->source + 12, 4, sum);
+		sum = sum_words(key->destination + 12, 4, sum);
+	} else {
+		sum = sum_words(key->source, 16, sum);
+		sum = sum_words(key->destination, 16, sum);
+	}
+	tcp->check = checksum(sum_words(tcp, sizeof(*tcp), sum));
+}
+
+static int send_packet(int family, const void *packet, size_t size, const struct sockaddr *to,
+		       socklen_t to_size)
+{
+	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (sendto(fd, packet, size, MSG_DONTWAIT, to, to_size) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* IPPROTO_RAW sockets take packets with their IP header, raw(7); the kernel fills its checksum. */
+static int reset_v4(const struct flow_key *key, uint32_t seq)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET};
+	struct {
+		struct iphdr ip;
+		struct tcphdr tcp;
+	} packet = {.ip = {.version = 4, .ihl = 5, .ttl = IPDEFTTL, .protocol = IPPROTO_TCP}};
+
+	packet.ip.tot_len = htons(sizeof(packet));
+	packet.ip.frag_off = htons(IP_DF);
+	memcpy(&packet.ip.saddr, key->destination + 12, 4);
+	memcpy(&packet.ip.daddr, key->source + 12, 4);
+	memcpy(&to.sin_addr, key->source + 12, 4);
+	fill_tcp(&packet.tcp, key, seq);
+	return send_packet(AF_INET, &packet, sizeof(packet), (struct sockaddr *)&to, sizeof(to));
+}
+
+static int reset_v6(const struct flow_key *key, uint32_t seq)
+{
+	struct sockaddr_in6 to = {.sin6_family = AF_INET6};
+	struct {
+		struct ip6_hdr ip;
+		struct tcphdr tcp;
+	} packet = {.ip = {.ip6_vfc = 6 << 4, .ip6_hlim = IPDEFTTL, .ip6_nxt = IPPROTO_TCP}};
+
+	packet.ip.ip6_plen = htons(sizeof(packet.tcp));
+	memcpy(&packet.ip.ip6_src, key->destination, 16);
+	memcpy(&packet.ip.ip6_dst, key->source, 16);
+	memcpy(&to.sin6_addr, key->source, 16);
+	fill_tcp(&packet.tcp, key, seq);
+	return send_packet(AF_INET6, &packet, sizeof(packet), (struct sockaddr *)&to, sizeof(to));
+}
+
+int flow_reset(const struct flow_event *event)
+{
+	int err = 0;
+
+	for (int side = 0; side < 2; side++) {
+		const struct flow_key *key = &event->key[side];
+		int failed = address_is_mapped(key->source) ? reset_v4(key, event->expects[side])
+							    : reset_v6(key, event->expects[side]);
+
+		err = err ? err : failed;
+	}
+	return err;
+}

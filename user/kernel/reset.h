@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Ends a connection that has no socket any more. */
+#ifndef ALPNLB_RESET_H
+#define ALPNLB_RESET_H
+
+#include "../../bpf/flow.h"
+
+/*
+ * Sends an RST to both ends of a flow that was removed, each with the sequence number that its
+ * receiver expects (RFC 5961). 0 or -errno; needs CAP_NET_RAW.
+ */
+int flow_reset(const struct flow_event *event);
+
+#endif
