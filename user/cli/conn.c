@@ -38,7 +38,7 @@ static const char *state_name(uint32_t state)
 	static const char *const names[] = {
 		[CONN_FREE] = "free",	       [CONN_HELLO] = "hello", [CONN_DECIDING] = "deciding",
 		[CONN_DECIDED] = "connecting", [CONN_ASK] = "asking",  [CONN_OPEN] = "open",
-		[CONN_CLOSING] = "closing",
+		[CONN_CLOSING] = "closing", [CONN_SPLICING] = "splicing",
 	};
 
 	return state < sizeof(names) / sizeof(*names) ? names[state] : "?";

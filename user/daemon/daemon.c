@@ -142,6 +142,29 @@ static void choose_paths(struct engine *engine)
 			"this kernel's sockmap can lose data (see alpnlb doctor): auto uses relay");
 }
 
+/* The packet path, if it is to be had here; what an earlier daemon left goes on. */
+static int open_packet_path(struct daemon *daemon, const struct config *config)
+{
+	struct engine *engine = &daemon->engine;
+	const char *failed;
+	int err = flows_open(&engine->flows, &engine->instance, config->max_flows, &failed);
+
+	if (!err) {
+		failed = "attach to the interfaces";
+		err = flows_attach(&engine->flows);
+	}
+	if (!err) {
+		failed = "pin the flow table";
+		err = flows_pin(&engine->flows);
+	}
+	if (!err)
+		return sweeper_init(&daemon->sweeper, engine, daemon->base);
+	log_line(LOG_WARN, "the packet path does not work here, using others: cannot %s: %s",
+		 failed, strerror(-err));
+	flows_close(&engine->flows);
+	return 0;
+}
+
 static int start_workers(struct daemon *daemon, unsigned int n)
 {
 	daemon->workers = calloc(n, sizeof(*daemon->workers));
@@ -179,6 +202,19 @@ static void unlock_tables(void *context)
 	pthread_rwlock_unlock(&daemon->engine.tables_lock);
 }
 
+static uint32_t shortest_idle_timeout(const struct config *config)
+{
+	uint32_t shortest = 0;
+
+	for (size_t i = 0; i < config->n_frontends; i++) {
+		uint32_t timeout = config->frontends[i].idle_timeout;
+
+		if (timeout && (!shortest || timeout < shortest))
+			shortest = timeout;
+	}
+	return shortest;
+}
+
 int daemon_apply(struct daemon *daemon, struct config *config, char *failed, size_t size)
 {
 	struct tables tables = {0};
@@ -206,6 +242,8 @@ int daemon_apply(struct daemon *daemon, struct config *config, char *failed, siz
 		config_free(config);
 		return err;
 	}
+	ports_configure(&daemon->engine.ports, &config->nat_ports, &config->nat_ip);
+	sweeper_start(&daemon->sweeper, shortest_idle_timeout(config));
 	listeners_commit(&daemon->listeners);
 	config_free(daemon->config);
 	daemon->config = config;
@@ -285,6 +323,10 @@ static int daemon_start(struct daemon *daemon, const struct arguments *arguments
 	err = err ? err : init_main_loop(daemon);
 	if (!err)
 		choose_paths(&daemon->engine);
+	err = err ? err : grace_start(&daemon->engine.grace);
+	ports_init(&daemon->engine.ports);
+	ports_configure(&daemon->engine.ports, &config->nat_ports, &config->nat_ip);
+	err = err ? err : open_packet_path(daemon, config);
 	err = err ? err : start_workers(daemon, arguments->workers);
 	if (err) {
 		log_line(LOG_ERROR, "cannot %s: %s", failed, strerror(-err));
@@ -315,6 +357,10 @@ static void daemon_end(struct daemon *daemon)
 	for (unsigned int i = 0; i < daemon->n_workers; i++)
 		worker_stop(&daemon->workers[i]);
 	free(daemon->workers);
+	grace_stop(&daemon->engine.grace);
+	sweeper_free(&daemon->sweeper);
+	ports_free(&daemon->engine.ports);
+	flows_close(&daemon->engine.flows);
 	instance_close(&daemon->engine.instance);
 	free(daemon->engine.sessions);
 	free(daemon->engine.free_slots);

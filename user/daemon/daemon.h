@@ -9,6 +9,7 @@
 #include "../model/decode.h"
 #include "control.h"
 #include "listeners.h"
+#include "sweep.h"
 #include "worker.h"
 
 struct daemon {
@@ -22,6 +23,7 @@ struct daemon {
 	struct listeners listeners;
 	struct config *config; /* running */
 	struct control_server control;
+	struct sweeper sweeper;
 	struct event *drain_poll, *drain_end;
 	time_t started;
 	bool draining;

@@ -14,6 +14,7 @@
 
 #include "proxy_protocol.h"
 #include "socket.h"
+#include "splice.h"
 
 /* An idle timeout is looked at this often within its length. */
 #define IDLE_LOOKS 4
@@ -172,24 +173,24 @@ static void close_leg(struct session *s, enum side side, bool reset)
 	s->fd[side] = -1;
 	s->watched[side] = 0;
 	forget_cookie(s, side);
+	if (side == SERVER && !s->spliced)
+		splice_return_port(s);
 }
 
-void session_close(struct session *s, bool reset)
+/* What is accounted for at the end of a connection, unless it lives on as a flow. */
+static void account_end(struct session *s)
 {
-	struct instance *instance = instance_of(s);
-
-	if (s->phase == PHASE_FREE)
-		return;
-	/* The program may still count what arrives until the sockets are gone. */
-	close_leg(s, SERVER, reset);
-	close_leg(s, CLIENT, reset);
 	count_bytes(s);
 	add(&frontend_stats(s)->live, -1ULL);
 	/* The program may have decided without the worker having acted on it. */
 	if (s->phase != PHASE_HELLO && s->conn->action == ACTION_FARM)
-		add(&instance->route_stats[s->conn->route_id].live, -1ULL);
+		add(&instance_of(s)->route_stats[s->conn->route_id].live, -1ULL);
 	release_server(s);
 	count(s, COUNTER_CLOSED);
+}
+
+static void session_free(struct session *s)
+{
 	event_del(&s->timer);
 	half_free(&s->half[CLIENT], &s->worker->pipes);
 	half_free(&s->half[SERVER], &s->worker->pipes);
@@ -200,6 +201,30 @@ void session_close(struct session *s, bool reset)
 		return; /* worker_continue() meets it on its list */
 	s->next = s->worker->dead;
 	s->worker->dead = s;
+}
+
+void session_vanish(struct session *s)
+{
+	for (int side = 0; side < 2; side++) {
+		if (socket_silence(s->fd[side]))
+			count(s, COUNTER_INTERNAL_ERRORS);
+		close_leg(s, side, false);
+	}
+	session_free(s);
+}
+
+void session_close(struct session *s, bool reset)
+{
+	if (s->phase == PHASE_FREE)
+		return;
+	if (s->spliced)
+		splice_cancel(s);
+	/* The program may still count what arrives until the sockets are gone. */
+	close_leg(s, SERVER, reset);
+	close_leg(s, CLIENT, reset);
+	if (!s->spliced)
+		account_end(s);
+	session_free(s);
 }
 
 void worker_reap(struct worker *worker)
@@ -238,7 +263,7 @@ static void arm_open_timer(struct session *s)
 		set_timer(s, s->settle_wait);
 		s->settle_wait =
 			s->settle_wait < SETTLE_WAIT_MAX ? 2 * s->settle_wait : SETTLE_WAIT_MAX;
-	} else if (s->idle_timeout)
+	} else if (s->idle_timeout && !s->spliced)
 		set_timer(s, s->idle_timeout / IDLE_LOOKS);
 	else if (evtimer_pending(&s->timer, NULL))
 		event_del(&s->timer);
@@ -260,7 +285,7 @@ static bool run_half(struct session *s, enum side side)
 	case HALF_WAITS:
 		break;
 	}
-	if (s->half[CLIENT].mode == HALF_DONE && s->half[SERVER].mode == HALF_DONE) {
+	if (s->half[CLIENT].mode == HALF_DONE && s->half[SERVER].mode == HALF_DONE && !s->spliced) {
 		session_close(s, false);
 		return false;
 	}
@@ -378,6 +403,23 @@ static bool send_proxy_header(struct session *s)
 	return send(s->fd[SERVER], header, size, MSG_NOSIGNAL | more) == (ssize_t)size;
 }
 
+/* What the packet path did not take goes another way. */
+static void leave_packet_path(struct session *s)
+{
+	count(s, COUNTER_SPLICE_REFUSED);
+	s->conn->path = s->worker->engine->sockmap_auto ? PATH_SOCKMAP : PATH_RELAY;
+}
+
+static void open_packet_path(struct session *s)
+{
+	uint8_t header[PROXY_HEADER_MAX];
+
+	if (splice_begin(s, s->conn->proxy_protocol ? proxy_header(s->conn, header) : 0))
+		count(s, COUNTER_SPLICED);
+	else
+		leave_packet_path(s);
+}
+
 static void session_open(struct session *s)
 {
 	struct conn *conn = s->conn;
@@ -386,6 +428,8 @@ static void session_open(struct session *s)
 	conn->state = CONN_OPEN;
 	add(&server_stats(s)->connected, 1);
 	event_del(&s->timer);
+	if (conn->path == PATH_PACKET)
+		open_packet_path(s);
 	if (conn->proxy_protocol && !send_proxy_header(s)) {
 		close_counted(s, COUNTER_SERVER_RESETS);
 		return;
@@ -434,8 +478,13 @@ static int open_server_socket(struct session *s)
 {
 	struct sockaddr_storage address;
 	socklen_t size = socket_address(s->conn->server, s->conn->server_port, &address);
-	int fd = socket_for_leg(address.ss_family);
+	int fd = s->conn->path == PATH_PACKET ? splice_connect(s) : -EADDRNOTAVAIL;
 
+	if (fd >= 0)
+		s->fd[SERVER] = fd;
+	if (fd != -EADDRNOTAVAIL)
+		return fd < 0 ? fd : 0;
+	fd = socket_for_leg(address.ss_family);
 	if (fd < 0)
 		return fd;
 	s->fd[SERVER] = fd;
@@ -462,7 +511,7 @@ static void session_connect(struct session *s)
 		connect_failed(s, -err);
 		return;
 	}
-	session_watch(s, SERVER, s->conn->path == PATH_RELAY ? EPOLLIN | EPOLLOUT : EPOLLOUT);
+	session_watch(s, SERVER, s->conn->path == PATH_SOCKMAP ? EPOLLOUT : EPOLLIN | EPOLLOUT);
 	set_timer(s, s->connect_timeout);
 }
 
@@ -622,7 +671,7 @@ static void session_decided(struct session *s)
 	add(&instance->route_stats[conn->route_id].live, 1);
 	add(&instance->balance.farms[conn->farm_id].chosen, 1);
 	if (!s->watched[CLIENT])
-		session_watch(s, CLIENT, conn->path == PATH_RELAY ? EPOLLIN : 0);
+		session_watch(s, CLIENT, conn->path == PATH_SOCKMAP ? 0 : EPOLLIN);
 	if (conn->server_id)
 		session_connect(s);
 	else
@@ -794,6 +843,8 @@ static enum path_kind choose_path(const struct engine *engine, const struct fron
 {
 	bool sockmap = row->path == PATH_SOCKMAP ? engine->sockmap_works : engine->sockmap_auto;
 
+	if (engine->flows.programs && (row->path == PATH_PACKET || row->path == PATH_AUTO))
+		return PATH_PACKET;
 	return row->path != PATH_RELAY && sockmap ? PATH_SOCKMAP : PATH_RELAY;
 }
 
@@ -835,13 +886,14 @@ static void session_start(struct session *s, uint32_t hello_timeout)
 {
 	__atomic_store_n(&s->conn->state, CONN_HELLO, __ATOMIC_RELEASE);
 	s->phase = PHASE_HELLO;
-	if (s->conn->path == PATH_SOCKMAP && leg_insert(s, CLIENT)) {
+	if (s->conn->path != PATH_RELAY && s->worker->engine->sockmap_works &&
+	    leg_insert(s, CLIENT)) {
 		count(s, COUNTER_SOCKMAP_FAILED);
 		count(s, COUNTER_PATH_FALLBACKS);
 		s->conn->path = PATH_RELAY;
 	}
 	/* The hello may have been here already. */
-	if (s->conn->path == PATH_SOCKMAP)
+	if (s->cookie[CLIENT])
 		poll_program(s);
 	else
 		read_hello(s);

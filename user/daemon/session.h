@@ -40,6 +40,13 @@ struct session {
 	uint32_t n_tried;
 	bool queued;	      /* in worker->again */
 	struct session *next; /* in worker->again or worker->dead */
+	/* for the packet path, see splice.h */
+	struct port_lease lease;      /* the server leg's source port; 0 = the kernel's choice */
+	struct session *next_spliced; /* in worker->spliced */
+	struct flow_key server_key;   /* of packets from the server */
+	uint64_t grace;		      /* the period after which no packet can reach a socket */
+	uint64_t told[2];	      /* by side: bytes of the stream that the program knows of */
+	bool spliced;		      /* its flow has all that is to be accounted for */
 };
 
 /*
@@ -64,6 +71,9 @@ void session_throttled(struct session *session, enum side side);
  * data. Its slot is free when worker_reap() has run.
  */
 void session_close(struct session *session, bool reset);
+
+/* Closes both sockets of a spliced connection without a packet: its flow lives on. */
+void session_vanish(struct session *session);
 
 /* Frees the slots of closed sessions. */
 void worker_reap(struct worker *worker);

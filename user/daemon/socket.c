@@ -65,6 +65,18 @@ static int tcp_socket(int family)
 	return fd;
 }
 
+void socket_reuse_address(int fd)
+{
+	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+}
+
+int socket_silence(int fd)
+{
+	int on = 1;
+
+	return setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) ? -errno : 0;
+}
+
 int socket_for_leg(int family)
 {
 	return tcp_socket(family);
@@ -79,7 +91,7 @@ static int bound_socket(const uint8_t address[16], __be16 port, bool reuse_port)
 
 	if (fd < 0)
 		return fd;
-	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	socket_reuse_address(fd);
 	set_option(fd, SOL_SOCKET, SO_REUSEPORT, reuse_port);
 	if (storage.ss_family == AF_INET6)
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);

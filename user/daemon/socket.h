@@ -42,6 +42,12 @@ int socket_listen(const uint8_t address[16], __be16 port);
  */
 void socket_set_quickack(int fd, bool on);
 
+/* Allows to bind to a port that other connections, or ones in TIME_WAIT, have as well. */
+void socket_reuse_address(int fd);
+
+/* close() will send nothing, and leave nothing behind (TCP_REPAIR; needs CAP_NET_ADMIN). */
+int socket_silence(int fd);
+
 /* close() will send RST and forget what is still queued. */
 void socket_reset_on_close(int fd);
 

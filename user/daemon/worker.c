@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "session.h"
+#include "splice.h"
 
 /*
  * Legs are watched by an epoll of the worker's own, whose readiness libevent reports:
@@ -120,6 +121,14 @@ static void on_sweep(evutil_socket_t fd, short what, void *argument)
 			if (s->phase != PHASE_FREE && (conn->throttled[side] || conn->overrun))
 				session_throttled(s, side);
 	}
+	worker_end_turn(worker);
+}
+
+static void on_spliced(evutil_socket_t fd, short what, void *argument)
+{
+	struct worker *worker = argument;
+
+	splice_finish(worker);
 	worker_end_turn(worker);
 }
 
@@ -258,6 +267,7 @@ static int init_events(struct worker *worker)
 		     EV_READ | EV_PERSIST, on_ring, worker);
 	event_assign(&worker->sweep_event, worker->base, -1, EV_PERSIST, on_sweep, worker);
 	evtimer_assign(&worker->resume_event, worker->base, on_resume, worker);
+	evtimer_assign(&worker->spliced_event, worker->base, on_spliced, worker);
 	event_add(&worker->epoll_event, NULL);
 	event_add(&worker->ring_event, NULL);
 	event_add(&worker->sweep_event, &sweep_interval);

@@ -13,8 +13,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../kernel/flows.h"
 #include "../kernel/instance.h"
+#include "grace.h"
 #include "pipes.h"
+#include "ports.h"
 
 struct session;
 
@@ -22,9 +25,12 @@ struct session;
 struct engine {
 	struct instance instance;
 	pthread_rwlock_t tables_lock; /* held for reading while instance.tables is used */
-	bool sockmap_works;	      /* the self-test passed */
-	bool sockmap_auto;	      /* ... and `path: auto` may use it on this kernel */
-	struct session *sessions;     /* by slot */
+	struct flows flows;
+	struct ports ports;
+	struct grace grace;
+	bool sockmap_works;	  /* the self-test passed */
+	bool sockmap_auto;	  /* ... and `path: auto` may use it on this kernel */
+	struct session *sessions; /* by slot */
 	pthread_mutex_t slots_lock;
 	uint32_t *free_slots; /* a stack */
 	uint32_t n_free_slots;
@@ -60,8 +66,10 @@ struct worker {
 	struct event resume_event; /* accepting goes on */
 	struct event sweep_event;  /* looks for sessions that wait for nothing but time */
 	struct listener *listeners;
-	struct session *again; /* sessions that have more to do than one turn allows */
-	struct session *dead;  /* closed in this turn: their slots are free after it */
+	struct session *again;	 /* sessions that have more to do than one turn allows */
+	struct session *dead;	 /* closed in this turn: their slots are free after it */
+	struct session *spliced; /* whose sockets are still needed */
+	struct event spliced_event;
 	struct pipes pipes;
 	uint64_t dead_cookies[DEAD_COOKIES]; /* entries of `legs` to delete */
 	uint32_t n_dead_cookies;

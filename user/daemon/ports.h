@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Source ports of server legs that may become spliced. The kernel takes the port of a spliced
+ * connection for free, so alpnlb has a range of its own and keeps its own book: per source address
+ * and server, since only the whole tuple has to be unique. A port is given back when the
+ * connection is over and the flow table has forgotten it, which is its quarantine.
+ */
+#ifndef ALPNLB_PORTS_H
+#define ALPNLB_PORTS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../bpf/flow.h"
+#include "../model/objects.h"
+
+struct port_pool;
+
+struct ports {
+	pthread_mutex_t lock;
+	struct port_range range;      /* host order */
+	struct prefix_list addresses; /* to connect from; not set = the kernel's choice. Owned */
+	struct port_pool *pools;      /* uthash */
+};
+
+/* A port in use. */
+struct port_lease {
+	uint8_t address[16]; /* to bind to: IPv6 or mapped; all zero = the kernel's choice */
+	uint16_t port;	     /* host order; 0 = none */
+};
+
+void ports_init(struct ports *ports);
+
+/* What a new configuration says. Ports in use outside its range stay so until they are given back.
+ */
+void ports_configure(struct ports *ports, const struct port_range *range,
+		     const struct prefix_list *addresses);
+void ports_free(struct ports *ports);
+
+/* Takes a port towards a server (address as in the tables, port in network order). */
+bool ports_take(struct ports *ports, const uint8_t server[16], __be16 port,
+		struct port_lease *lease);
+
+/* Gives it back. */
+void ports_give(struct ports *ports, const uint8_t server[16], __be16 port,
+		const struct port_lease *lease);
+
+/* Takes the port of a flow that exists already, or gives it back; `key` is of its server leg. */
+void ports_take_flow(struct ports *ports, const struct flow_key *key);
+void ports_give_flow(struct ports *ports, const struct flow_key *key);
+
+/* The share of the fullest pool that is in use: 0..100. */
+unsigned int ports_used_percent(struct ports *ports);
+
+#endif

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "splice.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../model/prefix.h"
+#include "session.h"
+#include "socket.h"
+
+/* A port may be in use by somebody else on the host, or in TIME_WAIT after another path. */
+#define PORT_TRIES 16
+
+/* The largest TCP_MAXSEG takes (MAX_TCP_WINDOW). */
+#define MAXSEG_MAX 32767
+
+static const struct timeval finish_delay = {0, 10 * 1000};
+
+/* ---- the server leg ---------------------------------------------------------------------- */
+
+/* The server shall send no larger segments than the client takes. */
+static void limit_segments(const struct session *s, int fd)
+{
+	int mss = s->conn->client_mss;
+	socklen_t size = sizeof(mss);
+
+	if (!mss && getsockopt(s->fd[CLIENT], IPPROTO_TCP, TCP_MAXSEG, &mss, &size))
+		return;
+	if (mss <= MAXSEG_MAX)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &mss, sizeof(mss));
+}
+
+static int bind_lease(int fd, const struct port_lease *lease, sa_family_t family)
+{
+	struct sockaddr_storage address = {.ss_family = family};
+	socklen_t size = sizeof(struct sockaddr_in6);
+	static const uint8_t any[16];
+
+	if (family == AF_INET)
+		size = sizeof(struct sockaddr_in);
+	if (memcmp(lease->address, any, sizeof(any)))
+		size = socket_address(lease->address, htons(lease->port), &address);
+	else
+		((struct sockaddr_in *)&address)->sin_port = htons(lease->port); /* as sin6_port */
+	return bind(fd, (struct sockaddr *)&address, size) ? -errno : 0;
+}
+
+/* One try: the fd, or -errno. */
+static int connect_from(struct session *s, const struct sockaddr_storage *server, socklen_t size)
+{
+	int fd = socket_for_leg(server->ss_family), err;
+
+	if (fd < 0)
+		return fd;
+	socket_reuse_address(fd);
+	limit_segments(s, fd);
+	if (s->conn->flow[CLIENT])
+		socket_set_quickack(fd, false);
+	err = bind_lease(fd, &s->lease, server->ss_family);
+	if (!err && connect(fd, (const struct sockaddr *)server, size) && errno != EINPROGRESS)
+		err = -errno;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+int splice_connect(struct session *s)
+{
+	struct ports *ports = &s->worker->engine->ports;
+	struct conn *conn = s->conn;
+	struct sockaddr_storage server;
+	socklen_t size = socket_address(conn->server, conn->server_port, &server);
+	int fd = -EADDRNOTAVAIL;
+
+	conn->refusal = SPLICE_FAMILY;
+	if (address_is_mapped(conn->server) != address_is_mapped(conn->client))
+		return fd;
+	conn->refusal = SPLICE_PORTS;
+	for (int i = 0; i < PORT_TRIES; i++) {
+		if (!ports_take(ports, conn->server, conn->server_port, &s->lease))
+			break;
+		fd = connect_from(s, &server, size);
+		if (fd >= 0) {
+			conn->refusal = SPLICE_STARTED;
+			return fd;
+		}
+		splice_return_port(s);
+		if (fd != -EADDRINUSE && fd != -EADDRNOTAVAIL)
+			return fd;
+	}
+	return -EADDRNOTAVAIL;
+}
+
+void splice_return_port(struct session *s)
+{
+	if (!s->lease.port)
+		return;
+	ports_give(&s->worker->engine->ports, s->conn->server, s->conn->server_port, &s->lease);
+	s->lease.port = 0;
+}
+
+/* ---- the start --------------------------------------------------------------------------- */
+
+static int request_keys(const struct session *s, struct splice_request *request)
+{
+	const struct conn *conn = s->conn;
+	struct sockaddr_storage own;
+	socklen_t size = sizeof(own);
+
+	memcpy(request->client.source, conn->client, sizeof(conn->client));
+	memcpy(request->client.destination, conn->local, sizeof(conn->local));
+	request->client.source_port = conn->client_port;
+	request->client.destination_port = conn->local_port;
+	memcpy(request->server.source, conn->server, sizeof(conn->server));
+	request->server.source_port = conn->server_port;
+	if (getsockname(s->fd[SERVER], (struct sockaddr *)&own, &size))
+		return -errno;
+	request->server.destination_port = socket_endpoint(&own, request->server.destination);
+	return 0;
+}
+
+static void request_fill(const struct session *s, size_t prefix, struct splice_request *request)
+{
+	const struct conn *conn = s->conn;
+
+	request->started = conn->accepted;
+	request->slot = s->slot;
+	request->serial = conn->serial;
+	request->frontend_id = conn->frontend_id;
+	request->route_id = conn->route_id;
+	request->farm_id = conn->farm_id;
+	request->server_id = conn->server_id;
+	request->idle_timeout = s->idle_timeout;
+	request->taken = s->half[CLIENT].taken;
+	request->has_start = conn->client_mss != 0;
+	request->start = conn->start;
+	request->prefix = prefix;
+}
+
+static void begin_to_finish(struct session *s)
+{
+	struct worker *worker = s->worker;
+
+	s->grace = grace_next(&worker->engine->grace);
+	s->next_spliced = worker->spliced;
+	worker->spliced = s;
+	if (!s->next_spliced)
+		event_add(&worker->spliced_event, &finish_delay);
+}
+
+bool splice_begin(struct session *s, size_t prefix)
+{
+	struct conn *conn = s->conn;
+	struct splice_request request = {0};
+	int err;
+
+	if (!s->lease.port)
+		return false; /* splice_connect() has said why */
+	if (s->half[CLIENT].ended || s->half[SERVER].ended) {
+		conn->refusal = SPLICE_ENDED;
+		return false;
+	}
+	conn->owned = 1u << SERVER;
+	__atomic_store_n(&conn->state, CONN_SPLICING, __ATOMIC_RELEASE);
+	request_fill(s, prefix, &request);
+	err = request_keys(s, &request);
+	err = err ? err : flows_start(&s->worker->engine->flows, &request);
+	conn->refusal = err ? SPLICE_OFF : request.result;
+	if (conn->refusal != SPLICE_STARTED) {
+		conn->state = CONN_OPEN;
+		return false;
+	}
+	s->spliced = true;
+	s->server_key = request.server;
+	s->told[CLIENT] = request.received;
+	begin_to_finish(s);
+	return true;
+}
+
+/* ---- the end of the sockets -------------------------------------------------------------- */
+
+void splice_cancel(struct session *s)
+{
+	struct remove_request request = {.n = 1, .force = 1};
+
+	s->conn->state = CONN_CLOSING; /* the program keeps flows whose sockets are needed */
+	request.keys[0] = s->server_key;
+	(void)flows_remove(flows_remove_program(&s->worker->engine->flows), &request);
+}
+
+static void flip(struct flow_key *to, const struct conn *conn)
+{
+	memcpy(to->source, conn->client, sizeof(to->source));
+	memcpy(to->destination, conn->local, sizeof(to->destination));
+	to->source_port = conn->client_port;
+	to->destination_port = conn->local_port;
+}
+
+/* Tells the program what the worker moved after the start. False if there was nothing. */
+static bool tell_moved(struct session *s, enum side side)
+{
+	const struct half *half = &s->half[side];
+	struct extend_request request = {.bytes = half->taken, .fin = half->mode == HALF_DONE};
+	uint64_t moved = half->taken + request.fin;
+
+	if (moved <= s->told[side])
+		return false;
+	s->told[side] = moved;
+	if (side == CLIENT)
+		flip(&request.key, s->conn);
+	else
+		request.key = s->server_key;
+	(void)flows_extend(&s->worker->engine->flows, &request);
+	return true;
+}
+
+/*
+ * Has a packet reached the socket that had come by before the start? Its bytes, or its FIN, are
+ * the worker's to move on.
+ */
+static bool leg_is_quiet(struct session *s, enum side side)
+{
+	struct half *half = &s->half[side];
+	uint8_t byte;
+	ssize_t n;
+
+	if (half->mode == HALF_DONE)
+		return true;
+	n = recv(s->fd[side], &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0 && errno == EAGAIN)
+		return true;
+	if (n > 0)
+		half->readable = true;
+	else
+		half->ended = true;
+	return false;
+}
+
+/* True when the session is gone. */
+static bool try_finish(struct session *s)
+{
+	bool told;
+
+	if (s->phase != PHASE_OPEN || !s->spliced)
+		return true;
+	if (__atomic_load_n(&s->conn->owned, __ATOMIC_ACQUIRE) ||
+	    !grace_over(&s->worker->engine->grace, s->grace))
+		return false;
+	if (!leg_is_quiet(s, CLIENT) || !leg_is_quiet(s, SERVER))
+		session_queue(s);
+	told = tell_moved(s, CLIENT);
+	told |= tell_moved(s, SERVER);
+	if (told || s->queued || s->half[CLIENT].held_len || s->half[SERVER].held_len)
+		return false;
+	session_vanish(s);
+	return true;
+}
+
+void splice_finish(struct worker *worker)
+{
+	struct session **at = &worker->spliced, *s;
+
+	while ((s = *at)) {
+		struct session *next = s->next_spliced;
+
+		if (try_finish(s))
+			*at = next;
+		else
+			at = &s->next_spliced;
+	}
+	if (worker->spliced)
+		event_add(&worker->spliced_event, &finish_delay);
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "sweep.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../kernel/reset.h"
+#include "log.h"
+
+#define LOOK_INTERVAL  250   /* milliseconds from one look at the rings to the next */
+#define SWEEP_INTERVAL 30000 /* from one sweep of the whole table to the next, at most ... */
+#define SWEEP_MIN      1000
+#define IDLE_LOOKS     4  /* ... and so many within the shortest idle timeout ... */
+#define SWEEP_SHARE    50 /* ... but at least so many times what a sweep takes */
+
+/* A flow that seems to have ended, and lingers. */
+struct lingering {
+	struct flow_key key;
+	uint64_t since; /* milliseconds */
+	struct lingering *next;
+};
+
+static uint64_t milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+}
+
+/* ---- flows that have ended --------------------------------------------------------------- */
+
+static void linger(struct sweeper *sweeper, const struct flow_key *key)
+{
+	struct lingering *l = malloc(sizeof(*l));
+
+	if (!l)
+		return; /* the sweep finds it */
+	l->key = *key;
+	l->since = milliseconds();
+	l->next = NULL;
+	*sweeper->last = l;
+	sweeper->last = &l->next;
+}
+
+static int on_closed(void *context, void *data, size_t size)
+{
+	const struct flow_event *event = data;
+
+	linger(context, &event->key[SERVER]);
+	return 0;
+}
+
+static int on_removed(void *context, void *data, size_t size)
+{
+	struct sweeper *sweeper = context;
+	const struct flow_event *event = data;
+
+	ports_give_flow(&sweeper->engine->ports, &event->key[SERVER]);
+	if (event->end == FLOW_END_IDLE)
+		(void)flow_reset(event);
+	return 0;
+}
+
+static struct lingering *take_first(struct sweeper *sweeper)
+{
+	struct lingering *l = sweeper->first;
+
+	sweeper->first = l->next;
+	if (!l->next)
+		sweeper->last = &sweeper->first;
+	return l;
+}
+
+/* Those that cannot go yet stand at the end of the line again. */
+static bool remove_some(struct sweeper *sweeper, uint64_t before)
+{
+	struct remove_request request = {0};
+
+	while (request.n < REMOVE_MAX && sweeper->first && sweeper->first->since <= before) {
+		struct lingering *l = take_first(sweeper);
+
+		request.keys[request.n++] = l->key;
+		free(l);
+	}
+	if (!request.n)
+		return false;
+	if (flows_remove(flows_remove_program(&sweeper->engine->flows), &request))
+		return false;
+	for (uint32_t i = 0; i < request.n; i++)
+		if (!request.removed[i])
+			linger(sweeper, &request.keys[i]);
+	return true;
+}
+
+/* ---- timers ------------------------------------------------------------------------------ */
+
+static void sweep(struct sweeper *sweeper, uint64_t now)
+{
+	struct sweep_request answer;
+	uint64_t wait = SWEEP_INTERVAL, took;
+
+	(void)flows_sweep(&sweeper->engine->flows, &answer);
+	sweeper->flows = answer.flows;
+	took = milliseconds() - now;
+	if (sweeper->shortest_idle && sweeper->shortest_idle / IDLE_LOOKS < wait)
+		wait = sweeper->shortest_idle / IDLE_LOOKS;
+	if (wait < SWEEP_MIN)
+		wait = SWEEP_MIN;
+	sweeper->next_sweep = now + (wait > took * SWEEP_SHARE ? wait : took * SWEEP_SHARE);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *argument)
+{
+	struct sweeper *sweeper = argument;
+	uint64_t now = milliseconds();
+
+	ring_buffer__consume(sweeper->closed);
+	while (remove_some(sweeper, now - FLOW_LINGER))
+		;
+	if (now >= sweeper->next_sweep)
+		sweep(sweeper, now);
+	ring_buffer__consume(sweeper->removed);
+	(void)flows_attach(
+		&sweeper->engine->flows); /* new interfaces; one that fails is not used */
+}
+
+void sweeper_start(struct sweeper *sweeper, uint32_t shortest_idle)
+{
+	static const struct timeval interval = {LOOK_INTERVAL / 1000, LOOK_INTERVAL % 1000 * 1000};
+
+	if (!sweeper->event)
+		return;
+	sweeper->shortest_idle = shortest_idle;
+	sweeper->next_sweep = milliseconds();
+	event_add(sweeper->event, &interval);
+}
+
+/* ---- life -------------------------------------------------------------------------------- */
+
+/* A flow is a live connection, and has a port. */
+static void adopt(const struct flow_key *key, const struct flow *flow, void *context)
+{
+	struct sweeper *sweeper = context;
+	struct instance *instance = &sweeper->engine->instance;
+
+	if (!(flow->constant & FLOW_FROM_SERVER))
+		return;
+	sweeper->flows++;
+	ports_take_flow(&sweeper->engine->ports, key);
+	if (flow->frontend_id <= MAX_FRONTENDS)
+		instance->frontend_stats[flow->frontend_id].live++;
+	if (flow->route_id <= MAX_ROUTES)
+		instance->route_stats[flow->route_id].live++;
+	if (flow->server_id <= MAX_SERVERS)
+		instance->balance.servers[flow->server_id].live++;
+}
+
+int sweeper_init(struct sweeper *sweeper, struct engine *engine, struct event_base *base)
+{
+	int err;
+
+	memset(sweeper, 0, sizeof(*sweeper));
+	sweeper->last = &sweeper->first;
+	sweeper->engine = engine;
+	sweeper->event = event_new(base, -1, EV_PERSIST, on_look, sweeper);
+	sweeper->closed =
+		ring_buffer__new(flows_closed_ring(&engine->flows), on_closed, sweeper, NULL);
+	sweeper->removed =
+		ring_buffer__new(flows_removed_ring(&engine->flows), on_removed, sweeper, NULL);
+	if (!sweeper->event || !sweeper->closed || !sweeper->removed)
+		return -ENOMEM;
+	err = flows_walk(flows_map(&engine->flows), adopt, sweeper);
+	if (!err && sweeper->flows)
+		log_line(LOG_INFO, "goes on with %u spliced connections of an earlier daemon",
+			 sweeper->flows);
+	return err;
+}
+
+void sweeper_free(struct sweeper *sweeper)
+{
+	if (sweeper->event)
+		event_free(sweeper->event);
+	ring_buffer__free(sweeper->closed);
+	ring_buffer__free(sweeper->removed);
+	while (sweeper->first)
+		free(take_first(sweeper));
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The flow table's housekeeping, in the main thread: takes over the flows of an earlier daemon,
+ * forgets those that have ended, gives their ports back, and attaches to new interfaces. Without a
+ * daemon nothing is forgotten, but nothing new comes either: the next daemon's sweep makes up for
+ * it.
+ */
+#ifndef ALPNLB_SWEEP_H
+#define ALPNLB_SWEEP_H
+
+#include <event2/event.h>
+#include <stdint.h>
+
+#include "worker.h"
+
+struct ring_buffer;
+
+struct lingering;
+
+struct sweeper {
+	struct engine *engine;
+	struct event *event;
+	struct ring_buffer *closed, *removed;
+	struct lingering *first, **last; /* flows that seem to have ended, oldest first */
+	uint64_t next_sweep;		 /* CLOCK_MONOTONIC, milliseconds */
+	uint32_t shortest_idle;		 /* idle timeout of all frontends, milliseconds; 0 = none */
+	uint32_t flows;			 /* left by the last sweep */
+};
+
+/* Takes over what is in the flow table, before the first connection. 0 or -errno. */
+int sweeper_init(struct sweeper *sweeper, struct engine *engine, struct event_base *base);
+
+/* Begins, or goes on with another configuration. */
+void sweeper_start(struct sweeper *sweeper, uint32_t shortest_idle);
+void sweeper_free(struct sweeper *sweeper);
+
+#endif
