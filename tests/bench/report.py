@@ -10,7 +10,7 @@ import time
 
 REFERENCE = "haproxy"
 BASELINE = "direct"
-SUBJECTS = ["direct", "sockmap", "relay", "haproxy", "nginx"]
+SUBJECTS = ["direct", "packet", "sockmap", "relay", "haproxy", "nginx"]
 COLUMN = 17
 LABEL = 37
 

@@ -1,0 +1,278 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# What happens to the bytes once a server is chosen. Each test runs over both paths, which have
+# to behave alike.
+
+# shellcheck disable=SC2030,SC2031 # every test is a subshell, `run` sets output
+
+load lib
+
+# one_farm PATH HOSTS KIND [SERVER-OPTION...]: the default farm; the first host gets the server.
+one_farm() {
+	local path=$1 hosts=$2 kind=$3
+	shift 3
+	{
+		farms default="$hosts"
+		frontend "$path" default "connect_timeout: 500ms"
+		printf 'routes:\n'
+		route h2 default "alpn is h2"
+	} >"$CONFIG"
+	start_tcp server "${hosts%%[v,]*}" 9000 "$kind" "$@"
+	start_daemon
+}
+
+# What each end sent is what the other received.
+assert_same_bytes() {
+	local client=$1 server=$2
+	assert_equal "$(report_field received_sha256 <<<"$server")" \
+		"$(report_field sent_sha256 <<<"$client")" "what the server received"
+	assert_equal "$(report_field received_sha256 <<<"$client")" \
+		"$(report_field sent_sha256 <<<"$server")" "what the client received"
+}
+
+both_ways() {
+	local client
+	one_farm "$1" "$2" exchange --bytes 110000000 --half-close
+	client=$(tcp_client "$3" 443 --alpn h2 --bytes 120000000 --seed other --half-close)
+	assert_same_bytes "$client" "$(server_report server)"
+	assert_equal "$(report_field received <<<"$client")" 110000000
+	assert_equal "$(report_field end <<<"$client")" eof
+	await_connections 0
+	stop_daemon
+}
+@test "100 MB each way at once, IPv4 (packet)" { both_ways packet 11 "$LB4"; }
+@test "100 MB each way at once, IPv4 (relay)" { both_ways relay 11 "$LB4"; }
+@test "100 MB each way at once, IPv6 (packet)" { both_ways packet 11v6 "$LB6"; }
+@test "100 MB each way at once, IPv6 (relay)" { both_ways relay 11v6 "$LB6"; }
+
+small_pieces() {
+	local client n
+	quick_acks
+	one_farm "$1" 11 exchange --bytes 2000000 --pieces --half-close
+	for n in 1 2 3 4 5 6; do
+		client=$(tcp_client "$LB4" 443 --alpn h2 --cut $((n * 90)) --bytes 1000000 --pieces \
+			--seed "$n" --half-close)
+		assert_same_bytes "$client" "$(server_report server $n)"
+	done
+	stop_daemon
+}
+@test "writes of random sizes right behind a hello in pieces (packet)" { small_pieces packet; }
+@test "writes of random sizes right behind a hello in pieces (relay)" { small_pieces relay; }
+
+nginx_files() {
+	{
+		farms h2=11
+		frontend "$1" h2
+	} >"$CONFIG"
+	start_nginx h2-a 11 9000 h2
+	start_daemon
+	openssl enc -aes-128-ctr -pass pass:alpnlb -nosalt -md sha256 </dev/zero 2>/dev/null |
+		head -c 120000000 >"$NETNS_DIR/body" || true
+	peers_curl "$LB4" www.alpnlb.test/files/body --http2 --output /dev/null --upload-file "$NETNS_DIR/body"
+	cmp "$NETNS_DIR/body" "$NETNS_DIR/h2-a/files/body"
+	peers_curl "$LB6" www.alpnlb.test/files/body --http2 --output "$NETNS_DIR/back"
+	cmp "$NETNS_DIR/body" "$NETNS_DIR/back"
+	stop_daemon
+}
+@test "curl puts 120 MB to nginx and gets them back over HTTP/2 (packet)" { nginx_files packet; }
+@test "curl puts 120 MB to nginx and gets them back over HTTP/2 (relay)" { nginx_files relay; }
+
+many_requests() {
+	{
+		farms h2=11,12v6
+		frontend "$1" h2
+	} >"$CONFIG"
+	start_nginx h2-a 11 9000 h2
+	start_nginx h2-b 12 9000 h2
+	start_daemon
+	run -0 netns_exec client h2load --requests 20000 --clients 100 --max-concurrent-streams 10 \
+		--connect-to="$LB4:443" https://www.alpnlb.test/
+	assert_matches "$output" '20000 succeeded, 0 failed, 0 errored, 0 timeout'
+	await_connections 0
+	assert_equal "$(stats '[.servers[].connected] | join(" ")')" "50 50"
+	stop_daemon
+}
+@test "h2load: 20,000 requests over 100 connections (packet)" { many_requests packet; }
+@test "h2load: 20,000 requests over 100 connections (relay)" { many_requests relay; }
+
+client_closes_first() {
+	local client
+	one_farm "$1" 11 echo
+	client=$(tcp_client "$LB4" 443 --alpn h2 --bytes 5000000 --half-close)
+	assert_same_bytes "$client" "$(server_report server)"
+	assert_equal "$(report_field end <<<"$client")" eof
+	await_connections 0
+}
+@test "a client that half-closes still gets the whole answer (packet)" {
+	client_closes_first packet
+}
+@test "a client that half-closes still gets the whole answer (relay)" { client_closes_first relay; }
+
+first_has_received() {
+	[[ $(alpnlb -j conn show | jq '.[0].bytes_from_server') == "$1" ]]
+}
+
+server_closes_first() {
+	local client
+	one_farm "$1" 11 exchange --bytes 1000 --half-close
+	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
+		--alpn h2 --until-sent "$NETNS_DIR/go" --half-close
+	netns_await 10 first_has_received 1000 || fail "the server's bytes did not arrive"
+	client=$(tcp_client "$LB4" 443 --alpn h2 --bytes 30000000 --half-close)
+	assert_same_bytes "$client" "$(server_report server 1)"
+	assert_equal "$(live_connections)" 1 "half-closed by the server, kept for the client"
+	touch "$NETNS_DIR/go"
+	server_report server 2
+	assert_same_bytes "$(cat "$NETNS_DIR/client.log")" "$(server_report server 2)"
+	await_connections 0
+}
+@test "a server that half-closes still gets everything (packet)" { server_closes_first packet; }
+@test "a server that half-closes still gets everything (relay)" { server_closes_first relay; }
+
+client_resets() {
+	one_farm "$1" 11 echo
+	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
+		--alpn h2 --reset --until-sent "$NETNS_DIR/go"
+	await_stat '.servers[0].connected' 1
+	touch "$NETNS_DIR/go"
+	assert_equal "$(server_report server | report_field end)" reset
+	await_stat .counters.client_resets 1
+	await_connections 0
+}
+@test "a client's reset reaches the server as a reset (packet)" { client_resets packet; }
+@test "a client's reset reaches the server as a reset (relay)" { client_resets relay; }
+
+server_resets() {
+	one_farm "$1" 11 reset
+	assert_equal "$(tcp_client "$LB4" 443 --alpn h2 --timeout 10 | report_field end)" reset
+	await_stat .counters.server_resets 1
+	await_connections 0
+}
+@test "a server's reset reaches the client as a reset (packet)" { server_resets packet; }
+@test "a server's reset reaches the client as a reset (relay)" { server_resets relay; }
+
+# tcp_info ROLE sport|dport PORT FIELD: of the one connection there.
+tcp_info() {
+	netns_exec "$1" ss -Htin "$2 = :$3" | sed -nE "s/.*\\b$4:([0-9]+).*/\\1/p"
+}
+
+stopped_reader() {
+	local client held
+	one_farm "$1" 11 hold --until "$NETNS_DIR/go" --buffer 65536
+	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
+		--alpn h2 --bytes 60000000 --half-close
+	netns_await 20 sender_stopped || fail "the client could send everything to a server that reads nothing"
+	held=$(($(tcp_info client dport 443 bytes_acked) - $(tcp_info server sport 9000 bytes_received)))
+	echo "# $1: $held bytes held for a stopped reader" >&3
+	((held < 8 << 20)) || fail "$held bytes are held"
+	touch "$NETNS_DIR/go"
+	server_report server
+	netns_await 20 grep -q '^{' "$NETNS_DIR/client.log"
+	client=$(cat "$NETNS_DIR/client.log")
+	assert_same_bytes "$client" "$(server_report server)"
+	await_connections 0
+}
+# Nothing more comes in from the client for half a second, and it is not all.
+sender_stopped() {
+	local before after
+	before=$(alpnlb -j conn show | jq '.[0].bytes_from_client')
+	sleep 0.5
+	after=$(alpnlb -j conn show | jq '.[0].bytes_from_client')
+	((before == after && after > 1000 && after < 30000000))
+}
+@test "a reader that stops holds its sender, and gets everything later (packet)" {
+	stopped_reader packet
+}
+@test "a reader that stops holds its sender, and gets everything later (relay)" {
+	stopped_reader relay
+}
+
+proxy_protocol() {
+	local report
+	{
+		farms one=11 two=12v6
+		frontend "$1" one
+		printf 'routes:\n'
+		route two two "sni is two.alpnlb.test"
+	} | sed -e '/name: s11,/s/ }/, proxy_protocol_version: v1 }/' \
+		-e '/name: s12v6,/s/ }/, proxy_protocol_version: v2 }/' >"$CONFIG"
+	start_tcp one 11 9000 exchange --bytes 3000000
+	start_tcp two 12 9000 exchange --bytes 3000000
+	start_daemon
+
+	tcp_client "$LB4" 443 --alpn h2 --bytes 2000000 --half-close >"$NETNS_DIR/client.log"
+	report=$(server_report one)
+	assert_matches "$(report_field line <<<"$report")" \
+		'^PROXY TCP4 192\.0\.2\.2 192\.0\.2\.1 [0-9]+ 443$'
+	assert_equal "$(report_field received <<<"$report")" $(($(
+		report_field sent <"$NETNS_DIR/client.log") + 2 + $(report_field line <<<"$report" | tr -d '\n' | wc -c)))
+
+	tcp_client "$LB6" 443 --alpn h2 --sni two.alpnlb.test --bytes 2000000 --half-close >"$NETNS_DIR/client.log"
+	report=$(server_report two)
+	# The signature, version 2 and command PROXY, TCP over IPv6, a length.
+	assert_matches "$(report_field first <<<"$report")" \
+		'^0d0a0d0a000d0a515549540a2121....20010db8000100000000000000000002'
+	assert_equal "$(report_field received_sha256 <"$NETNS_DIR/client.log")" \
+		"$(report_field sent_sha256 <<<"$report")"
+	stop_daemon
+}
+@test "PROXY protocol v1 and v2 in front of what the client sends (packet)" {
+	proxy_protocol packet
+}
+@test "PROXY protocol v1 and v2 in front of what the client sends (relay)" { proxy_protocol relay; }
+
+refused_server() {
+	local n
+	one_farm "$1" 11,12,13 name
+	for n in 1 2 3 4 5 6; do
+		assert_equal "$(reached "$LB4" 443 --alpn h2)" server "connection $n"
+	done
+	assert_equal "$(stats .counters.connect_failed)" 0
+	(($(stats .counters.retries) >= 4)) || fail "retries: $(stats .counters.retries)"
+	(($(stats '.servers[1].refused') >= 2)) || fail "nothing counted as refused"
+	stop_daemon
+}
+@test "a server that refuses is replaced before the client notices (packet)" {
+	refused_server packet
+}
+@test "a server that refuses is replaced before the client notices (relay)" { refused_server relay; }
+
+@test "a server that does not answer is replaced after the connect timeout" {
+	one_farm auto 11,99 name
+	netns_exec balancer ip neigh add 198.51.100.99 lladdr 02:00:00:00:00:99 dev server
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" server
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" server
+	assert_equal "$(stats '.servers[1].timeouts')" 1
+	stop_daemon
+}
+
+@test "when every server refuses, the client is closed and it is counted" {
+	{
+		farms default=11,12v6
+		frontend auto default
+	} >"$CONFIG"
+	start_daemon
+	assert_matches "$(reached "$LB4" 443 --alpn h2)" '^(eof|reset)$'
+	await_stat .counters.connect_failed 1
+	stop_daemon
+}
+
+# The kernel hands the program whole packets, also those that are partly old.
+merged_retransmission() {
+	local client balancer said report
+	one_farm "$1" 11 exchange --bytes 0 --half-close
+	client=$(ip -n "$NETNS_NAME-client" -j link show balancer | jq -r '.[0].address')
+	balancer=$(ip -n "$NETNS_NAME-balancer" -j link show client | jq -r '.[0].address')
+	ip -n "$NETNS_NAME-balancer" neigh add 192.0.2.200 lladdr "$client" dev client nud permanent
+	said=$(netns_exec client timeout 30 "$TREE/tests/e2e/peers/overlap.py" balancer "$client" \
+		"$balancer" 192.0.2.200 "$LB4" 443 | sha256sum | cut -d' ' -f1)
+	report=$(server_report server)
+	assert_equal "$(report_field received <<<"$report")" 43
+	assert_equal "$(report_field received_sha256 <<<"$report")" "$said"
+	assert_equal "$(report_field end <<<"$report")" eof
+}
+@test "a retransmission merged with new data arrives once (packet)" {
+	merged_retransmission packet
+}
+@test "a retransmission merged with new data arrives once (relay)" { merged_retransmission relay; }
