@@ -303,15 +303,16 @@ static void line_of_a_path_is_found(void **state)
 static void unknown_key_gets_a_suggestion(void **state)
 {
 	expect_errors("zone: gra\nfrontend: []\nfoobar: 1\n",
-		      "2: frontend: unknown key, did you mean frontends? allowed: zone, farms, "
+		      "2: frontend: unknown key, did you mean frontends? allowed: zone, nat_ip, nat_ports, max_flows, farms, "
 		      "frontends, routes\n"
-		      "3: foobar: unknown key, allowed: zone, nat_ip, nat_ports, max_flows, farms, frontends, routes");
+		      "3: foobar: unknown key, allowed: zone, nat_ip, nat_ports, max_flows, farms, "
+		      "frontends, routes");
 }
 
 static void wrong_kinds_of_value_are_named(void **state)
 {
 	expect_errors("- a\n", "1: a list is not a mapping, allowed: a mapping with the keys zone, "
-			       "farms, frontends, routes");
+			       "nat_ip, nat_ports, max_flows, farms, frontends, routes");
 	expect_errors("farms: 3\n", "1: farms: 3 is not a list, allowed: a list of farms");
 	expect_errors("zone: 3\n", "1: zone: 3 is not a string, put it in quotes");
 	expect_errors("zone: [a]\n", "1: zone: a list is not a string");
