@@ -12,7 +12,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
-#include "model.h"
+#include "flow.h"
 
 /* The slots and legs are sized by the daemon before load. */
 
@@ -171,6 +171,7 @@ static __always_inline void count(enum counter counter)
 
 /* What is read of the kernel's sockets; CO-RE finds the members. */
 struct tcp_options_received___alpnlb {
+	__u16 tstamp_ok : 1, sack_ok : 3;
 	__u16 mss_clamp;
 } __attribute__((preserve_access_index));
 
@@ -285,7 +286,12 @@ static __always_inline void note_client(struct __sk_buff *skb, struct conn *conn
 	if (!tcp)
 		return;
 	conn->start = tcp->rcv_nxt - (__u32)tcp->bytes_received;
+	conn->has_start = 1;
 	conn->client_mss = tcp->rx_opt.mss_clamp;
+	if (!BPF_CORE_READ_BITFIELD(tcp, rx_opt.tstamp_ok))
+		conn->syn_without |= SYN_WITHOUT_TIMESTAMPS;
+	if (!BPF_CORE_READ_BITFIELD(tcp, rx_opt.sack_ok))
+		conn->syn_without |= SYN_WITHOUT_SACK;
 }
 
 static __always_inline void classify_hello(struct __sk_buff *skb, struct conn *conn)
@@ -293,7 +299,7 @@ static __always_inline void classify_hello(struct __sk_buff *skb, struct conn *c
 	struct hello *hello = &conn->hello;
 	__u32 state = CONN_DECIDED;
 
-	if (!conn->client_mss)
+	if (!conn->has_start)
 		note_client(skb, conn);
 	if (hello_feed(hello, skb, skb->len) == VERDICT_NEED_MORE)
 		return;

@@ -76,6 +76,19 @@ struct flow {
 /* With its key and the kernel's 48 bytes an entry takes 256 bytes of the map's allocator. */
 _Static_assert(sizeof(struct flow) <= 168, "two entries shall take 512 bytes");
 
+/* A server leg that begins. */
+struct syn_key {
+	__u8 server[16];    /* IPv6, or IPv4 mapped */
+	__be16 source_port; /* network order, as the next */
+	__be16 destination_port;
+};
+_Static_assert(sizeof(struct syn_key) == 20, "hashed as words");
+
+enum {
+	SYN_WITHOUT_TIMESTAMPS = 1 << 0,
+	SYN_WITHOUT_SACK = 1 << 1,
+};
+
 /* What BPF_PROG_RUN of `splice_start` is given as a packet, and gives back. */
 struct splice_request {
 	__u8 ethernet[16];	/* a packet has a header */
@@ -107,7 +120,6 @@ struct splice_request {
 	X(URGENT, "a leg has urgent data")                                                         \
 	X(TIMESTAMPS, "only one leg has TCP timestamps")                                           \
 	X(SACK, "only one leg has selective acknowledgements")                                     \
-	X(MTU, "the server's leg takes smaller packets than the client's")                         \
 	X(INTERFACE, "a leg's interface has no program")                                           \
 	X(EARLY, "the server's data was already taken")                                            \
 	X(OFF, "the packet path does not work here")

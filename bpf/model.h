@@ -334,11 +334,11 @@ struct conn {
 	__u8 overrun;	     /* the program dropped a packet: the connection must end */
 	/* for the packet path, see flow.h */
 	__u32 owned;	  /* bit by side: the leg's socket has sent what is not acknowledged */
-	__u32 start;	  /* sequence number of the client's first byte ... */
-	__u16 client_mss; /* that the client announced; 0 = neither is known */
-	__u8 refusal;	  /* enum splice_result: why the path is not packet */
-	__u8 pad2;
-	__u32 pad3;
+	__u32 start;	  /* sequence number of the client's first byte */
+	__u16 client_mss; /* as it announced, 0 = not known yet */
+	__u8 has_start;	  /* `start` is known */
+	__u8 syn_without; /* SYN_WITHOUT_*: options the client does not have */
+	__u32 refusal;	  /* enum splice_result: why the path is not packet */
 };
 _Static_assert(sizeof(struct conn) % 8 == 0, "shared with BPF");
 
@@ -376,6 +376,7 @@ struct throttle_event {
 	X(SPLICED, "spliced", "connections handed over to the packet path")                        \
 	X(SPLICE_REFUSED, "splice_refused", "connections the packet path could not take")          \
 	X(SPLICE_DROPPED, "splice_dropped", "packets of spliced connections that were dropped")    \
+	X(SPLICE_TOO_BIG, "splice_too_big", "packets whose sender was told the other leg's MTU")   \
 	X(LEG_UNKNOWN, "leg_unknown", "packets of a socket without a connection")                  \
 	X(VERDICT_ERRORS, "verdict_errors", "packets the program could not read")                  \
 	X(REDIRECT_FAILED, "redirect_failed", "packets whose peer was not in the sockhash")        \

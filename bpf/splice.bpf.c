@@ -17,6 +17,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "icmp.h"
 #include "splice.h"
 
 #define SECOND 1000000000ULL
@@ -31,6 +32,7 @@
 #define TIMESTAMP_MARGIN 100
 
 #define IP_FRAGMENT	 bpf_htons(0x3fff) /* more fragments, or not the first */
+#define IP_DONT_FRAGMENT bpf_htons(0x4000)
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -39,6 +41,15 @@ struct {
 	__type(key, struct flow_key);
 	__type(value, struct flow);
 } flows SEC(".maps");
+
+/* Options to leave out of the SYN to a server, since the client does not have them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct syn_key);
+	__type(value, __u32); /* SYN_WITHOUT_* */
+} syns SEC(".maps");
 
 /* The interfaces that have the program. */
 struct {
@@ -432,26 +443,178 @@ static __always_inline int drop(void)
 	return TC_ACT_SHOT;
 }
 
+/* ---- packets that are too big ------------------------------------------------------------ */
+
+/* A router's word about a packet that was moved from one leg to the other. */
+static __noinline int forward_icmp_v4(struct __sk_buff *skb)
+{
+	const __u32 size = ETH_HLEN + sizeof(struct iphdr) + sizeof(struct quoted_v4);
+	struct flow_key key = {};
+	__u64 sum = 0;
+	struct quoted_v4 *quoted;
+	struct iphdr *ip;
+	struct flow *flow;
+	void *data;
+
+	if (bpf_skb_pull_data(skb, size))
+		return TC_ACT_UNSPEC;
+	data = (void *)(long)skb->data;
+	ip = data + ETH_HLEN;
+	quoted = (void *)(ip + 1);
+	if ((void *)(quoted + 1) > (void *)(long)skb->data_end || ip->ihl != 5 ||
+	    quoted->icmp.type != ICMP_DEST_UNREACH || quoted->icmp.code != ICMP_FRAG_NEEDED ||
+	    quoted->ip.protocol != IPPROTO_TCP || quoted->ip.ihl != 5)
+		return TC_ACT_UNSPEC;
+	map_v4(key.source, quoted->ip.daddr);
+	map_v4(key.destination, quoted->ip.saddr);
+	key_of_quoted_ports(&key, quoted->ports);
+	flow = bpf_map_lookup_elem(&flows, &key);
+	if (!flow)
+		return TC_ACT_UNSPEC;
+	readdress_v4(ip, flow->source, flow->destination);
+	/* What changes in a header and in its checksum has no effect on the sum over both. */
+	readdress_v4(&quoted->ip, flow->destination, flow->source);
+	restore_quoted_tcp(&quoted->ports, &quoted->seq, flow, &sum);
+	quoted->icmp.checksum = ~sum_fold16(sum + (__u16)~quoted->icmp.checksum);
+	return bpf_redirect_neigh(flow->ifindex, NULL, 0, 0);
+}
+
+static __noinline int forward_icmp_v6(struct __sk_buff *skb)
+{
+	const __u32 size = ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct quoted_v6);
+	struct quoted_v6 *quoted;
+	struct flow_key key;
+	struct ipv6hdr *ip;
+	struct flow *flow;
+	__u64 sum = 0;
+	void *data;
+
+	if (bpf_skb_pull_data(skb, size))
+		return TC_ACT_UNSPEC;
+	data = (void *)(long)skb->data;
+	ip = data + ETH_HLEN;
+	quoted = (void *)(ip + 1);
+	if ((void *)(quoted + 1) > (void *)(long)skb->data_end ||
+	    quoted->icmp.type != ICMPV6_PKT_TOOBIG || quoted->ip.nexthdr != IPPROTO_TCP)
+		return TC_ACT_UNSPEC;
+	__builtin_memcpy(key.source, &quoted->ip.daddr, sizeof(key.source));
+	__builtin_memcpy(key.destination, &quoted->ip.saddr, sizeof(key.destination));
+	key_of_quoted_ports(&key, quoted->ports);
+	flow = bpf_map_lookup_elem(&flows, &key);
+	if (!flow)
+		return TC_ACT_UNSPEC;
+	replace_v6(&ip->saddr, flow->source, &sum); /* they are in the pseudo header */
+	replace_v6(&ip->daddr, flow->destination, &sum);
+	replace_v6(&quoted->ip.saddr, flow->destination, &sum);
+	replace_v6(&quoted->ip.daddr, flow->source, &sum);
+	restore_quoted_tcp(&quoted->ports, &quoted->seq, flow, &sum);
+	quoted->icmp.checksum = ~sum_fold16(sum + (__u16)~quoted->icmp.checksum);
+	return bpf_redirect_neigh(flow->ifindex, NULL, 0, 0);
+}
+
+/* Cuts the packet to its headers, and makes room for others in front of them. */
+static __always_inline bool make_quote(struct __sk_buff *skb, __u32 quoted, __u32 room)
+{
+	return !bpf_skb_change_tail(skb, ETH_HLEN + quoted, 0) &&
+	       !bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, 0);
+}
+
+/* Tells the sender of a packet what the other leg takes. */
+static __noinline int answer_too_big_v4(struct __sk_buff *skb, __u32 mtu)
+{
+	struct {
+		struct iphdr ip;
+		struct icmp_error icmp;
+		struct iphdr quoted_ip;
+		struct tcp_words quoted_tcp;
+	} answer = {};
+	const __u32 quoted = sizeof(answer.quoted_ip) + sizeof(answer.quoted_tcp);
+	const __u32 room = sizeof(answer.ip) + sizeof(answer.icmp);
+
+	count(COUNTER_SPLICE_TOO_BIG);
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &answer.quoted_ip, quoted) ||
+	    answer.quoted_ip.ihl != 5 || !(answer.quoted_ip.frag_off & IP_DONT_FRAGMENT) ||
+	    !make_quote(skb, quoted, room))
+		return TC_ACT_SHOT;
+	answer.ip.version = 4;
+	answer.ip.ihl = sizeof(answer.ip) / 4;
+	answer.ip.tot_len = bpf_htons(sizeof(answer));
+	answer.ip.ttl = ICMP_TTL;
+	answer.ip.protocol = IPPROTO_ICMP;
+	answer.ip.saddr = answer.quoted_ip.daddr;
+	answer.ip.daddr = answer.quoted_ip.saddr;
+	answer.ip.check =
+		~sum_fold16(bpf_csum_diff(NULL, 0, (__be32 *)&answer.ip, sizeof(answer.ip), 0));
+	answer.icmp.type = ICMP_DEST_UNREACH;
+	answer.icmp.code = ICMP_FRAG_NEEDED;
+	answer.icmp.mtu = bpf_htons(mtu);
+	answer.icmp.checksum = ~sum_fold16(
+		bpf_csum_diff(NULL, 0, (__be32 *)&answer.icmp, sizeof(answer.icmp) + quoted, 0));
+	if (bpf_skb_store_bytes(skb, ETH_HLEN, &answer, sizeof(answer), 0))
+		return TC_ACT_SHOT;
+	return bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);
+}
+
+static __noinline int answer_too_big_v6(struct __sk_buff *skb, __u32 mtu)
+{
+	struct {
+		struct ipv6hdr ip;
+		struct icmp_error icmp;
+		struct ipv6hdr quoted_ip;
+		struct tcp_words quoted_tcp;
+	} answer = {};
+	const __u32 quoted = sizeof(answer.quoted_ip) + sizeof(answer.quoted_tcp);
+	const __u32 room = sizeof(answer.ip) + sizeof(answer.icmp);
+	__u64 sum;
+
+	count(COUNTER_SPLICE_TOO_BIG);
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &answer.quoted_ip, quoted) ||
+	    !make_quote(skb, quoted, room))
+		return TC_ACT_SHOT;
+	answer.ip.version = 6;
+	answer.ip.payload_len = bpf_htons(sizeof(answer.icmp) + quoted);
+	answer.ip.nexthdr = IPPROTO_ICMPV6;
+	answer.ip.hop_limit = ICMP_TTL;
+	answer.ip.saddr = answer.quoted_ip.daddr;
+	answer.ip.daddr = answer.quoted_ip.saddr;
+	answer.icmp.type = ICMPV6_PKT_TOOBIG;
+	answer.icmp.mtu = bpf_htons(mtu);
+	/* The pseudo header, RFC 8200 section 8.1: addresses, length, next header. */
+	sum = answer.ip.payload_len + bpf_htons(IPPROTO_ICMPV6);
+	sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)&answer.ip.saddr, 32, 0);
+	sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)&answer.icmp, sizeof(answer.icmp) + quoted,
+				    0);
+	answer.icmp.checksum = ~sum_fold16(sum);
+	if (bpf_skb_store_bytes(skb, ETH_HLEN, &answer, sizeof(answer), 0))
+		return TC_ACT_SHOT;
+	return bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);
+}
+
+/* ---- the packets of a leg ---------------------------------------------------------------- */
+
 static __always_inline int splice_v4(struct __sk_buff *skb)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	struct iphdr *ip = data + ETH_HLEN;
 	struct flow_key key = {};
 	__u64 sum = 0, addresses = 0, head;
-	__u32 offset, size, header, from, to;
+	__u32 offset, size, header;
 	struct tcp_words *tcp;
 	struct flow *flow;
 	enum fate fate;
 
-	if ((void *)(ip + 1) > end || ip->protocol != IPPROTO_TCP || ip->ihl < 5)
+	if ((void *)(ip + 1) > end || ip->ihl < 5)
+		return TC_ACT_UNSPEC;
+	if (ip->protocol == IPPROTO_ICMP)
+		return forward_icmp_v4(skb);
+	if (ip->protocol != IPPROTO_TCP)
 		return TC_ACT_UNSPEC;
 	offset = ETH_HLEN + ip->ihl * 4;
 	tcp = data + offset;
 	if ((void *)(tcp + 1) > end)
 		return TC_ACT_UNSPEC;
-	((__u32 *)key.source)[2] = ((__u32 *)key.destination)[2] = bpf_htonl(0xffff);
-	((__u32 *)key.source)[3] = ip->saddr;
-	((__u32 *)key.destination)[3] = ip->daddr;
+	map_v4(key.source, ip->saddr);
+	map_v4(key.destination, ip->daddr);
 	__builtin_memcpy(&key.source_port, &tcp->ports, sizeof(tcp->ports));
 	flow = bpf_map_lookup_elem(&flows, &key);
 	if (!flow)
@@ -467,12 +630,10 @@ static __always_inline int splice_v4(struct __sk_buff *skb)
 	if (fate == FATE_STACK)
 		return TC_ACT_UNSPEC;
 	if (too_big(skb, flow, size, header))
-		return drop();
+		return answer_too_big_v4(skb, flow->mtu);
 
-	__builtin_memcpy(&from, flow->source + 12, sizeof(from));
-	__builtin_memcpy(&to, flow->destination + 12, sizeof(to));
-	replace32(&ip->saddr, from, &addresses);
-	replace32(&ip->daddr, to, &addresses);
+	replace32(&ip->saddr, mapped_v4(flow->source), &addresses);
+	replace32(&ip->daddr, mapped_v4(flow->destination), &addresses);
 	head = addresses;
 	replace16((__be16 *)&ip->ttl, *(__be16 *)&ip->ttl - bpf_htons(0x100), &head);
 	if (flow->constant & FLOW_CLEAR_ECN && ip->tos & 3)
@@ -481,16 +642,6 @@ static __always_inline int splice_v4(struct __sk_buff *skb)
 	if (!translate(skb, flow, offset, &sum) || !finish_checksum(skb, offset, sum, addresses))
 		return drop();
 	return bpf_redirect_neigh(flow->ifindex, NULL, 0, 0);
-}
-
-static __always_inline void replace_address(struct in6_addr *address, const __u8 *with, __u64 *sum)
-{
-	for (int i = 0; i < 4; i++) {
-		__be32 word;
-
-		__builtin_memcpy(&word, with + 4 * i, sizeof(word));
-		replace32(&address->in6_u.u6_addr32[i], word, sum);
-	}
 }
 
 static __always_inline int splice_v6(struct __sk_buff *skb)
@@ -505,7 +656,11 @@ static __always_inline int splice_v6(struct __sk_buff *skb)
 	struct flow *flow;
 	enum fate fate;
 
-	if ((void *)(ip + 1) > end || ip->nexthdr != IPPROTO_TCP)
+	if ((void *)(ip + 1) > end)
+		return TC_ACT_UNSPEC;
+	if (ip->nexthdr == IPPROTO_ICMPV6)
+		return forward_icmp_v6(skb);
+	if (ip->nexthdr != IPPROTO_TCP)
 		return TC_ACT_UNSPEC;
 	tcp = data + offset;
 	if ((void *)(tcp + 1) > end)
@@ -526,10 +681,10 @@ static __always_inline int splice_v6(struct __sk_buff *skb)
 	if (fate == FATE_STACK)
 		return TC_ACT_UNSPEC;
 	if (too_big(skb, flow, size, header))
-		return drop();
+		return answer_too_big_v6(skb, flow->mtu);
 
-	replace_address(&ip->saddr, flow->source, &addresses);
-	replace_address(&ip->daddr, flow->destination, &addresses);
+	replace_v6(&ip->saddr, flow->source, &addresses);
+	replace_v6(&ip->daddr, flow->destination, &addresses);
 	ip->hop_limit--;
 	if (flow->constant & FLOW_CLEAR_ECN)
 		ip->flow_lbl[0] &= ~0x30; /* the lower half of the traffic class is here */
@@ -549,6 +704,74 @@ int splice(struct __sk_buff *skb)
 	    (void *)(long)skb->data_end)
 		bpf_skb_pull_data(skb, MIN(skb->len, headers));
 	return skb->protocol == bpf_htons(ETH_P_IP) ? splice_v4(skb) : splice_v6(skb);
+}
+
+/* ---- the server leg's SYN ---------------------------------------------------------------- */
+
+/* Turns options into padding. */
+static __noinline int strip_options(struct __sk_buff *skb, __u32 offset, __u32 len, __u32 without)
+{
+	struct options o = {.len = len, .without = without};
+	__u8 before[TCP_OPTIONS_MAX];
+	__u32 diff;
+
+	if (len < 4 || len > TCP_OPTIONS_MAX || bpf_skb_load_bytes(skb, offset, o.bytes, len))
+		return TC_ACT_UNSPEC;
+	__builtin_memcpy(before, o.bytes, sizeof(before));
+	LOOP(TCP_OPTIONS_MAX, strip_step, &o);
+	diff = bpf_csum_diff((__be32 *)before, sizeof(before), (__be32 *)o.bytes, sizeof(before),
+			     0);
+	if (bpf_skb_store_bytes(skb, offset, o.bytes, len, 0) ||
+	    bpf_l4_csum_replace(skb,
+				offset - sizeof(struct tcp_words) +
+					__builtin_offsetof(struct tcp_words, check),
+				0, diff, 0))
+		return TC_ACT_SHOT;
+	return TC_ACT_UNSPEC;
+}
+
+static __always_inline int look_at_syn(struct __sk_buff *skb, __u32 offset, struct syn_key *key)
+{
+	struct tcp_words *tcp = (void *)(long)skb->data + offset;
+	const __u32 *without;
+	__be32 ports;
+
+	if ((void *)(tcp + 1) > (void *)(long)skb->data_end ||
+	    (tcp->flags & (TCP_WORD_SYN | TCP_WORD_ACK)) != TCP_WORD_SYN)
+		return TC_ACT_UNSPEC;
+	ports = tcp->ports;
+	__builtin_memcpy(&key->source_port, &ports, sizeof(ports));
+	without = bpf_map_lookup_elem(&syns, key);
+	if (!without)
+		return TC_ACT_UNSPEC;
+	return strip_options(skb, offset + sizeof(*tcp),
+			     (bpf_ntohs(tcp->flags) >> 12) * 4 - sizeof(*tcp), *without);
+}
+
+/* At the egress of every interface, once a client came without an option. */
+SEC("tc")
+int splice_syn(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct syn_key key = {};
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = data + ETH_HLEN;
+
+		if ((void *)(ip + 1) > end || ip->protocol != IPPROTO_TCP || ip->ihl != 5)
+			return TC_ACT_UNSPEC;
+		map_v4(key.server, ip->daddr);
+		return look_at_syn(skb, ETH_HLEN + sizeof(*ip), &key);
+	}
+	if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		struct ipv6hdr *ip = data + ETH_HLEN;
+
+		if ((void *)(ip + 1) > end || ip->nexthdr != IPPROTO_TCP)
+			return TC_ACT_UNSPEC;
+		__builtin_memcpy(key.server, &ip->daddr, sizeof(key.server));
+		return look_at_syn(skb, ETH_HLEN + sizeof(*ip), &key);
+	}
+	return TC_ACT_UNSPEC;
 }
 
 /* ---- the start of a flow ----------------------------------------------------------------- */
@@ -582,7 +805,6 @@ struct tcp_sock___alpnlb {
 	__u32 write_seq;
 	__u32 snd_wnd;
 	__u16 urg_data;
-	__u16 advmss;
 	__u8 ecn_flags;
 	struct tcp_options_received___alpnlb rx_opt;
 } __attribute__((preserve_access_index));
@@ -600,7 +822,6 @@ struct leg_state {
 	__u32 window;
 	__u32 ifindex;
 	__u32 mtu;
-	__u32 mss; /* as it announced */
 	__u8 send_scale, receive_scale;
 	__u8 timestamps, sack, ecn;
 };
@@ -616,7 +837,6 @@ static __always_inline void leg_read(struct tcp_sock___alpnlb *tcp, struct leg_s
 	leg->clock = bpf_ktime_get_ns() / 1000000 + tcp->tsoffset;
 	leg->recent = tcp->rx_opt.ts_recent;
 	leg->window = tcp->snd_wnd;
-	leg->mss = tcp->advmss;
 	leg->mtu = ((struct inet_connection_sock___alpnlb *)tcp)->icsk_pmtu_cookie;
 	leg->send_scale = BPF_CORE_READ_BITFIELD(tcp, rx_opt.snd_wscale);
 	leg->receive_scale = BPF_CORE_READ_BITFIELD(tcp, rx_opt.rcv_wscale);
@@ -676,17 +896,12 @@ static __noinline enum splice_result leg_find(struct __sk_buff *skb, const struc
 }
 
 static __always_inline enum splice_result legs_agree(const struct leg_state *client,
-						     const struct leg_state *server, bool v4)
+						     const struct leg_state *server)
 {
-	__u32 headers =
-		(v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) + sizeof(struct tcp_words);
-
 	if (client->timestamps != server->timestamps)
 		return SPLICE_TIMESTAMPS;
 	if (client->sack != server->sack)
 		return SPLICE_SACK;
-	if (client->mss + headers > server->mtu || server->mss + headers > client->mtu)
-		return SPLICE_MTU;
 	if (!bpf_map_lookup_elem(&interfaces, &client->ifindex) ||
 	    !bpf_map_lookup_elem(&interfaces, &server->ifindex))
 		return SPLICE_INTERFACE;
@@ -774,7 +989,7 @@ static __always_inline enum splice_result start(struct __sk_buff *skb,
 	if (result == SPLICE_STARTED)
 		result = leg_find(skb, &request->server, &server);
 	if (result == SPLICE_STARTED)
-		result = legs_agree(&client, &server, is_v4(request->client.source));
+		result = legs_agree(&client, &server);
 	if (result == SPLICE_STARTED)
 		result = flows_insert(request, &client, &server);
 	return result;

@@ -158,6 +158,8 @@ struct options {
 	const struct flow *flow;
 	__u32 len;
 	__u32 at;
+	__u32 without; /* SYN_WITHOUT_* */
+	__u32 pad;
 };
 
 /* Lets the verifier see that a place is within `bytes` and `room`. */
@@ -178,24 +180,34 @@ static __always_inline void add_bytes(__u8 *at, __u32 delta)
 	at[3] = value;
 }
 
-#define TCPOPT_EOL	 0
-#define TCPOPT_NOP	 1
-#define TCPOPT_SACK	 5
-#define TCPOPT_TIMESTAMP 8
+#define TCPOPT_EOL	      0
+#define TCPOPT_NOP	      1
+#define TCPOPT_SACK_PERMITTED 4
+#define TCPOPT_SACK	      5
+#define TCPOPT_TIMESTAMP      8
 
-/* One option, RFC 9293 section 3.2; 1 = done. */
+/*
+ * The option at o->at (RFC 9293 section 3.2): its kind, and in *size its length. TCPOPT_EOL when
+ * there are no more, or what follows is none.
+ */
+static __always_inline __u32 option_at(struct options *o, __u32 *size)
+{
+	__u32 at = o->at, kind;
+
+	if (at + 1 >= o->len)
+		return TCPOPT_EOL;
+	kind = *option_byte(o, at);
+	*size = kind == TCPOPT_NOP ? 1 : *option_byte(o, at + 1);
+	return *size && at + *size <= o->len ? kind : TCPOPT_EOL;
+}
+
+/* Translates one option; 1 = done. */
 static long option_step(__u32 index, void *context)
 {
 	struct options *o = context;
-	__u32 at = o->at, kind, size;
+	__u32 at = o->at, size = 0, kind = option_at(o, &size);
 
-	if (at + 1 >= o->len)
-		return 1;
-	kind = *option_byte(o, at);
 	if (kind == TCPOPT_EOL)
-		return 1;
-	size = kind == TCPOPT_NOP ? 1 : *option_byte(o, at + 1);
-	if (!size || at + size > o->len)
 		return 1;
 	if (kind == TCPOPT_TIMESTAMP && size == 10) {
 		add_bytes(option_byte(o, at + 2), o->flow->tsval_delta);
@@ -204,6 +216,22 @@ static long option_step(__u32 index, void *context)
 	for (__u32 i = 2; kind == TCPOPT_SACK && i < 2 + 8 * SACK_BLOCKS_MAX && i + 4 <= size;
 	     i += 4)
 		add_bytes(option_byte(o, at + i), o->flow->ack_delta);
+	o->at = at + size;
+	return 0;
+}
+
+/* Turns one option into padding, if it is to be left out; 1 = done. */
+static long strip_step(__u32 index, void *context)
+{
+	struct options *o = context;
+	__u32 at = o->at, size = 0, kind = option_at(o, &size);
+
+	if (kind == TCPOPT_EOL)
+		return 1;
+	if ((kind == TCPOPT_TIMESTAMP && o->without & SYN_WITHOUT_TIMESTAMPS) ||
+	    (kind == TCPOPT_SACK_PERMITTED && o->without & SYN_WITHOUT_SACK))
+		for (__u32 i = 0; i < 10 && i < size; i++)
+			*option_byte(o, at + i) = TCPOPT_NOP;
 	o->at = at + size;
 	return 0;
 }
