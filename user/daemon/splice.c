@@ -22,16 +22,58 @@ static const struct timeval finish_delay = {0, 10 * 1000};
 
 /* ---- the server leg ---------------------------------------------------------------------- */
 
+/* What the client's SYN said, where the program has not seen its socket. */
+static void ask_client(struct conn *conn, int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t size = sizeof(info);
+
+	if (conn->client_mss || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size))
+		return;
+	conn->client_mss = info.tcpi_snd_mss;
+	conn->syn_without = 0;
+	if (!(info.tcpi_options & TCPI_OPT_TIMESTAMPS))
+		conn->syn_without |= SYN_WITHOUT_TIMESTAMPS;
+	if (!(info.tcpi_options & TCPI_OPT_SACK))
+		conn->syn_without |= SYN_WITHOUT_SACK;
+}
+
 /* The server shall send no larger segments than the client takes. */
 static void limit_segments(const struct session *s, int fd)
 {
 	int mss = s->conn->client_mss;
-	socklen_t size = sizeof(mss);
 
-	if (!mss && getsockopt(s->fd[CLIENT], IPPROTO_TCP, TCP_MAXSEG, &mss, &size))
-		return;
-	if (mss <= MAXSEG_MAX)
+	if (mss && mss <= MAXSEG_MAX)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &mss, sizeof(mss));
+}
+
+static void syn_key(const struct session *s, struct syn_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	memcpy(key->server, s->conn->server, sizeof(key->server));
+	key->source_port = htons(s->lease.port);
+	key->destination_port = s->conn->server_port;
+}
+
+/* The server shall not get an option that the client does not have. */
+static int strip_syn(const struct session *s)
+{
+	struct syn_key key;
+
+	if (!s->conn->syn_without)
+		return 0;
+	syn_key(s, &key);
+	return flows_strip(&s->worker->engine->flows, &key, s->conn->syn_without);
+}
+
+static void forget_syn(const struct session *s)
+{
+	struct syn_key key;
+
+	if (!s->conn->syn_without)
+		return;
+	syn_key(s, &key);
+	flows_unstrip(&s->worker->engine->flows, &key);
 }
 
 static int bind_lease(int fd, const struct port_lease *lease, sa_family_t family)
@@ -61,6 +103,7 @@ static int connect_from(struct session *s, const struct sockaddr_storage *server
 	if (s->conn->flow[CLIENT])
 		socket_set_quickack(fd, false);
 	err = bind_lease(fd, &s->lease, server->ss_family);
+	err = err ? err : strip_syn(s);
 	if (!err && connect(fd, (const struct sockaddr *)server, size) && errno != EINPROGRESS)
 		err = -errno;
 	if (!err)
@@ -81,6 +124,7 @@ int splice_connect(struct session *s)
 	if (address_is_mapped(conn->server) != address_is_mapped(conn->client))
 		return fd;
 	conn->refusal = SPLICE_PORTS;
+	ask_client(conn, s->fd[CLIENT]);
 	for (int i = 0; i < PORT_TRIES; i++) {
 		if (!ports_take(ports, conn->server, conn->server_port, &s->lease))
 			break;
@@ -100,6 +144,7 @@ void splice_return_port(struct session *s)
 {
 	if (!s->lease.port)
 		return;
+	forget_syn(s);
 	ports_give(&s->worker->engine->ports, s->conn->server, s->conn->server_port, &s->lease);
 	s->lease.port = 0;
 }
@@ -137,7 +182,7 @@ static void request_fill(const struct session *s, size_t prefix, struct splice_r
 	request->server_id = conn->server_id;
 	request->idle_timeout = s->idle_timeout;
 	request->taken = s->half[CLIENT].taken;
-	request->has_start = conn->client_mss != 0;
+	request->has_start = conn->has_start;
 	request->start = conn->start;
 	request->prefix = prefix;
 }
@@ -161,6 +206,7 @@ bool splice_begin(struct session *s, size_t prefix)
 
 	if (!s->lease.port)
 		return false; /* splice_connect() has said why */
+	forget_syn(s);
 	if (s->half[CLIENT].ended || s->half[SERVER].ended) {
 		conn->refusal = SPLICE_ENDED;
 		return false;

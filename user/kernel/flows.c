@@ -14,6 +14,7 @@
 #include "splice.skel.h"
 
 #define ATTACH_TCX_INGRESS 46 /* BPF_TCX_INGRESS, kernel 6.6 */
+#define ATTACH_TCX_EGRESS  47
 #define WALK_BATCH	   4096
 
 /* ---- maps -------------------------------------------------------------------------------- */
@@ -84,6 +85,7 @@ int flows_open(struct flows *flows, const struct instance *instance, uint32_t ma
 	int err;
 
 	flows->instance = instance;
+	pthread_mutex_init(&flows->lock, NULL);
 	snprintf(flows->pin_dir, sizeof(flows->pin_dir), "%s", instance->pin_dir);
 	*failed = "load the packet path";
 	flows->programs = splice_bpf__open();
@@ -125,39 +127,60 @@ int flows_pin(const struct flows *flows)
 
 /* ---- interfaces -------------------------------------------------------------------------- */
 
-static int attach_one(struct flows *flows, const struct if_nameindex *interface)
+/*
+ * Takes over the pinned link of that name, or makes one. The interface of an old link may be gone,
+ * and its number be another one's.
+ */
+static int attach_at(struct flows *flows, const char *name, const struct bpf_program *program,
+		     __u32 ifindex, int hook)
 {
-	int program = bpf_program__fd(flows->programs->progs.splice), link, err = 0;
-	__u32 ifindex = interface->if_index;
-	char name[64], path[256];
+	int fd = bpf_program__fd(program), link, err = 0;
+	char path[256];
 
-	snprintf(name, sizeof(name), "ingress_%u", ifindex);
 	snprintf(path, sizeof(path), "%s/%s", flows->pin_dir, name);
 	link = bpf_obj_get(path);
-	/* The interface of an old link may be gone, and its number be another one's. */
-	if (link >= 0 && bpf_link_update(link, program, NULL)) {
+	if (link >= 0 && bpf_link_update(link, fd, NULL)) {
 		close(link);
 		link = -1;
 	}
 	if (link < 0) {
-		link = bpf_link_create(program, ifindex, ATTACH_TCX_INGRESS, NULL);
+		link = bpf_link_create(fd, ifindex, hook, NULL);
 		if (link < 0)
 			return -errno;
 		err = instance_pin_object(flows->instance, link, name);
 	}
 	close(link);
-	if (!err && bpf_map_update_elem(bpf_map__fd(flows->programs->maps.interfaces), &ifindex,
-					&ifindex, BPF_ANY))
-		err = -errno;
 	return err;
 }
 
-static bool is_attached(const struct flows *flows, __u32 ifindex)
-{
-	__u32 value;
+/* The value in `interfaces` says what is attached. */
+enum {
+	AT_INGRESS = 1 << 0,
+	AT_EGRESS = 1 << 1,
+};
 
-	return !bpf_map_lookup_elem(bpf_map__fd(flows->programs->maps.interfaces), &ifindex,
-				    &value);
+static int attach_one(struct flows *flows, __u32 ifindex)
+{
+	int interfaces = bpf_map__fd(flows->programs->maps.interfaces), err = 0;
+	__u32 wanted = AT_INGRESS | (atomic_load(&flows->strips) ? AT_EGRESS : 0), is = 0;
+	char name[64];
+
+	(void)bpf_map_lookup_elem(interfaces, &ifindex, &is);
+	if ((is & wanted) == wanted)
+		return 0;
+	if (!(is & AT_INGRESS)) {
+		snprintf(name, sizeof(name), "ingress_%u", ifindex);
+		err = attach_at(flows, name, flows->programs->progs.splice, ifindex,
+				ATTACH_TCX_INGRESS);
+	}
+	if (!err && wanted & AT_EGRESS) {
+		snprintf(name, sizeof(name), "egress_%u", ifindex);
+		err = attach_at(flows, name, flows->programs->progs.splice_syn, ifindex,
+				ATTACH_TCX_EGRESS);
+	}
+	if (!err && bpf_map_update_elem(interfaces, &ifindex, &wanted, BPF_ANY))
+		err = -errno;
+	return err;
 }
 
 int flows_attach(struct flows *flows)
@@ -167,13 +190,32 @@ int flows_attach(struct flows *flows)
 
 	if (!interfaces)
 		return -errno;
+	pthread_mutex_lock(&flows->lock);
 	for (struct if_nameindex *i = interfaces; i->if_index; i++) {
-		int failed = is_attached(flows, i->if_index) ? 0 : attach_one(flows, i);
+		int failed = attach_one(flows, i->if_index);
 
 		err = err ? err : failed;
 	}
+	pthread_mutex_unlock(&flows->lock);
 	if_freenameindex(interfaces);
 	return err;
+}
+
+int flows_strip(struct flows *flows, const struct syn_key *key, uint32_t without)
+{
+	int err = 0;
+
+	if (!atomic_exchange(&flows->strips, true))
+		err = flows_attach(flows);
+	if (!err &&
+	    bpf_map_update_elem(bpf_map__fd(flows->programs->maps.syns), key, &without, BPF_ANY))
+		err = -errno;
+	return err;
+}
+
+void flows_unstrip(struct flows *flows, const struct syn_key *key)
+{
+	bpf_map_delete_elem(bpf_map__fd(flows->programs->maps.syns), key);
 }
 
 /* ---- programs ---------------------------------------------------------------------------- */

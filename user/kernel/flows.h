@@ -7,6 +7,8 @@
 #ifndef ALPNLB_FLOWS_H
 #define ALPNLB_FLOWS_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +21,8 @@ struct flows {
 	struct splice_bpf *programs; /* NULL when the packet path is not available */
 	const struct instance *instance;
 	char pin_dir[128];
+	pthread_mutex_t lock; /* held to attach */
+	atomic_bool strips;   /* some client came without an option: `splice_syn` is wanted */
 };
 
 /*
@@ -32,10 +36,17 @@ int flows_open(struct flows *flows, const struct instance *instance, uint32_t ma
 void flows_close(struct flows *flows);
 
 /*
- * Attaches to the ingress of every interface of this network namespace that is not attached yet;
- * an attachment of an earlier daemon gets this one's program. 0 or -errno of the first that failed.
+ * Attaches to every interface of this network namespace that is not attached to yet; an attachment
+ * of an earlier daemon gets this one's program. 0 or -errno of the first that failed.
  */
 int flows_attach(struct flows *flows);
+
+/*
+ * From now on the SYN of this server leg goes out without some options, until flows_unstrip().
+ * 0 or -errno.
+ */
+int flows_strip(struct flows *flows, const struct syn_key *key, uint32_t without);
+void flows_unstrip(struct flows *flows, const struct syn_key *key);
 int flows_pin(const struct flows *flows);
 
 /* Makes a connection spliced; what the program answers is in the request. 0 or -errno. */
