@@ -157,14 +157,14 @@ netns_route() {
 
 # Ends what runs, newest first, and removes every trace. Safe to call at any point, and twice.
 netns_down() {
-	local pid role
+	local pid path
 	if [[ -e $NETNS_DIR/pids ]]; then
 		tac "$NETNS_DIR/pids" | while read -r pid _; do
 			netns_stop "$pid" TERM 5 || true
 		done
 	fi
-	for role in client balancer server; do
-		[[ ! -e $(netns_path "$role") ]] || ip netns del "$NETNS_NAME-$role"
+	for path in "/run/netns/$NETNS_NAME"-*; do # a test may have added some
+		[[ ! -e $path ]] || ip netns del "${path##*/}"
 	done
 	rm -rf "$NETNS_DIR" "/sys/fs/bpf/alpnlb/$NETNS_NAME" "/run/alpnlb/$NETNS_NAME"
 }

@@ -1,0 +1,129 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# What both legs of a spliced connection have to agree on: TCP options and packet sizes.
+
+# shellcheck disable=SC2030,SC2031 # every test is a subshell
+
+load lib
+
+# spliced HOST: the frontend on the packet path, and an exchange of some megabytes through it.
+start_spliced() {
+	{
+		farms default="$1"
+		frontend packet default
+		printf 'routes:\n'
+		route h2 default "alpn is h2"
+	} >"$CONFIG"
+	start_tcp server "${1%v6}" 9000 exchange --bytes 3000000 --half-close
+	start_daemon
+}
+
+exchange() {
+	local address=$1 n=$2 client
+	client=$(tcp_client "$address" 443 --alpn h2 --bytes 4000000 --seed other --half-close --timeout 20)
+	assert_equal "$(report_field received_sha256 <<<"$client")" \
+		"$(server_report server "$n" | report_field sent_sha256)" "what the client received"
+	assert_equal "$(server_report server "$n" | report_field received_sha256)" \
+		"$(report_field sent_sha256 <<<"$client")" "what the server received"
+}
+
+options_off() {
+	local role=$1 host=$2 address=$3 n=1 option
+	start_spliced "$host"
+	for option in timestamps sack window_scaling; do
+		netns_exec "$role" sysctl -qw "net.ipv4.tcp_$option=0"
+		exchange "$address" $((n++))
+	done
+	netns_exec "$role" sysctl -qw net.ipv4.tcp_timestamps=1
+	exchange "$address" $((n++))
+}
+
+@test "clients without timestamps, SACK, window scaling are spliced (IPv4)" {
+	options_off client 11 "$LB4"
+	assert_equal "$(stats .counters.spliced)" 4
+	assert_equal "$(stats .counters.splice_refused)" 0
+}
+
+@test "clients without timestamps, SACK, window scaling are spliced (IPv6)" {
+	options_off client 11v6 "$LB6"
+	assert_equal "$(stats .counters.spliced)" 4
+}
+
+@test "servers without an option that the client has take another path" {
+	options_off server 11 "$LB4"
+	assert_equal "$(stats .counters.splice_refused)" 4
+}
+
+small_link() {
+	local role=$1 host=$2 address=$3
+	ip -n "$NETNS_NAME-balancer" link set "$role" mtu 1300
+	start_spliced "$host"
+	exchange "$address" 1
+	assert_equal "$(stats .counters.spliced)" 1
+}
+
+@test "a smaller MTU of the interface to the server (IPv4)" {
+	small_link server 11 "$LB4"
+	(($(stats .counters.splice_too_big) > 0)) || fail "the client was not told"
+}
+@test "a smaller MTU of the interface to the server (IPv6)" {
+	small_link server 11v6 "$LB6"
+	(($(stats .counters.splice_too_big) > 0)) || fail "the client was not told"
+}
+@test "a smaller MTU of the interface to the client (IPv4)" { small_link client 11 "$LB4"; }
+@test "a smaller MTU of the interface to the client (IPv6)" { small_link client 11v6 "$LB6"; }
+
+# Puts a router with a small MTU behind it between the balancer and ROLE.
+add_router() {
+	local role=$1 prefix4=$2 prefix6=$3
+	ip netns add "$NETNS_NAME-router"
+	ip -n "$NETNS_NAME-router" link set lo up
+	ip -n "$NETNS_NAME-balancer" link set "$role" netns "$NETNS_NAME-router"
+	ip -n "$NETNS_NAME-balancer" link add "$role" type veth peer name uplink netns "$NETNS_NAME-router"
+	ip -n "$NETNS_NAME-balancer" link set "$role" addrgenmode none up
+	ip -n "$NETNS_NAME-router" link set uplink addrgenmode none up
+	ip -n "$NETNS_NAME-router" link set "$role" addrgenmode none up mtu 1300
+	nsenter --net="/run/netns/$NETNS_NAME-router" sysctl -qw net.ipv4.ip_forward=1 \
+		net.ipv6.conf.all.forwarding=1
+	# Between balancer and router: 203.0.113.0/24, 2001:db8:3::/64
+	ip -n "$NETNS_NAME-balancer" addr add 203.0.113.1/24 dev "$role"
+	ip -n "$NETNS_NAME-balancer" addr add 2001:db8:3::1/64 dev "$role" nodad
+	ip -n "$NETNS_NAME-router" addr add 203.0.113.2/24 dev uplink
+	ip -n "$NETNS_NAME-router" addr add 2001:db8:3::2/64 dev uplink nodad
+	ip -n "$NETNS_NAME-router" addr add "$prefix4.1/24" dev "$role"
+	ip -n "$NETNS_NAME-router" addr add "$prefix6::1/64" dev "$role" nodad
+	# Without a link-local address nothing is forwarded to a neighbour that is not known yet.
+	ip -n "$NETNS_NAME-balancer" addr add fe80::1/64 dev "$role" nodad
+	ip -n "$NETNS_NAME-router" addr add fe80::2/64 dev uplink nodad
+	ip -n "$NETNS_NAME-router" addr add fe80::1/64 dev "$role" nodad
+	ip -n "$NETNS_NAME-balancer" route add "$prefix4.0/24" via 203.0.113.2
+	ip -n "$NETNS_NAME-balancer" route add "$prefix6::/64" via 2001:db8:3::2
+	ip -n "$NETNS_NAME-$role" route add 203.0.113.0/24 via "$prefix4.1"
+	ip -n "$NETNS_NAME-$role" route add 2001:db8:3::/64 via "$prefix6::1"
+}
+
+@test "a smaller MTU beyond a router to the server (IPv4)" {
+	add_router server 198.51.100 2001:db8:2
+	start_spliced 11
+	exchange "$LB4" 1
+	assert_equal "$(stats .counters.spliced)" 1
+}
+@test "a smaller MTU beyond a router to the server (IPv6)" {
+	add_router server 198.51.100 2001:db8:2
+	start_spliced 11v6
+	exchange "$LB6" 1
+	assert_equal "$(stats .counters.spliced)" 1
+}
+@test "a smaller MTU beyond a router to the client (IPv4)" {
+	add_router client 192.0.2 2001:db8:1
+	start_spliced 11
+	exchange 203.0.113.1 1
+	assert_equal "$(stats .counters.spliced)" 1
+}
+@test "a smaller MTU beyond a router to the client (IPv6)" {
+	add_router client 192.0.2 2001:db8:1
+	start_spliced 11v6
+	exchange 2001:db8:3::1 1
+	assert_equal "$(stats .counters.spliced)" 1
+}
