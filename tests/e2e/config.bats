@@ -76,6 +76,29 @@ refused_with() {
 	refused_with '[0-9]+: '
 }
 
+@test "a configuration without a frontend is refused, also by apply" {
+	start_both
+	farms one=11 >"$NETNS_DIR/bad.yaml"
+	refused_with '1: frontends: there is none, allowed: 1'
+	run -1 alpnlb apply "$NETNS_DIR/bad.yaml"
+	assert_matches "$output" 'bad.yaml:1: frontends: there is none'
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	assert_equal "$(stats .revision)" 1
+	stop_daemon
+}
+
+@test "every frontend has a farm or a route with rules, a disabled one as well" {
+	{
+		farms one=11
+		frontend auto one
+		printf '  - { name: off, port: 444, disabled: true }\nroutes:\n'
+		printf '  - { name: r, frontend: off, action: { type: reject } }\n'
+	} >"$NETNS_DIR/bad.yaml"
+	refused_with '11: frontends\[1\]\.default_farm: is missing, allowed: '
+	sed -i 's/reject } }/reject }, rules: [ { field: sni, match: exists } ] }/' "$NETNS_DIR/bad.yaml"
+	alpnlb check "$NETNS_DIR/bad.yaml"
+}
+
 @test "JSON is accepted like YAML" {
 	cat >"$CONFIG" <<-END
 		{"farms": [{"name": "one", "port": 9000, "servers": [{"name": "s", "address": "$(server4 11)"}]}],

@@ -14,6 +14,9 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* What a configuration needs beside its farms. */
+#define FRONTEND_OF(farm) "frontends: [{name: w, port: 1, default_farm: " farm "}]\n"
+
 /* An attribute and the message about it; NULL = it is fine. */
 struct example {
 	const char *yaml;
@@ -345,10 +348,13 @@ static void thousands_of_mistakes_are_counted_and_cut(void **state)
 	problems_free(&problems);
 }
 
-static void configuration_without_frontends_is_a_warning(void **state)
+static void configuration_without_frontends_is_refused(void **state)
 {
-	expect_warnings("{}", "1: frontends: no frontends: no connection is accepted");
-	expect_errors("{}", "");
+	expect_errors("{}", "1: frontends: there is none, allowed: 1..1024 frontends");
+	expect_errors("zone: gra\nfrontends: []\n",
+		      "2: frontends: there is none, allowed: 1..1024 frontends");
+	expect_errors("farms: [{name: f}]\nfrontends: null\n",
+		      "2: frontends: there is none, allowed: 1..1024 frontends");
 }
 
 /* ---- the text ---------------------------------------------------------------------------- */
@@ -443,7 +449,8 @@ static void characters_that_could_not_be_stored_are_refused(void **state)
 
 static void byte_order_mark_is_skipped(void **state)
 {
-	config_free(decode("\xef\xbb\xbfzone: gra\n"));
+	config_free(decode("\xef\xbb\xbf"
+			   "farms: [{name: f}]\n" FRONTEND_OF("f")));
 }
 
 static void words_that_other_yaml_takes_for_booleans_are_text(void **state)
@@ -562,7 +569,9 @@ static void check_address(const char *address, const char *message)
 {
 	char *yaml;
 
-	assert_true(asprintf(&yaml, "{farms: [{name: f, servers: [{name: s, address: %s}]}]}",
+	assert_true(asprintf(&yaml,
+			     "{farms: [{name: f, servers: [{name: s, address: %s}]}], frontends: "
+			     "[{name: w, port: 1, default_farm: f}]}",
 			     address) > 0);
 	expect_errors(yaml, message);
 	free(yaml);
@@ -597,8 +606,8 @@ static void required_attributes_are_missed(void **state)
 		      "3: farms[0].servers[0].address: is missing\n"
 		      "5: frontends[0].name: is missing\n"
 		      "5: frontends[0].port: is missing\n"
-		      "5: frontends[0].default_farm: is missing, a frontend needs one or a route "
-		      "with rules\n"
+		      "5: frontends[0].default_farm: is missing, allowed: a farm, or null beside a "
+		      "route with rules\n"
 		      "7: routes[0].name: is missing\n"
 		      "7: routes[0].action: is missing\n"
 		      "7: routes[0].rules[0].field: is missing\n"
@@ -633,8 +642,9 @@ static void server_names_are_unique_within_their_farm(void **state)
 		      "      - {name: s, address: 10.0.0.2}\n",
 		      "5: farms[0].servers[1].name: \"s\" is already the name of the server in "
 		      "line 4");
-	config_free(decode("farms: [{name: a, servers: [{name: s, address: 10.0.0.1}]},\n"
-			   "        {name: b, servers: [{name: s, address: 10.0.0.2}]}]\n"));
+	config_free(decode(
+		"farms: [{name: a, servers: [{name: s, address: 10.0.0.1}]},\n"
+		"        {name: b, servers: [{name: s, address: 10.0.0.2}]}]\n" FRONTEND_OF("a")));
 }
 
 static void ids_are_unique_per_kind(void **state)
@@ -903,10 +913,10 @@ static void frontend_needs_a_way_out(void **state)
 		      "    frontend: d\n"
 		      "    action: {type: reject}\n"
 		      "    rules: [{field: sni, match: exists}]\n",
-		      "3: frontends[0].default_farm: is missing, a frontend needs one or a route "
-		      "with rules\n"
-		      "4: frontends[1].default_farm: is missing, a frontend needs one or a route "
-		      "with rules");
+		      "3: frontends[0].default_farm: is missing, allowed: a farm, or null beside a "
+		      "route with rules\n"
+		      "4: frontends[1].default_farm: is missing, allowed: a farm, or null beside a "
+		      "route with rules");
 }
 
 static void unresolved_reference_is_one_mistake(void **state)
@@ -966,8 +976,11 @@ static void check_action(const char *action, const char *message)
 {
 	char *yaml;
 
-	assert_true(asprintf(&yaml, "{farms: [{name: f}], routes: [{name: r, action: %s}]}",
-			     action) > 0);
+	assert_true(
+		asprintf(&yaml,
+			 "{farms: [{name: f}], frontends: [{name: w, port: 1, default_farm: f}], "
+			 "routes: [{name: r, action: %s}]}",
+			 action) > 0);
 	expect_errors(yaml, message);
 	free(yaml);
 }
@@ -992,9 +1005,9 @@ static void actions_are_checked(void **state)
 
 static void route_without_rules_is_a_warning(void **state)
 {
-	expect_warnings("frontends: []\nroutes:\n  - {name: r, action: {type: reject}}\n",
-			"1: frontends: no frontends: no connection is accepted\n"
-			"3: routes[0].rules: no rules: the route never matches");
+	expect_warnings("farms: [{name: f, servers: [{name: s, address: \"::1\"}]}]\n" FRONTEND_OF(
+				"f") "routes:\n  - {name: r, action: {type: reject}}\n",
+			"4: routes[0].rules: no rules: the route never matches");
 }
 
 static void route_weights_are_checked(void **state)
@@ -1253,14 +1266,14 @@ static void routes_stand_in_order_of_evaluation(void **state)
 
 static void objects_belong_to_their_zone(void **state)
 {
-	struct config *config = decode("zone: gra\n");
+	struct config *config = decode("zone: gra\nfarms: [{name: f}]\n" FRONTEND_OF("f"));
 
 	assert_true(config_in_zone(config, "gra"));
 	assert_true(config_in_zone(config, "all"));
 	assert_true(config_in_zone(config, NULL));
 	assert_false(config_in_zone(config, "rbx"));
 	config_free(config);
-	config = decode("zone: null\n");
+	config = decode("zone: null\nfarms: [{name: f}]\n" FRONTEND_OF("f"));
 	assert_true(config_in_zone(config, "rbx"));
 	config_free(config);
 }
@@ -1363,7 +1376,8 @@ static void new_objects_get_ids_in_order(void **state)
 
 static void ids_of_the_file_are_kept(void **state)
 {
-	struct config *config = decode("farms: [{name: a}, {name: b, id: 2}, {name: c}]\n");
+	struct config *config =
+		decode("farms: [{name: a}, {name: b, id: 2}, {name: c}]\n" FRONTEND_OF("a"));
 
 	assert_int_equal(config_assign_ids(config, NULL), 0);
 	assert_int_equal(config->farms[0].o.id, 3);
@@ -1374,12 +1388,12 @@ static void ids_of_the_file_are_kept(void **state)
 
 static void ids_stay_with_names_over_a_change(void **state)
 {
-	struct config *before =
-		decode("farms: [{name: a, servers: [{name: s, address: \"::1\"}]},\n"
-		       "        {name: b, servers: [{name: s, address: \"::1\"}]}]\n");
+	struct config *before = decode(
+		"farms: [{name: a, servers: [{name: s, address: \"::1\"}]},\n"
+		"        {name: b, servers: [{name: s, address: \"::1\"}]}]\n" FRONTEND_OF("a"));
 	struct config *after = decode("farms: [{name: c, servers: [{name: s, address: \"::1\"}]},\n"
 				      "        {name: b, servers: [{name: t, address: \"::1\"}, "
-				      "{name: s, address: \"::2\"}]}]\n");
+				      "{name: s, address: \"::2\"}]}]\n" FRONTEND_OF("b"));
 
 	assert_int_equal(config_assign_ids(before, NULL), 0);
 	assert_int_equal(config_assign_ids(after, before), 0);
@@ -1394,8 +1408,9 @@ static void ids_stay_with_names_over_a_change(void **state)
 
 static void rules_keep_ids_by_place(void **state)
 {
-	const char *yaml = "routes: [{name: r, action: {type: reject}, rules: [{field: sni, match: "
-			   "exists}, {field: alpn, match: exists}]}]\n";
+	const char *yaml = "farms: [{name: f}]\n" FRONTEND_OF(
+		"f") "routes: [{name: r, action: {type: reject}, rules: [{field: sni, match: "
+		     "exists}, {field: alpn, match: exists}]}]\n";
 	struct config *before = decode(yaml), *after = decode(yaml);
 
 	before->routes[0].rules[0].o.id = 30;
@@ -1409,9 +1424,9 @@ static void rules_keep_ids_by_place(void **state)
 
 static void free_ids_are_reused_when_the_highest_is_taken(void **state)
 {
-	struct config *before = decode("farms: [{name: x, id: 1}]\n");
-	struct config *after =
-		decode("farms: [{name: a, id: 4096}, {name: b}, {name: c, id: 2}]\n");
+	struct config *before = decode("farms: [{name: x, id: 1}]\n" FRONTEND_OF("x"));
+	struct config *after = decode(
+		"farms: [{name: a, id: 4096}, {name: b}, {name: c, id: 2}]\n" FRONTEND_OF("a"));
 
 	assert_int_equal(config_assign_ids(after, before), 0);
 	assert_int_equal(after->farms[1].o.id, 3); /* 1 belonged to another one */
@@ -1425,7 +1440,7 @@ static char *many_farms(int n, char prefix)
 	size_t size;
 	FILE *out = open_memstream(&yaml, &size);
 
-	fputs("farms:\n", out);
+	fprintf(out, "frontends: [{name: w, port: 1, default_farm: %c0}]\nfarms:\n", prefix);
 	for (int i = 0; i < n; i++)
 		fprintf(out, "  - {name: %c%d}\n", prefix, i);
 	fclose(out);
@@ -1451,7 +1466,8 @@ static void farms_have_a_limit(void **state)
 {
 	char *yaml = many_farms(MAX_FARMS + 1, 'a');
 
-	expect_errors(yaml, "1: farms: 4097 farms, allowed: at most 4096");
+	expect_errors(yaml, "1: frontends[0].default_farm: \"a0\": there is no farm\n"
+			    "2: farms: 4097 farms, allowed: at most 4096");
 	free(yaml);
 }
 
@@ -1556,7 +1572,7 @@ int main(void)
 		cmocka_unit_test(wrong_kinds_of_value_are_named),
 		cmocka_unit_test(long_and_binary_values_are_cut_and_escaped),
 		cmocka_unit_test(thousands_of_mistakes_are_counted_and_cut),
-		cmocka_unit_test(configuration_without_frontends_is_a_warning),
+		cmocka_unit_test(configuration_without_frontends_is_refused),
 		cmocka_unit_test(syntax_errors_name_their_line),
 		cmocka_unit_test(unquoted_address_gets_a_hint),
 		cmocka_unit_test(names_in_messages_are_escaped),

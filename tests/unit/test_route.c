@@ -458,7 +458,9 @@ static void farm_of(struct tables *t, const char *balance, const char *servers)
 {
 	memset(farm_stats, 0, sizeof(farm_stats));
 	memset(server_stats, 0, sizeof(server_stats));
-	say("farms: [{name: f, port: 80, balance: %s, servers: [%s]}]\n", balance, servers);
+	say("farms: [{name: f, port: 80, balance: %s, servers: [%s]}]\n"
+	    "frontends: [{name: web, port: 443, default_farm: f}]\n",
+	    balance, servers);
 	compile(t);
 }
 

@@ -46,10 +46,20 @@ static void check_frontend_routes(struct decoder *d, const struct value *value,
 
 	if (!frontend->default_farm && !tally->routes_with_rules)
 		decode_error(d, &default_farm,
-			     "is missing, a frontend needs one or a route with rules");
+			     "is missing, allowed: a farm, or null beside a route with rules");
 	if (tally->routes > ROUTES_PER_FRONTEND)
 		decode_error(d, value, "%zu routes, allowed: at most %d", tally->routes,
 			     ROUTES_PER_FRONTEND);
+}
+
+/* Where something else is wrong, such as the key, their absence may follow from it. */
+static void check_frontends(struct decoder *d, const struct value *root)
+{
+	struct value frontends = value_member(root, "frontends");
+
+	if (!d->config->n_frontends && !d->problems->errors)
+		decode_error(d, &frontends, "there is none, allowed: 1..%d frontends",
+			     MAX_FRONTENDS);
 }
 
 static void check_routes(struct decoder *d, const struct value *root)
@@ -72,8 +82,6 @@ static void check_routes(struct decoder *d, const struct value *root)
 
 		check_frontend_routes(d, &frontend, &config->frontends[i], &tallies[i]);
 	}
-	if (!config->n_frontends && !json_array_size(frontends.json))
-		decode_warning(d, &frontends, "no frontends: no connection is accepted");
 	free(tallies);
 }
 
@@ -200,6 +208,7 @@ void config_validate(struct decoder *d, const struct value *root)
 {
 	check_zone(d, root);
 	check_server_count(d, root);
+	check_frontends(d, root);
 	check_routes(d, root);
 	check_farm_zones(d, root);
 	check_ports(d, root);
