@@ -592,7 +592,7 @@ static __always_inline enum verdict hello_feed(struct hello *h, void *source, __
 	return h->verdict;
 }
 
-/* What a client can be said to speak: a set of PROTOCOL_*. `offers` are HELLO_OFFERS_*. */
+/* What a client can be said to speak: a set of PROTOCOL_*. */
 static __always_inline __u32 hello_protocols(enum verdict verdict, __u32 flags)
 {
 	const __u32 http = HELLO_OFFERS_H2 | HELLO_OFFERS_HTTP1 | HELLO_OFFERS_HTTP10;
@@ -600,7 +600,7 @@ static __always_inline __u32 hello_protocols(enum verdict verdict, __u32 flags)
 
 	switch (verdict) {
 	case VERDICT_TLS:
-		protocols |= PROTOCOL_TLS;
+		protocols |= PROTOCOL_NAMES_KNOWN | PROTOCOL_TLS;
 		if (!(flags & HELLO_ALPN) || flags & http)
 			protocols |= PROTOCOL_HTTPS;
 		if (flags & HELLO_OFFERS_H2)
@@ -609,13 +609,16 @@ static __always_inline __u32 hello_protocols(enum verdict verdict, __u32 flags)
 			protocols |= PROTOCOL_HTTP1;
 		break;
 	case VERDICT_HTTP1:
-		protocols |= PROTOCOL_HTTP | PROTOCOL_HTTP1;
+		protocols |= PROTOCOL_NAMES_KNOWN | PROTOCOL_HTTP | PROTOCOL_HTTP1;
 		break;
 	case VERDICT_HTTP2:
-		protocols |= PROTOCOL_HTTP | PROTOCOL_HTTP2;
+		protocols |= PROTOCOL_NAMES_KNOWN | PROTOCOL_HTTP | PROTOCOL_HTTP2;
 		break;
 	case VERDICT_SSH:
-		protocols |= PROTOCOL_SSH;
+		protocols |= PROTOCOL_NAMES_KNOWN | PROTOCOL_SSH;
+		break;
+	case VERDICT_OTHER:
+		protocols |= PROTOCOL_NAMES_KNOWN;
 		break;
 	default:
 		break;

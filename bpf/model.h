@@ -58,6 +58,11 @@ enum {
 	PROTOCOL_HTTP1 = 1 << 4, /* offers ALPN http/1.1, or HTTP/1 in clear */
 	PROTOCOL_HTTP2 = 1 << 5, /* offers ALPN h2, or the preface in clear */
 	PROTOCOL_SSH = 1 << 6,
+	/*
+	 * No protocol: the client's names are known, and be it that it has none. Not so when it
+	 * was silent or slow, or when its hello cannot be read.
+	 */
+	PROTOCOL_NAMES_KNOWN = 1 << 7,
 };
 
 enum {

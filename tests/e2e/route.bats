@@ -187,6 +187,30 @@ server_speaks_first() {
 	server_speaks_first relay
 }
 
+unreadable() {
+	start_farms "$1" "hello_timeout: 300ms" <<-END
+		$(ROUTE_WEIGHT=1 route lacks special "not sni is x.test")
+		$(ROUTE_WEIGHT=2 route lacks-alpn special "not alpn exists")
+		$(ROUTE_WEIGHT=3 route near other "source is 192.0.2.0/24")
+	END
+	local malformed='\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00'
+	expect special --sni y.test
+	expect special --text 'EHLO x\r\n'
+	assert_equal "$(reached "$LB4" 443 --text "$malformed")" other
+	assert_equal "$(reached "$LB6" 443 --text "$malformed")" default
+	assert_equal "$(reached "$LB6" 443 --text '\x80\x2e\x01\x00\x02')" default
+	assert_equal "$(reached "$LB6" 443 --sni y.test --cut 30 --pause 0.2)" default
+	assert_equal "$(reached "$LB4" 443 --sni y.test --cut 30 --pause 0.2)" other
+	assert_equal "$(stats '.verdicts | "\(.malformed) \(.sslv2) \(.silent)"')" "2 1 2"
+	stop_daemon
+}
+@test "a negated rule does not catch a hello that cannot be read, or is late (sockmap)" {
+	unreadable sockmap
+}
+@test "a negated rule does not catch a hello that cannot be read, or is late (relay)" {
+	unreadable relay
+}
+
 # ---- rules --------------------------------------------------------------------------------
 
 sni_rules() {

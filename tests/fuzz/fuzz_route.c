@@ -169,15 +169,15 @@ static void make_alpn(struct input *in, struct hello *hello)
 
 static void make_client(struct input *in, struct client *client)
 {
-	static const enum verdict verdicts[] = {VERDICT_TLS,   VERDICT_TLS,  VERDICT_TLS,
-						VERDICT_HTTP1, VERDICT_HTTP2, VERDICT_SSH,
-						VERDICT_OTHER, VERDICT_SILENT};
+	static const enum verdict verdicts[] = {
+		VERDICT_TLS, VERDICT_TLS,   VERDICT_TLS,    VERDICT_HTTP1,     VERDICT_HTTP2,
+		VERDICT_SSH, VERDICT_OTHER, VERDICT_SILENT, VERDICT_MALFORMED, VERDICT_SSLV2};
 	struct hello *hello = &client->hello;
 	uint8_t source[16];
 	char name[NAME + 1];
 
 	memset(client, 0, sizeof(*client));
-	hello->verdict = verdicts[pick(in, 8)];
+	hello->verdict = verdicts[pick(in, sizeof(verdicts) / sizeof(*verdicts))];
 	if (hello->verdict == VERDICT_TLS) {
 		if (pick(in, 4)) {
 			hello->flags |= HELLO_SNI;
@@ -240,8 +240,13 @@ static bool pattern_holds(const struct client *c, const struct rule *rule, const
 
 static bool rule_holds(const struct client *c, const struct rule *rule)
 {
+	enum verdict verdict = c->hello.verdict;
+	bool unreadable = verdict == VERDICT_SILENT || verdict == VERDICT_MALFORMED ||
+			  verdict == VERDICT_SSLV2;
 	bool holds = false;
 
+	if (unreadable && (rule->field == FIELD_SNI || rule->field == FIELD_ALPN))
+		return false;
 	if (rule->match == MATCH_EXISTS)
 		holds = rule->field == FIELD_SNI ? c->hello.sni_len : c->hello.alpn_len;
 	for (size_t i = 0; i < rule->n_patterns; i++)

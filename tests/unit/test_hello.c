@@ -576,7 +576,7 @@ static uint32_t speaks(enum verdict verdict, uint32_t flags)
 
 static void protocols_follow_from_verdict_and_offers(void **state)
 {
-	const uint32_t tls = PROTOCOL_TCP | PROTOCOL_TLS;
+	const uint32_t known = PROTOCOL_TCP | PROTOCOL_NAMES_KNOWN, tls = known | PROTOCOL_TLS;
 
 	assert_int_equal(speaks(VERDICT_TLS, 0), tls | PROTOCOL_HTTPS);
 	assert_int_equal(speaks(VERDICT_TLS, HELLO_ALPN), tls);
@@ -586,9 +586,10 @@ static void protocols_follow_from_verdict_and_offers(void **state)
 			 tls | PROTOCOL_HTTPS | PROTOCOL_HTTP1);
 	assert_int_equal(speaks(VERDICT_TLS, HELLO_ALPN | HELLO_OFFERS_HTTP10),
 			 tls | PROTOCOL_HTTPS);
-	assert_int_equal(speaks(VERDICT_HTTP1, 0), PROTOCOL_TCP | PROTOCOL_HTTP | PROTOCOL_HTTP1);
-	assert_int_equal(speaks(VERDICT_HTTP2, 0), PROTOCOL_TCP | PROTOCOL_HTTP | PROTOCOL_HTTP2);
-	assert_int_equal(speaks(VERDICT_SSH, 0), PROTOCOL_TCP | PROTOCOL_SSH);
+	assert_int_equal(speaks(VERDICT_HTTP1, 0), known | PROTOCOL_HTTP | PROTOCOL_HTTP1);
+	assert_int_equal(speaks(VERDICT_HTTP2, 0), known | PROTOCOL_HTTP | PROTOCOL_HTTP2);
+	assert_int_equal(speaks(VERDICT_SSH, 0), known | PROTOCOL_SSH);
+	assert_int_equal(speaks(VERDICT_OTHER, 0), known);
 	assert_int_equal(speaks(VERDICT_MALFORMED, HELLO_OFFERS_H2), PROTOCOL_TCP);
 	assert_int_equal(speaks(VERDICT_SSLV2, 0), PROTOCOL_TCP);
 	assert_int_equal(speaks(VERDICT_SILENT, 0), PROTOCOL_TCP);

@@ -117,6 +117,21 @@ static struct decision decide_for(const struct tables *tables, const struct clie
 	return decision;
 }
 
+/* A client with that verdict and no names. */
+static uint32_t route_of(const struct tables *tables, enum verdict verdict)
+{
+	struct hello hello = {.verdict = verdict};
+	struct decision decision;
+	struct subject subject;
+	uint8_t source[16];
+
+	read_source(NULL, source);
+	subject_init(&subject, &hello, source);
+	decide(tables, 1, &subject, &decision);
+	return decision.route_id;
+}
+
+#define EXPECT_ROUTE_OF(tables, id, verdict) assert_int_equal(route_of(tables, verdict), id)
 #define EXPECT_ROUTE(tables, id, ...)                                                              \
 	assert_int_equal(decide_for(tables, &(struct client){__VA_ARGS__}).route_id, id)
 
@@ -215,6 +230,9 @@ static const struct rule_case {
 	{"field: protocol, match: is, pattern: tcp", {.verdict = VERDICT_OTHER}, true},
 	{"field: protocol, match: is, pattern: tls", {.sni = "a"}, true},
 	{"field: protocol, match: is, pattern: tls", {.verdict = VERDICT_MALFORMED}, false},
+	{"field: protocol, match: is, pattern: tcp", {.verdict = VERDICT_MALFORMED}, true},
+	{"field: protocol, match: is, pattern: tcp", {.verdict = VERDICT_SILENT}, true},
+	{"field: source, match: is, pattern: 192.0.2.1", {.verdict = VERDICT_SSLV2}, true},
 	{"field: protocol, match: is, pattern: ssh", {.verdict = VERDICT_SSH}, true},
 	{"field: protocol, match: is, pattern: http", {.verdict = VERDICT_HTTP1}, true},
 	{"field: protocol, match: is, pattern: http", {.sni = "a"}, false},
@@ -255,6 +273,45 @@ static void names_of_what_is_no_hello_do_not_count(void **state)
 	compile(&t);
 	EXPECT_ROUTE(&t, 0, .sni = "a", .alpn = "\2h2", .verdict = VERDICT_MALFORMED);
 	EXPECT_ROUTE(&t, 0, .sni = "a", .alpn = "\2h2", .verdict = VERDICT_SILENT);
+	tables_free(&t);
+}
+
+/* A hello that cannot be read is not a match for anything but `tcp`. */
+static void what_cannot_be_read_lacks_no_names(void **state)
+{
+	static const enum verdict unreadable[] = {VERDICT_MALFORMED, VERDICT_SSLV2, VERDICT_SILENT,
+						  VERDICT_NEED_MORE};
+	static const enum verdict nameless[] = {VERDICT_HTTP1, VERDICT_HTTP2, VERDICT_SSH,
+						VERDICT_OTHER};
+	static const char *const names[] = {
+		"{field: sni, match: is, pattern: x, negate: true}",
+		"{field: sni, match: in, pattern: 'x, y', negate: true}",
+		"{field: sni, match: exists, negate: true}",
+		"{field: alpn, match: contains, pattern: x, negate: true}",
+		"{field: alpn, match: exists, negate: true}",
+	};
+	struct tables t;
+
+	begin_routes();
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		route(i, TO_TWO, names[i]);
+	route(8, TO_TWO, "{field: protocol, match: is, pattern: tls, negate: true}");
+	route(9, TO_TWO, "{field: protocol, match: is, pattern: tcp}");
+	compile(&t);
+	for (size_t i = 0; i < sizeof(unreadable) / sizeof(*unreadable); i++) {
+		EXPECT_ROUTE_OF(&t, 6, unreadable[i]);
+		EXPECT_ROUTE_OF(&t, 1, nameless[i]);
+	}
+	EXPECT_ROUTE(&t, 1, .alpn = "\2h2");
+	EXPECT_ROUTE(&t, 4, .sni = "x");
+	tables_free(&t);
+
+	begin_routes();
+	route(0, TO_TWO, names[0]);
+	route(1, TO_TWO, "{field: source, match: is, pattern: 192.0.2.0/24}");
+	compile(&t);
+	EXPECT_ROUTE_OF(&t, 2, VERDICT_MALFORMED);
+	EXPECT_ROUTE_OF(&t, 2, VERDICT_SILENT);
 	tables_free(&t);
 }
 
@@ -617,6 +674,7 @@ int main(void)
 		cmocka_unit_test(one_pattern_of_a_list_is_enough),
 		cmocka_unit_test(each_kind_of_rule_and_its_negation),
 		cmocka_unit_test(names_of_what_is_no_hello_do_not_count),
+		cmocka_unit_test(what_cannot_be_read_lacks_no_names),
 		cmocka_unit_test(reject_comes_first_then_weight_then_age),
 		cmocka_unit_test(routes_may_share_an_anchor),
 		cmocka_unit_test(a_suffix_may_end_another_one),

@@ -158,15 +158,6 @@ void decide(const struct tables *tables, uint32_t frontend_id, const struct subj
 		decision->action = ACTION_NONE;
 }
 
-bool test_explain(const struct tables *tables, const struct subject *subject, uint32_t index)
-{
-	const struct test_row *test = tables_row(tables, tests, index);
-	struct evaluation e;
-
-	evaluation_init(&e, tables, subject);
-	return test && test_holds(&e, test);
-}
-
 bool source_admitted(const struct tables *tables, const struct frontend_row *frontend,
 		     const uint8_t source[16])
 {

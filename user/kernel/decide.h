@@ -54,12 +54,6 @@ int subject_whole_alpn(struct subject *subject, const void *data, size_t len, ui
 void decide(const struct tables *tables, uint32_t frontend_id, const struct subject *subject,
 	    struct decision *decision);
 
-/*
- * Does this one rule, compiled as test `index`, hold? For explanations; the answer of the
- * single test, not of the tests behind it.
- */
-bool test_explain(const struct tables *tables, const struct subject *subject, uint32_t index);
-
 /* May a client of this source use the frontend? */
 bool source_admitted(const struct tables *tables, const struct frontend_row *frontend,
 		     const uint8_t source[16]);

@@ -147,15 +147,35 @@ static uint32_t rule_protocols(const struct rule *rule)
 }
 
 /*
+ * A hello that cannot be read is not a match for anything but `tcp`, so that `not sni is x`
+ * does not let through whoever says x in a broken hello, or late.
+ */
+static int add_names_known(struct compiler *c, uint32_t next, uint32_t *index)
+{
+	struct test_row test = {
+		.field = FIELD_PROTOCOL,
+		.match = MATCH_IS,
+		.operand = PROTOCOL_NAMES_KNOWN,
+		.yes = next,
+		.no = TEST_FAIL,
+	};
+
+	return add_test(c, &test, index);
+}
+
+/*
  * Compiles a rule that goes on at `next` when it holds. Its patterns are tried from the
  * first to the last, so they are added from the last to the first.
  */
 static int add_rule(struct compiler *c, const struct rule *rule, uint32_t next, uint32_t *index)
 {
+	bool of_names = rule->field == FIELD_SNI || rule->field == FIELD_ALPN;
+	int err = rule->negate && of_names ? add_names_known(c, next, &next) : 0;
 	uint32_t yes = rule->negate ? TEST_FAIL : next, no = rule->negate ? next : TEST_FAIL;
 	struct test_row test = {.field = rule->field, .match = rule->match, .yes = yes, .no = no};
-	int err;
 
+	if (err)
+		return err;
 	if (rule->field == FIELD_PROTOCOL)
 		test.operand = rule_protocols(rule);
 	if (rule->field == FIELD_PROTOCOL || rule->match == MATCH_EXISTS)
