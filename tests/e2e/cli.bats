@@ -30,7 +30,10 @@ start_web() {
 		run -0 alpnlb $noun help
 		assert_matches "$output" "^alpnlb $noun"
 	done
-	run -2 alpnlb
+	run -2 --separate-stderr alpnlb
+	assert_equal "$output" ""
+	# shellcheck disable=SC2154 # set by --separate-stderr
+	assert_matches "$stderr" 'daemon, check.*alpnlb help'
 	run -2 alpnlb nonsense
 	run -2 alpnlb --nonsense conn show
 	run -2 alpnlb f show # farm or frontend?
@@ -39,6 +42,21 @@ start_web() {
 	assert_matches "$output" "$NETNS_NAME"
 	run -4 alpnlb -j conn show
 	assert_matches "$(jq -r .error <<<"$output")" "$NETNS_NAME"
+}
+
+@test "under -j help is JSON, and so is what is wrong" {
+	local wrong
+	for wrong in "" nonsense f "conn shwo" "conn show farm" "check" "hello" "daemon"; do
+		# shellcheck disable=SC2086 # words
+		run -2 --separate-stderr alpnlb -j $wrong
+		assert_equal "$output" "" "alpnlb -j $wrong"
+		assert_matches "$(jq -r .error <<<"$stderr")" '.' "alpnlb -j $wrong"
+	done
+	assert_equal "$(alpnlb -j help | jq -r '.[] | select(.name == "conn") | .verbs[0].name')" show
+	assert_equal "$(alpnlb -j -h | jq length)" "$(alpnlb -j help | jq length)"
+	assert_equal "$(alpnlb -j help server | jq -r '.verbs[0].keywords.farm')" FARM
+	assert_equal "$(alpnlb -j conn show help | jq -r .name)" conn
+	assert_matches "$(alpnlb -j daemon help | jq -r .arguments)" '^-c FILE'
 }
 
 live_connection() {

@@ -10,6 +10,7 @@
 #include "cli.h"
 #include "complete.h"
 #include "format.h"
+#include "output.h"
 
 #define KEYWORDS_MAX 8
 
@@ -111,6 +112,16 @@ static int word_find(const char *what, const char *given, const void *words, wor
 	return -1;
 }
 
+static int word_missing(const char *what, const void *words, word_at at)
+{
+	char all[512] = "";
+	const char *word;
+
+	for (size_t i = 0; (word = at(words, i)); i++)
+		list_add(all, sizeof(all), word);
+	return fail(CLI_USAGE, "%s is missing, expected one of: %s; see: alpnlb help", what, all);
+}
+
 static const char *noun_at(const void *words, size_t i)
 {
 	const struct noun *const *nouns = words;
@@ -135,8 +146,50 @@ static bool asks_for_help(const char *word)
 
 /* ---- help ---------------------------------------------------------------------------- */
 
-void cli_help(const struct noun *const *nouns)
+static json_t *verb_json(const struct verb *verb)
 {
+	json_t *keywords = json_object();
+
+	for (const struct keyword *k = verb->keywords; k && k->name; k++)
+		set_string(keywords, k->name, k->value);
+	return json_pack("{s:s, s:s, s:o}", "name", verb->name, "help", verb->help, "keywords",
+			 keywords);
+}
+
+static json_t *noun_json(const struct noun *noun)
+{
+	json_t *json = json_pack("{s:s, s:s}", "name", noun->name, "help", noun->help);
+	json_t *verbs = json_array();
+
+	for (const struct verb *verb = noun->verbs; verb && verb->name; verb++)
+		json_array_append_new(verbs, verb_json(verb));
+	set_string(json, "arguments", noun->arguments);
+	json_object_set_new(json, "verbs", verbs);
+	return json;
+}
+
+/* What output_json() prints; takes over `json`. */
+static int print_json(json_t *json)
+{
+	int code = output_json(json);
+
+	json_decref(json);
+	return code;
+}
+
+static int help_json(const struct noun *const *nouns)
+{
+	json_t *list = json_array();
+
+	for (; *nouns; nouns++)
+		json_array_append_new(list, noun_json(*nouns));
+	return print_json(list);
+}
+
+int cli_help(const struct noun *const *nouns)
+{
+	if (options.json)
+		return help_json(nouns);
 	printf("Usage: alpnlb [OPTIONS] NOUN VERB [KEYWORD VALUE]...\n"
 	       "       alpnlb [NOUN] help\n"
 	       "\nNouns:\n");
@@ -149,10 +202,13 @@ void cli_help(const struct noun *const *nouns)
 	       "  --version          print the version\n"
 	       "  -h, --help         print this\n"
 	       "\nA word may be cut short as long as it stays unique. Manual: alpnlb(8).\n");
+	return CLI_OK;
 }
 
-void noun_help(const struct noun *noun)
+int noun_help(const struct noun *noun)
 {
+	if (options.json)
+		return print_json(noun_json(noun));
 	printf("alpnlb %s: %s\n\nUsage:\n", noun->name, noun->help);
 	if (!noun->verbs)
 		printf("  alpnlb [OPTIONS] %s %s\n", noun->name, noun->arguments);
@@ -164,6 +220,7 @@ void noun_help(const struct noun *noun)
 	}
 	if (noun->text)
 		printf("\n%s", noun->text);
+	return CLI_OK;
 }
 
 /*
@@ -201,15 +258,10 @@ static int help_run(const struct noun *const *nouns, int argc, char **argv)
 
 	if (argc && !strcmp(argv[0], "list"))
 		return help_list(nouns, argc - 1, argv + 1);
-	if (!argc) {
-		cli_help(nouns);
-		return CLI_OK;
-	}
+	if (!argc)
+		return cli_help(nouns);
 	i = word_find("noun", argv[0], nouns, noun_at);
-	if (i < 0)
-		return CLI_USAGE;
-	noun_help(nouns[i]);
-	return CLI_OK;
+	return i < 0 ? CLI_USAGE : noun_help(nouns[i]);
 }
 
 /* ---- running ------------------------------------------------------------------------- */
@@ -247,10 +299,8 @@ static int verb_run(const struct noun *noun, const struct verb *verb, int argc, 
 	const char *values[KEYWORDS_MAX] = {NULL};
 	int err;
 
-	if (argc && asks_for_help(argv[0])) {
-		noun_help(noun);
-		return CLI_OK;
-	}
+	if (argc && asks_for_help(argv[0]))
+		return noun_help(noun);
 	err = keywords_parse(verb, argc, argv, values);
 	return err ? err : verb->run(values);
 }
@@ -260,15 +310,12 @@ static int noun_run(const struct noun *noun, int argc, char **argv)
 	const char *word = argc > 1 ? argv[1] : noun->default_verb;
 	int i;
 
-	if (argc > 1 && asks_for_help(argv[1])) {
-		noun_help(noun);
-		return CLI_OK;
-	}
+	if (argc > 1 && asks_for_help(argv[1]))
+		return noun_help(noun);
 	if (!noun->verbs)
 		return noun->run(argc, argv);
 	if (!word)
-		return fail(CLI_USAGE, "%s needs a verb, see: alpnlb %s help", noun->name,
-			    noun->name);
+		return word_missing("a verb", noun->verbs, verb_at);
 	if (word[0] == '-')
 		return fail(CLI_USAGE, "option '%s' has to stand before the noun", word);
 	i = word_find("verb", word, noun->verbs, verb_at);
@@ -281,6 +328,8 @@ int cli_run(const struct noun *const *nouns, int argc, char **argv)
 {
 	int i;
 
+	if (!argc)
+		return word_missing("a noun", nouns, noun_at);
 	if (asks_for_help(argv[0]))
 		return help_run(nouns, argc - 1, argv + 1);
 	i = word_find("noun", argv[0], nouns, noun_at);

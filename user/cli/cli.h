@@ -61,12 +61,13 @@ extern const struct noun noun_daemon, noun_check, noun_apply, noun_frontend, nou
  */
 int fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Runs `argv` (the noun first) with the commands of `nouns`, an array that ends with NULL. */
+/* Runs `argv` (the noun first, if there is one) with the commands of `nouns`, an array that ends
+ * with NULL. */
 int cli_run(const struct noun *const *nouns, int argc, char **argv);
 
-/* Writes what `alpnlb help` prints, or help on one noun. */
-void cli_help(const struct noun *const *nouns);
-void noun_help(const struct noun *noun);
+/* Writes what `alpnlb help` prints, or help on one noun. Returns an exit code. */
+int cli_help(const struct noun *const *nouns);
+int noun_help(const struct noun *noun);
 
 /* Is it [A-Za-z0-9._-]{1,32}, and neither "." nor ".."? */
 bool instance_name_valid(const char *name);

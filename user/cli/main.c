@@ -56,8 +56,7 @@ static int options_parse(int argc, char **argv)
 			options.json = true;
 			break;
 		case 'h':
-			cli_help(nouns);
-			return CLI_OK;
+			return cli_help(nouns);
 		case OPTION_INSTANCE:
 			options.instance = optarg;
 			if (!instance_name_valid(optarg))
@@ -84,10 +83,6 @@ int main(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
-	if (optind == argc) {
-		cli_help(nouns);
-		return CLI_USAGE;
-	}
 	libbpf_set_print(libbpf_silent);
 	argc -= optind;
 	argv += optind;

@@ -451,8 +451,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 			err = parse_drain_timeout(optarg, arguments);
 			break;
 		case 'h':
-			noun_help(&noun_daemon);
-			exit(CLI_OK);
+			exit(noun_help(&noun_daemon));
 		case ':':
 			return fail(CLI_USAGE, "daemon: %s needs a value", argv[optind - 1]);
 		default:
