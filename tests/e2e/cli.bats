@@ -139,6 +139,21 @@ sys.exit("not denied")' "/run/alpnlb/$NETNS_NAME/control.sock"
 	assert_equal "$(jq -r '[.[] | select(.status == "fail") | .check] | join(", ")' <<<"$output")" ""
 }
 
+@test "doctor says what it may not read" {
+	local found
+	start_web auto
+	alpnlb -j doctor | jq -e --arg name "instance $NETNS_NAME" \
+		'.[] | select(.check == $name) | .found == "a daemon runs"' || fail "not found by root"
+	found=$(as_nobody -j doctor | jq -c '[.[] | select(.check == "instances") | .status, .found, .advice]')
+	assert_equal "$found" '["warn","cannot be read: Permission denied","run doctor as root"]'
+	stop_daemon
+}
+as_nobody() {
+	install -m 755 "$ALPNLB" "$BATS_TEST_TMPDIR/alpnlb"
+	chmod 755 "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR"
+	setpriv --reuid 65534 --clear-groups --inh-caps=-all "$BATS_TEST_TMPDIR/alpnlb" "$@"
+}
+
 # ---- hello classify -----------------------------------------------------------------------
 
 @test "hello classify says what the balancer then does" {

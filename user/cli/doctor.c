@@ -283,29 +283,35 @@ static void check_instance(json_t *rows, const char *name)
 			alive ? "a daemon runs" : "no daemon; its maps are still pinned");
 }
 
-static void check_instances_in(json_t *rows, const char *root, bool pinned)
+/* 0, also where there is no such directory, or -errno. */
+static int check_instances_in(json_t *rows, const char *root, bool pinned)
 {
 	DIR *dir = opendir(root);
 	struct dirent *entry;
 
-	while (dir && (entry = readdir(dir))) {
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while ((entry = readdir(dir))) {
 		if (!instance_name_valid(entry->d_name))
 			continue;
 		if (pinned ||
 		    (!instance_known(PIN_ROOT, entry->d_name) && control_alive(entry->d_name)))
 			check_instance(rows, entry->d_name);
 	}
-	if (dir)
-		closedir(dir);
+	closedir(dir);
+	return 0;
 }
 
 static void check_instances(json_t *rows)
 {
 	size_t before = json_array_size(rows);
+	int err = check_instances_in(rows, PIN_ROOT, true);
 
-	check_instances_in(rows, PIN_ROOT, true);
-	check_instances_in(rows, "/run/alpnlb", false);
-	if (json_array_size(rows) == before)
+	err = err ? err : check_instances_in(rows, "/run/alpnlb", false);
+	if (err)
+		finding(rows, STATUS_WARN, "instances", geteuid() ? "run doctor as root" : NULL,
+			"cannot be read: %s", strerror(-err));
+	else if (json_array_size(rows) == before)
 		finding(rows, STATUS_OK, "instances", NULL, "none");
 }
 
