@@ -210,6 +210,26 @@ refused_with() {
 	stop_daemon
 }
 
+# run_daemon STATUS [COMMAND...]: runs a daemon with $CONFIG that is to fail, below COMMAND.
+run_daemon() {
+	local status=$1
+	shift
+	run "-$status" timeout 20 nsenter --net="$(netns_path balancer)" "$@" "$ALPNLB" \
+		--instance "$NETNS_NAME" daemon -c "$CONFIG"
+}
+
+@test "a start that fails names the step that failed" {
+	everybody_to one >"$CONFIG"
+	mkdir -p "/run/alpnlb/$NETNS_NAME/control.sock"
+	run_daemon 1
+	assert_matches "$output" 'cannot open the control socket: Address already in use'
+	rmdir "/run/alpnlb/$NETNS_NAME/control.sock"
+	# Of stacks as large as the limit says, the address space has no room for one.
+	run_daemon 1 prlimit --stack=200000000000000
+	assert_matches "$output" 'cannot start worker 1 of [0-9]+: Resource temporarily unavailable'
+	[[ ! -e /sys/fs/bpf/alpnlb/$NETNS_NAME ]] || fail "an empty directory of pins is left"
+}
+
 @test "two instances run side by side" {
 	start_both
 	everybody_to two | sed 's/"443"/"444"/' >"$NETNS_DIR/other.yaml"

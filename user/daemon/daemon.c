@@ -37,6 +37,14 @@ struct arguments {
 
 /* ---- start ------------------------------------------------------------------------------- */
 
+/* Says what could not be done; returns `err`, which may be 0. */
+static int failed_to(const char *what, int err)
+{
+	if (err)
+		log_line(LOG_ERROR, "cannot %s: %s", what, strerror(-err));
+	return err;
+}
+
 /* One daemon per instance: whoever holds the lock. */
 static int take_lock(struct daemon *daemon)
 {
@@ -142,7 +150,7 @@ static void choose_paths(struct engine *engine)
 			"this kernel's sockmap can lose data (see alpnlb doctor): auto uses relay");
 }
 
-/* The packet path, if it is to be had here; what an earlier daemon left goes on. */
+/* The programs of the packet path, if they work here; an earlier daemon's flows go on. */
 static int open_packet_path(struct daemon *daemon, const struct config *config)
 {
 	struct engine *engine = &daemon->engine;
@@ -165,19 +173,32 @@ static int open_packet_path(struct daemon *daemon, const struct config *config)
 	return 0;
 }
 
+static int start_packet_path(struct daemon *daemon, const struct config *config)
+{
+	struct engine *engine = &daemon->engine;
+	int err = failed_to("start the grace thread", grace_start(&engine->grace));
+
+	ports_init(&engine->ports);
+	ports_configure(&engine->ports, &config->nat_ports, &config->nat_ip);
+	return err ? err : failed_to("take over the flow table", open_packet_path(daemon, config));
+}
+
 static int start_workers(struct daemon *daemon, unsigned int n)
 {
+	char what[64];
+
 	daemon->workers = calloc(n, sizeof(*daemon->workers));
 	if (!daemon->workers)
-		return -ENOMEM;
+		return failed_to("set memory aside for the workers", -ENOMEM);
 	for (unsigned int i = 0; i < n; i++) {
 		int err = worker_init(&daemon->workers[i], &daemon->engine, i);
 
 		daemon->n_workers = i + 1;
 		if (!err)
 			err = worker_start(&daemon->workers[i]);
+		snprintf(what, sizeof(what), "start worker %u of %u", i + 1, n);
 		if (err)
-			return err;
+			return failed_to(what, err);
 	}
 	daemon->listeners.workers = daemon->workers;
 	daemon->listeners.n_workers = n;
@@ -300,42 +321,41 @@ static int init_main_loop(struct daemon *daemon)
 	return daemon->drain_poll && daemon->drain_end ? 0 : -ENOMEM;
 }
 
+/* What the first configuration is applied to: programs, threads and sockets. Logs what fails. */
+static int start_engine(struct daemon *daemon, const struct arguments *arguments,
+			const struct config *config)
+{
+	uint32_t n = limits_raise(arguments->connections, OTHER_DESCRIPTORS);
+	const char *failed = NULL;
+	int err = instance_open(&daemon->engine.instance, daemon->name, n + 1, &failed);
+
+	if (err)
+		return failed_to(failed, err);
+	err = failed_to("set memory aside for connections", init_slots(&daemon->engine));
+	err = err ? err : failed_to("make the main loop", init_main_loop(daemon));
+	if (err)
+		return err;
+	choose_paths(&daemon->engine);
+	err = start_packet_path(daemon, config);
+	err = err ? err : start_workers(daemon, arguments->workers);
+	return err ? err : failed_to("open the control socket", control_open(daemon));
+}
+
 /* Everything up to the first accepted connection. Logs what fails. */
 static int daemon_start(struct daemon *daemon, const struct arguments *arguments)
 {
 	struct config *config = load_config(arguments->file);
-	const char *failed = "start";
 	char line[512];
-	uint32_t n;
 	int err;
 
 	if (!config)
 		return -EINVAL;
 	err = take_lock(daemon);
-	if (err) {
-		config_free(config);
-		return err;
+	if (!err) {
+		daemon->config = previous_config(daemon->name);
+		err = start_engine(daemon, arguments, config);
 	}
-	daemon->config = previous_config(daemon->name);
-	n = limits_raise(arguments->connections, OTHER_DESCRIPTORS);
-	err = instance_open(&daemon->engine.instance, daemon->name, n + 1, &failed);
-	err = err ? err : init_slots(&daemon->engine);
-	err = err ? err : init_main_loop(daemon);
-	if (!err)
-		choose_paths(&daemon->engine);
-	err = err ? err : grace_start(&daemon->engine.grace);
-	ports_init(&daemon->engine.ports);
-	ports_configure(&daemon->engine.ports, &config->nat_ports, &config->nat_ip);
-	err = err ? err : open_packet_path(daemon, config);
-	err = err ? err : start_workers(daemon, arguments->workers);
 	if (err) {
-		log_line(LOG_ERROR, "cannot %s: %s", failed, strerror(-err));
-		config_free(config);
-		return err;
-	}
-	err = control_open(daemon);
-	if (err) {
-		log_line(LOG_ERROR, "%s/control.sock: %s", daemon->run_dir, strerror(-err));
 		config_free(config);
 		return err;
 	}
@@ -344,10 +364,7 @@ static int daemon_start(struct daemon *daemon, const struct arguments *arguments
 		log_line(LOG_ERROR, "%s", line);
 		return err;
 	}
-	err = instance_pin(&daemon->engine.instance);
-	if (err)
-		log_line(LOG_ERROR, "cannot pin programs and maps: %s", strerror(-err));
-	return err;
+	return failed_to("pin programs and maps", instance_pin(&daemon->engine.instance));
 }
 
 static void daemon_end(struct daemon *daemon)

@@ -251,13 +251,15 @@ void worker_call(struct worker *worker, void (*step)(struct worker *, void *), v
 
 static int init_events(struct worker *worker)
 {
-	worker->base = event_base_new();
 	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (worker->epoll < 0)
+		return -errno;
 	worker->ring = instance_ring(&worker->engine->instance, worker->index);
-	if (!worker->base || worker->epoll < 0)
-		return -ENOMEM;
 	if (worker->ring < 0)
 		return worker->ring;
+	worker->base = event_base_new();
+	if (!worker->base)
+		return -ENOMEM;
 	worker->ring_buffer = ring_buffer__new(worker->ring, on_throttle, worker, NULL);
 	if (!worker->ring_buffer)
 		return -errno;

@@ -275,6 +275,7 @@ void instance_close(struct instance *instance)
 	if (instance->link >= 0)
 		close(instance->link);
 	classify_bpf__destroy(instance->programs);
+	rmdir(instance->pin_dir); /* where nothing was pinned: the start failed */
 	memset(instance, 0, sizeof(*instance));
 	instance->link = -1;
 }

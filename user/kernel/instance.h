@@ -41,7 +41,7 @@ int instance_open(struct instance *instance, const char *name, uint32_t n_conns,
  */
 int instance_pin(const struct instance *instance);
 
-/* Pins stay, so that counters and configuration can be read without a daemon. */
+/* Pins, if there are any, stay, so that counters and configuration can be read without a daemon. */
 void instance_close(struct instance *instance);
 
 /*
