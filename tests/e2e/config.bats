@@ -267,6 +267,39 @@ drains() {
 	daemon_ended 0 5
 }
 
+# stopped_at EVENT...: a daemon that gets SIGTERM at the event exits with 0 and leaves nothing.
+stopped_at() {
+	netns_spawn balancer "$NETNS_DIR/daemon.log" "$ALPNLB" --instance "$NETNS_NAME" daemon -c "$CONFIG"
+	DAEMON_PID=$NETNS_PID
+	until "$@"; do netns_alive "$DAEMON_PID" || fail "the daemon has ended" || return; done
+	kill -"${SIGNAL:-TERM}" "$DAEMON_PID"
+	daemon_ended 0 || return
+	assert_matches "$(<"$NETNS_DIR/daemon.log")" 'stopped during the start'
+	[[ ! -e /sys/fs/bpf/alpnlb/$NETNS_NAME && ! -e /run/alpnlb/$NETNS_NAME/control.sock ]] ||
+		fail "something is left"
+}
+reads_config() {
+	[[ $(readlink "/proc/$DAEMON_PID/fd"/*) == *"$CONFIG"* ]]
+}
+
+@test "SIGTERM and SIGINT call a start off" {
+	mkfifo "$CONFIG"
+	exec 5<>"$CONFIG" # so that the daemon's open does not wait
+	stopped_at reads_config
+	SIGNAL=INT stopped_at reads_config
+	exec 5>&-
+	rm "$CONFIG"
+	everybody_to one >"$CONFIG"
+	rm -f "/run/alpnlb/$NETNS_NAME/lock"
+	stopped_at test -e "/run/alpnlb/$NETNS_NAME/lock"
+	stopped_at test -e "/sys/fs/bpf/alpnlb/$NETNS_NAME"
+	SIGNAL=INT stopped_at test -e "/sys/fs/bpf/alpnlb/$NETNS_NAME"
+	start_tcp one 11 9000 name
+	start_daemon
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	stop_daemon
+}
+
 @test "a daemon that was killed leaves no obstacle for the next" {
 	start_both
 	kill -KILL "$DAEMON_PID"

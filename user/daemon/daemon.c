@@ -28,6 +28,9 @@
 #define DEFAULT_DRAIN_TIMEOUT 30000 /* milliseconds */
 #define OTHER_DESCRIPTORS     256   /* maps, listeners of a usual configuration, control */
 
+/* SIGTERM or SIGINT came; the main loop looks after them itself once it runs. */
+static volatile sig_atomic_t stop_asked;
+
 struct arguments {
 	const char *file;
 	unsigned int workers;
@@ -43,6 +46,12 @@ static int failed_to(const char *what, int err)
 	if (err)
 		log_line(LOG_ERROR, "cannot %s: %s", what, strerror(-err));
 	return err;
+}
+
+/* The same for a step of the start after which it can be called off. */
+static int step(const char *what, int err)
+{
+	return stop_asked ? -ECANCELED : failed_to(what, err);
 }
 
 /* One daemon per instance: whoever holds the lock. */
@@ -176,11 +185,11 @@ static int open_packet_path(struct daemon *daemon, const struct config *config)
 static int start_packet_path(struct daemon *daemon, const struct config *config)
 {
 	struct engine *engine = &daemon->engine;
-	int err = failed_to("start the grace thread", grace_start(&engine->grace));
+	int err = step("start the grace thread", grace_start(&engine->grace));
 
 	ports_init(&engine->ports);
 	ports_configure(&engine->ports, &config->nat_ports, &config->nat_ip);
-	return err ? err : failed_to("take over the flow table", open_packet_path(daemon, config));
+	return err ? err : step("take over the flow table", open_packet_path(daemon, config));
 }
 
 static int start_workers(struct daemon *daemon, unsigned int n)
@@ -198,7 +207,7 @@ static int start_workers(struct daemon *daemon, unsigned int n)
 			err = worker_start(&daemon->workers[i]);
 		snprintf(what, sizeof(what), "start worker %u of %u", i + 1, n);
 		if (err)
-			return failed_to(what, err);
+			return step(what, err);
 	}
 	daemon->listeners.workers = daemon->workers;
 	daemon->listeners.n_workers = n;
@@ -321,6 +330,20 @@ static int init_main_loop(struct daemon *daemon)
 	return daemon->drain_poll && daemon->drain_end ? 0 : -ENOMEM;
 }
 
+static void on_early_stop(int sig)
+{
+	stop_asked = 1;
+}
+
+/* System calls end with EINTR, so that a start that waits for something stops, too. */
+static void watch_early_stop(void)
+{
+	struct sigaction action = {.sa_handler = on_early_stop};
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+}
+
 /* What the first configuration is applied to: programs, threads and sockets. Logs what fails. */
 static int start_engine(struct daemon *daemon, const struct arguments *arguments,
 			const struct config *config)
@@ -329,16 +352,15 @@ static int start_engine(struct daemon *daemon, const struct arguments *arguments
 	const char *failed = NULL;
 	int err = instance_open(&daemon->engine.instance, daemon->name, n + 1, &failed);
 
-	if (err)
-		return failed_to(failed, err);
-	err = failed_to("set memory aside for connections", init_slots(&daemon->engine));
-	err = err ? err : failed_to("make the main loop", init_main_loop(daemon));
+	err = step(failed, err);
+	err = err ? err : step("set memory aside for connections", init_slots(&daemon->engine));
+	err = err ? err : step("make the main loop", init_main_loop(daemon));
 	if (err)
 		return err;
 	choose_paths(&daemon->engine);
 	err = start_packet_path(daemon, config);
 	err = err ? err : start_workers(daemon, arguments->workers);
-	return err ? err : failed_to("open the control socket", control_open(daemon));
+	return err ? err : step("open the control socket", control_open(daemon));
 }
 
 /* Everything up to the first accepted connection. Logs what fails. */
@@ -395,8 +417,10 @@ static void daemon_end(struct daemon *daemon)
 static int daemon_run(struct daemon *daemon, const struct arguments *arguments)
 {
 	struct event *term = NULL, *interrupt = NULL;
-	int err = daemon_start(daemon, arguments);
+	int err;
 
+	watch_early_stop();
+	err = daemon_start(daemon, arguments);
 	if (!err) {
 		term = evsignal_new(daemon->base, SIGTERM, on_stop, daemon);
 		interrupt = evsignal_new(daemon->base, SIGINT, on_stop, daemon);
@@ -406,12 +430,16 @@ static int daemon_run(struct daemon *daemon, const struct arguments *arguments)
 			 daemon->name, daemon->n_workers, daemon->config->n_frontends,
 			 daemon->config->n_routes);
 		notify("READY=1");
+		if (stop_asked) /* before the loop watched */
+			on_stop(SIGTERM, EV_SIGNAL, daemon);
 		event_base_dispatch(daemon->base);
 		event_free(term);
 		event_free(interrupt);
 	}
+	if (err && stop_asked)
+		log_line(LOG_INFO, "stopped during the start");
 	daemon_end(daemon);
-	return err ? CLI_FAILED : CLI_OK;
+	return err && !stop_asked ? CLI_FAILED : CLI_OK;
 }
 
 /* ---- the command ------------------------------------------------------------------------- */
