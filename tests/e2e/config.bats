@@ -267,6 +267,45 @@ drains() {
 	daemon_ended 0 5
 }
 
+# limited N COMMAND...: with a daemon that cannot have more than N descriptors.
+limited() {
+	cat >"$NETNS_DIR/limited" <<-END
+		#!/bin/sh
+		exec prlimit --nofile=$1:$1 setpriv --bounding-set=-sys_resource --inh-caps=-sys_resource \\
+			"$ALPNLB" "\$@"
+	END
+	chmod 755 "$NETNS_DIR/limited"
+	shift
+	ALPNLB=$NETNS_DIR/limited "$@"
+}
+
+wide() {
+	everybody_to "$1"
+	printf '  - { name: wide, port: "8000-9000", default_farm: two }\n'
+}
+
+@test "more ports than there are descriptors for: one line, and nothing changes" {
+	start_tcp two 12 9000 name
+	start_tcp one 11 9000 echo
+	everybody_to one >"$CONFIG"
+	limited 1200 start_daemon --workers 2
+	hold_connection
+	wide two >"$CONFIG"
+	run -1 --separate-stderr alpnlb apply "$CONFIG"
+	# shellcheck disable=SC2154 # set by --separate-stderr
+	assert_matches "$stderr" 'no room for 2004 addresses and ports with a socket for each of 2 workers, and 1 connections: RLIMIT_NOFILE stays at 1200, needed: at least [0-9]+$'
+	assert_equal "$(wc -l <<<"$stderr")" 1
+	assert_equal "$(stats .revision)" 1
+	assert_equal "$(netns_exec balancer ss -Hltn 'sport >= 8000 and sport <= 9000')" ""
+	held_connection_ends_well
+	stop_daemon
+	limited 1200 run_daemon 1
+	assert_matches "$output" 'no room for 2004 addresses and ports'
+	limited 20000 start_daemon --workers 2
+	assert_equal "$(reached "$LB6" 9000 --alpn h2)" two
+	stop_daemon
+}
+
 # stopped_at EVENT...: a daemon that gets SIGTERM at the event exits with 0 and leaves nothing.
 stopped_at() {
 	netns_spawn balancer "$NETNS_DIR/daemon.log" "$ALPNLB" --instance "$NETNS_NAME" daemon -c "$CONFIG"

@@ -5,6 +5,7 @@
 #include <event2/thread.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,6 @@
 #define DEFAULT_CONNECTIONS   65536
 #define MAX_CONNECTIONS	      (1 << 20)
 #define DEFAULT_DRAIN_TIMEOUT 30000 /* milliseconds */
-#define OTHER_DESCRIPTORS     256   /* maps, listeners of a usual configuration, control */
 
 /* SIGTERM or SIGINT came; the main loop looks after them itself once it runs. */
 static volatile sig_atomic_t stop_asked;
@@ -245,13 +245,52 @@ static uint32_t shortest_idle_timeout(const struct config *config)
 	return shortest;
 }
 
+/*
+ * How many of `wanted` connections there are descriptors for when the sockets of `config` are
+ * open beside those that are open now; 0 with one line in `failed` when these find no room.
+ */
+static uint32_t room_for_connections(struct daemon *daemon, unsigned int workers,
+				     const struct config *config, uint32_t wanted, char *failed,
+				     size_t size)
+{
+	size_t endpoints =
+		listeners_missing(&daemon->listeners, config) + listeners_open(&daemon->listeners);
+	struct descriptors others = {.workers = workers, .listening = endpoints * workers};
+	uint64_t limit, need;
+	uint32_t room = limits_raise(wanted, &others, &limit, &need);
+	uint32_t live = atomic_load(&daemon->engine.live);
+
+	if (room && room >= live)
+		return room;
+	snprintf(failed, size,
+		 "no room for %zu addresses and ports with a socket for each of %u workers, and %u "
+		 "connections: RLIMIT_NOFILE stays at %" PRIu64 ", needed: at least %" PRIu64,
+		 endpoints, workers, live, limit, need + (uint64_t)live * 2);
+	return 0;
+}
+
+/* Does what is to be opened find room? What is open has it already. */
+static int check_descriptors(struct daemon *daemon, const struct config *config, char *failed,
+			     size_t size)
+{
+	uint32_t slots = daemon->engine.instance.n_conns - 1;
+
+	if (!listeners_missing(&daemon->listeners, config) ||
+	    room_for_connections(daemon, daemon->n_workers, config, slots, failed, size))
+		return 0;
+	return -EMFILE;
+}
+
 int daemon_apply(struct daemon *daemon, struct config *config, char *failed, size_t size)
 {
 	struct tables tables = {0};
-	int err = config_assign_ids(config, daemon->config);
+	int err = check_descriptors(daemon, config, failed, size);
 
-	if (err)
-		snprintf(failed, size, "no free id left: %s", strerror(-err));
+	if (!err) {
+		err = config_assign_ids(config, daemon->config);
+		if (err)
+			snprintf(failed, size, "no free id left: %s", strerror(-err));
+	}
 	if (!err) {
 		err = tables_compile(config, &tables);
 		if (err)
@@ -348,10 +387,17 @@ static void watch_early_stop(void)
 static int start_engine(struct daemon *daemon, const struct arguments *arguments,
 			const struct config *config)
 {
-	uint32_t n = limits_raise(arguments->connections, OTHER_DESCRIPTORS);
 	const char *failed = NULL;
-	int err = instance_open(&daemon->engine.instance, daemon->name, n + 1, &failed);
+	char line[512];
+	uint32_t n = room_for_connections(daemon, arguments->workers, config,
+					  arguments->connections, line, sizeof(line));
+	int err;
 
+	if (!n) {
+		log_line(LOG_ERROR, "%s", line);
+		return -EMFILE;
+	}
+	err = instance_open(&daemon->engine.instance, daemon->name, n + 1, &failed);
 	err = step(failed, err);
 	err = err ? err : step("set memory aside for connections", init_slots(&daemon->engine));
 	err = err ? err : step("make the main loop", init_main_loop(daemon));

@@ -1,37 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "limits.h"
 
-#include <stdbool.h>
+#include <inttypes.h>
 #include <sys/resource.h>
 
 #include "log.h"
 
-#define PER_CONNECTION 2 /* its two sockets; pipes are lent for moments and come out of RESERVE */
-#define RESERVE	       512
+#define PER_CONNECTION	2 /* its two sockets; pipes are lent for moments and come out of RESERVE */
+#define RESERVE		512 /* not needed, but then bytes are copied */
+#define FIXED		128 /* maps, programs, control, what a refresh takes for a moment */
+#define PER_WORKER	8
+#define CONNECTIONS_MIN 32
 
-uint32_t limits_raise(uint32_t wanted, uint32_t other)
+/* Sets the soft limit, and the hard one where it is lower and that is allowed. Returns what it is.
+ */
+static uint64_t raise_to(uint64_t wanted)
 {
-	rlim_t need = (rlim_t)wanted * PER_CONNECTION + RESERVE + other;
 	struct rlimit limit, more;
-	uint32_t connections;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return wanted;
-	more.rlim_cur = need;
-	more.rlim_max = limit.rlim_max > need ? limit.rlim_max : need;
-	if (limit.rlim_cur < need && setrlimit(RLIMIT_NOFILE, &more)) {
+	more.rlim_cur = wanted;
+	more.rlim_max = limit.rlim_max > wanted ? limit.rlim_max : wanted;
+	if (limit.rlim_cur < wanted && setrlimit(RLIMIT_NOFILE, &more)) {
 		/* The hard limit is for CAP_SYS_RESOURCE to raise. */
 		more.rlim_cur = more.rlim_max = limit.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &more);
 	}
 	getrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur >= need)
+	return limit.rlim_cur;
+}
+
+uint32_t limits_raise(uint32_t wanted, const struct descriptors *others, uint64_t *limit,
+		      uint64_t *need)
+{
+	uint64_t other = FIXED + (uint64_t)others->workers * PER_WORKER + others->listening;
+	uint64_t full = other + RESERVE + (uint64_t)wanted * PER_CONNECTION;
+	uint32_t connections = CONNECTIONS_MIN;
+
+	*need = other + CONNECTIONS_MIN * PER_CONNECTION;
+	*limit = raise_to(full);
+	if (*limit >= full)
 		return wanted;
-	connections = limit.rlim_cur > RESERVE + other + 64
-			      ? (limit.rlim_cur - RESERVE - other) / PER_CONNECTION
-			      : 32;
+	if (*limit < *need)
+		return 0;
+	if (*limit > *need + RESERVE)
+		connections = (*limit - RESERVE - other) / PER_CONNECTION;
+	if (connections >= wanted)
+		return wanted;
 	log_line(LOG_WARN,
-		 "RLIMIT_NOFILE stays at %llu, of %llu wanted: room for %u connections, not %u",
-		 (unsigned long long)limit.rlim_cur, (unsigned long long)need, connections, wanted);
+		 "RLIMIT_NOFILE stays at %" PRIu64 ", of %" PRIu64
+		 " wanted: room for %u connections, not %u",
+		 *limit, full, connections, wanted);
 	return connections;
 }

@@ -4,10 +4,18 @@
 
 #include <stdint.h>
 
+/* What else takes descriptors while connections come and go. */
+struct descriptors {
+	uint32_t workers;
+	uint64_t listening; /* sockets */
+};
+
 /*
- * Raises RLIMIT_NOFILE for `wanted` connections and `other` descriptors, logging what could not be
- * had. Returns the connections there are descriptors for.
+ * Raises RLIMIT_NOFILE for `wanted` connections beside `others`, logging what could not be had.
+ * Returns the connections there are descriptors for, at most `wanted`; 0 when not even the others
+ * find room. *limit is what the limit is then, *need what it has to be for a few connections.
  */
-uint32_t limits_raise(uint32_t wanted, uint32_t other);
+uint32_t limits_raise(uint32_t wanted, const struct descriptors *others, uint64_t *limit,
+		      uint64_t *need);
 
 #endif

@@ -71,62 +71,119 @@ static int endpoint_open(struct listeners *l, const struct endpoint_key *key,
 	return 0;
 }
 
-static int prepare_endpoint(struct listeners *l, const struct frontend *frontend,
-			    const uint8_t address[16], uint16_t port, char *failed, size_t size)
+/* ---- what a configuration listens on ------------------------------------------------------ */
+
+/* A walk over the endpoints of a configuration: what is done with each, and what came of it. */
+struct walk {
+	struct listeners *listeners;
+	int (*step)(struct walk *walk, const struct frontend *frontend,
+		    const struct endpoint_key *key);
+	size_t missing; /* endpoints that are not open */
+	char *failed;
+	size_t size;
+};
+
+static int walk_endpoint(struct walk *walk, const struct frontend *frontend,
+			 const uint8_t address[16], uint16_t port)
 {
 	struct endpoint_key key;
-	struct endpoint *endpoint;
-	char text[64];
-	int err;
 
 	memset(&key, 0, sizeof(key));
 	memcpy(key.address, address, sizeof(key.address));
 	key.port = port;
-	HASH_FIND(hh, l->open, &key, sizeof(key), endpoint);
-	err = endpoint ? 0 : endpoint_open(l, &key, &endpoint);
-	if (err)
-		snprintf(failed, size, "frontend %s: cannot listen on %s: %s", frontend->o.name,
-			 endpoint_format(address, port, text, sizeof(text)), strerror(-err));
-	else
-		endpoint->frontend_id = frontend->o.id;
-	return err;
+	return walk->step(walk, frontend, &key);
 }
 
 /* All addresses: of both families, where the host has them. */
-static int prepare_any(struct listeners *l, const struct frontend *frontend, uint16_t port,
-		       char *failed, size_t size)
+static int walk_any(struct walk *walk, const struct frontend *frontend, uint16_t port)
 {
 	static const uint8_t any4[16] = {[10] = 0xff, [11] = 0xff}, any6[16];
-	int err = prepare_endpoint(l, frontend, any4, port, failed, size);
+	int err = walk_endpoint(walk, frontend, any4, port);
 
 	if (err)
 		return err;
-	err = prepare_endpoint(l, frontend, any6, port, failed, size);
+	err = walk_endpoint(walk, frontend, any6, port);
 	return err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL ? 0 : err;
 }
 
-static int prepare_port(struct listeners *l, const struct frontend *frontend, uint16_t port,
-			char *failed, size_t size)
+static int walk_port(struct walk *walk, const struct frontend *frontend, uint16_t port)
 {
 	const struct prefix_list *addresses = &frontend->dedicated_ipfo;
 	int err = 0;
 
 	if (!addresses->set)
-		return prepare_any(l, frontend, port, failed, size);
+		return walk_any(walk, frontend, port);
 	for (size_t i = 0; i < addresses->n && !err; i++)
-		err = prepare_endpoint(l, frontend, addresses->v[i].address, port, failed, size);
+		err = walk_endpoint(walk, frontend, addresses->v[i].address, port);
 	return err;
 }
 
-static int prepare_frontend(struct listeners *l, const struct frontend *frontend, char *failed,
-			    size_t size)
+static int walk_frontend(struct walk *walk, const struct frontend *frontend)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < frontend->n_ports; i++)
 		for (uint32_t port = frontend->ports[i].first;
 		     port <= frontend->ports[i].last && !err; port++)
-			err = prepare_port(l, frontend, port, failed, size);
+			err = walk_port(walk, frontend, port);
+	return err;
+}
+
+static int walk_config(struct walk *walk, const struct config *config)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < config->n_frontends && !err; i++) {
+		const struct frontend *frontend = &config->frontends[i];
+
+		if (!frontend->disabled && config_in_zone(config, frontend->zone))
+			err = walk_frontend(walk, frontend);
+	}
+	return err;
+}
+
+static int count_missing(struct walk *walk, const struct frontend *frontend,
+			 const struct endpoint_key *key)
+{
+	struct endpoint *endpoint;
+
+	HASH_FIND(hh, walk->listeners->open, key, sizeof(*key), endpoint);
+	walk->missing += !endpoint;
+	return 0;
+}
+
+size_t listeners_missing(struct listeners *l, const struct config *config)
+{
+	struct walk walk = {.listeners = l, .step = count_missing};
+
+	walk_config(&walk, config);
+	return walk.missing;
+}
+
+size_t listeners_open(const struct listeners *l)
+{
+	return HASH_COUNT(l->open);
+}
+
+/* ---- opening and closing ------------------------------------------------------------------ */
+
+static int prepare_endpoint(struct walk *walk, const struct frontend *frontend,
+			    const struct endpoint_key *key)
+{
+	struct listeners *l = walk->listeners;
+	struct endpoint *endpoint;
+	char text[64];
+	int err;
+
+	HASH_FIND(hh, l->open, key, sizeof(*key), endpoint);
+	err = endpoint ? 0 : endpoint_open(l, key, &endpoint);
+	if (err)
+		snprintf(walk->failed, walk->size, "frontend %s: cannot listen on %s: %s",
+			 frontend->o.name,
+			 endpoint_format(key->address, key->port, text, sizeof(text)),
+			 strerror(-err));
+	else
+		endpoint->frontend_id = frontend->o.id;
 	return err;
 }
 
@@ -141,17 +198,14 @@ void listeners_abort(struct listeners *l)
 
 int listeners_prepare(struct listeners *l, const struct config *config, char *failed, size_t size)
 {
+	struct walk walk = {
+		.listeners = l, .step = prepare_endpoint, .failed = failed, .size = size};
 	struct endpoint *endpoint, *next;
-	int err = 0;
+	int err;
 
 	HASH_ITER (hh, l->open, endpoint, next)
 		endpoint->frontend_id = 0;
-	for (size_t i = 0; i < config->n_frontends && !err; i++) {
-		const struct frontend *frontend = &config->frontends[i];
-
-		if (!frontend->disabled && config_in_zone(config, frontend->zone))
-			err = prepare_frontend(l, frontend, failed, size);
-	}
+	err = walk_config(&walk, config);
 	if (err)
 		listeners_abort(l);
 	return err;

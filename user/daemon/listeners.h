@@ -15,6 +15,12 @@ struct listeners {
 	unsigned int n_workers;
 };
 
+/* Addresses and ports that `config` needs and that are not open; each takes a socket per worker. */
+size_t listeners_missing(struct listeners *listeners, const struct config *config);
+
+/* Addresses and ports that are open. */
+size_t listeners_open(const struct listeners *listeners);
+
 /*
  * Opens the sockets that `config` needs and are not open. They hold connections back until
  * listeners_commit(). Returns 0, or -errno with one line in `failed`; nothing has changed then.
