@@ -65,10 +65,6 @@ SHARED_ARRAY(server_stats, struct server_stats, MAX_SERVERS + 1);
 			});                                                                        \
 	} name SEC(".maps")
 
-struct config_chunk {
-	__u8 bytes[CONFIG_CHUNK];
-};
-
 TABLE(frontends, struct frontend_row);
 TABLE(routes, struct route_row);
 TABLE(farms, struct farm_row);

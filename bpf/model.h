@@ -271,6 +271,9 @@ _Static_assert(sizeof(struct server_row) == 32, "shared with BPF");
 
 /* The running configuration as JSON text with its ids; the first 8 bytes are its length. */
 #define CONFIG_CHUNK 4096
+struct config_chunk {
+	__u8 bytes[CONFIG_CHUNK];
+};
 
 struct control {
 	__u32 active;	/* which half of every table is in force: 0 or 1 */
@@ -383,7 +386,6 @@ struct throttle_event {
 	X(SPLICE_DROPPED, "splice_dropped", "packets of spliced connections that were dropped")    \
 	X(SPLICE_TOO_BIG, "splice_too_big", "packets whose sender was told the other leg's MTU")   \
 	X(LEG_UNKNOWN, "leg_unknown", "packets of a socket without a connection")                  \
-	X(VERDICT_ERRORS, "verdict_errors", "packets the program could not read")                  \
 	X(REDIRECT_FAILED, "redirect_failed", "packets whose peer was not in the sockhash")        \
 	X(OVERRUNS, "overruns", "closed: passed packets would have filled the memory")             \
 	X(INTERNAL_ERRORS, "internal_errors", "connections closed by an error of the host")

@@ -50,8 +50,7 @@ struct listener {
 	struct listener *next; /* in the worker's list */
 };
 
-#define COPY_BUFFER  (256 * 1024)
-#define DEAD_COOKIES 64
+#define COPY_BUFFER (256 * 1024)
 
 struct worker {
 	struct engine *engine;

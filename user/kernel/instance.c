@@ -176,9 +176,6 @@ static void reset_live(struct instance *instance)
 			instance->balance.servers[i].live = 0;
 }
 
-/* Entries of closed sockets that workers have not deleted yet: they do so in batches. */
-#define LEGS_STALE (MAX_WORKERS * 64)
-
 /* ---- life -------------------------------------------------------------------------------- */
 
 static bool kernel_has_function(const char *name)
@@ -200,7 +197,7 @@ static int open_programs(struct instance *instance)
 	instance->sees_sequence = kernel_has_function("bpf_cast_to_kern_ctx");
 	p->rodata->sees_sequence = instance->sees_sequence;
 	bpf_map__set_max_entries(p->maps.conns, instance->n_conns);
-	bpf_map__set_max_entries(p->maps.legs, 2 * instance->n_conns + LEGS_STALE);
+	bpf_map__set_max_entries(p->maps.legs, 2 * instance->n_conns + MAX_WORKERS * DEAD_COOKIES);
 	bpf_map__set_max_entries(p->maps.sockets, 2 * instance->n_conns);
 	adopt_map(instance, p->maps.counters);
 	adopt_map(instance, p->maps.frontend_stats);

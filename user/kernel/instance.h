@@ -10,6 +10,9 @@
 #include "decide.h"
 #include "tables.h"
 
+/* Entries of closed sockets in `legs` that a worker deletes in one go: room is made for them. */
+#define DEAD_COOKIES 64
+
 struct classify_bpf;
 
 struct instance {

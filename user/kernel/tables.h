@@ -23,11 +23,6 @@
 	X(ring, struct member_row)                                                                 \
 	X(config, struct config_chunk)
 
-/* The running configuration as JSON text with its ids, behind 8 bytes of its length. */
-struct config_chunk {
-	__u8 bytes[CONFIG_CHUNK];
-};
-
 enum table_id {
 #define X(name, row) TABLE_##name,
 	TABLES(X)
