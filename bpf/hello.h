@@ -10,8 +10,9 @@
  * which copies `len` bytes at `offset` of the input and returns 0, or less when it cannot.
  *
  * Where RFCs leave a choice, a hello is consistent when OpenSSL's server would accept its
- * framing: one server_name of type host_name with 1..255 bytes, none of them NUL, no
- * extension twice, pre_shared_key last.
+ * framing: legacy_version 3.0 or later, one server_name of type host_name with 1..255 bytes, none
+ *of them NUL, no extension twice, pre_shared_key last. Of the extension types from 64 on, those
+ * that OpenSSL knows are checked; another one that comes twice is passed over, and so it is there.
  */
 #ifndef ALPNLB_HELLO_H
 #define ALPNLB_HELLO_H
@@ -55,7 +56,9 @@ enum {
 	EXTENSION_ALPN = 16,
 	EXTENSION_PRE_SHARED_KEY = 41,
 	EXTENSION_SUPPORTED_VERSIONS = 43,
-	EXTENSION_ECH = 0xfe0d, /* RFC 9849 */
+	EXTENSION_NEXT_PROTOCOL = 13172,  /* draft-agl-tls-nextprotoneg */
+	EXTENSION_ECH = 0xfe0d,		  /* RFC 9849 */
+	EXTENSION_RENEGOTIATION = 0xff01, /* RFC 5746 */
 };
 
 /* Plain protocols that the bytes so far allow. */
@@ -145,18 +148,31 @@ static __always_inline void hello_versions_extension(struct hello *h, __u32 leng
 	hello_expect(h, HELLO_VERSIONS_LENGTH, 0, 1);
 }
 
+/* The flag of a type that is too high for `seen`, 0 if it has none. */
+static __always_inline __u32 hello_high_type(__u32 type)
+{
+	switch (type) {
+	case EXTENSION_NEXT_PROTOCOL:
+		return HELLO_NEXT_PROTOCOL;
+	case EXTENSION_ECH:
+		return HELLO_ECH;
+	case EXTENSION_RENEGOTIATION:
+		return HELLO_RENEGOTIATION;
+	default:
+		return 0;
+	}
+}
+
 static __always_inline void hello_extension(struct hello *h, __u64 field)
 {
-	__u32 type = field >> 16, length = field & 0xffff;
+	__u32 type = field >> 16, length = field & 0xffff, high = hello_high_type(type);
+	__u64 low = type < 64 ? 1ULL << type : 0;
 
-	if (length > h->body_left)
+	/* RFC 8446 section 4.2: not more than one extension of the same type */
+	if (length > h->body_left || h->seen & low || h->flags & high)
 		return hello_malformed(h);
-	if (type < 64) {
-		/* RFC 8446 section 4.2: not more than one extension of the same type */
-		if (h->seen >> type & 1)
-			return hello_malformed(h);
-		h->seen |= 1ULL << type;
-	}
+	h->seen |= low;
+	h->flags |= high;
 	switch (type) {
 	case EXTENSION_SERVER_NAME:
 		return hello_server_name_extension(h, length);
@@ -167,11 +183,6 @@ static __always_inline void hello_extension(struct hello *h, __u64 field)
 	case EXTENSION_PRE_SHARED_KEY: /* RFC 8446 section 4.2.11: the last one */
 		if (length != h->body_left)
 			return hello_malformed(h);
-		break;
-	case EXTENSION_ECH:
-		if (h->flags & HELLO_ECH) /* too high a type for `seen` */
-			return hello_malformed(h);
-		h->flags |= HELLO_ECH;
 		break;
 	}
 	hello_expect_extension(h, length);
@@ -305,7 +316,8 @@ static __always_inline void hello_next(struct hello *h)
 		return hello_header(h, field);
 	case HELLO_LEGACY_VERSION:
 		h->version = field;
-		if (field >> 8 != 3)
+		/* A higher one than is known is tolerated: RFC 5246 appendix E.1. */
+		if (field >> 8 < 3)
 			return hello_malformed(h);
 		return hello_expect(h, HELLO_SESSION_ID_LENGTH, 32, 1);
 	case HELLO_SESSION_ID_LENGTH:
@@ -459,13 +471,30 @@ static __always_inline long hello_record(struct hello_reader *r, struct hello *h
 	return h->verdict != VERDICT_NEED_MORE;
 }
 
+/* Texts as big-endian numbers, as they are collected. */
+#define SCHEME_HTTP  0x687474703aULL   /* "http:" */
+#define SCHEME_HTTPS 0x68747470733aULL /* "https:" */
+
+/* A byte of the target, as far as it has to be read: not every word after a word is one. */
+static __always_inline void hello_target_byte(struct hello *h, __u8 byte)
+{
+	bool first = !h->field;
+	__u64 field = h->field << 8 | byte | 0x20;
+
+	h->field = field;
+	if ((first && (byte == '/' || byte == '*' || h->text & TEXT_CONNECT)) ||
+	    field == SCHEME_HTTP || field == SCHEME_HTTPS)
+		h->verdict = VERDICT_HTTP1;
+	else if (field != SCHEME_HTTPS >> 40 && field != SCHEME_HTTPS >> 32 &&
+		 field != SCHEME_HTTPS >> 24 && field != SCHEME_HTTPS >> 16 &&
+		 field != SCHEME_HTTPS >> 8)
+		h->text &= ~TEXT_HTTP1;
+}
+
 static __always_inline void hello_http1_byte(struct hello *h, __u8 byte)
 {
 	if (h->text & TEXT_TARGET) {
-		if (byte == '/' || byte == '*' || (byte | 0x20) == 'h' || h->text & TEXT_CONNECT)
-			h->verdict = VERDICT_HTTP1;
-		else
-			h->text &= ~TEXT_HTTP1;
+		hello_target_byte(h, byte);
 	} else if (byte == ' ' && h->have >= 3 && !(h->text & TEXT_PREFACE)) {
 		h->text |= TEXT_TARGET;
 	} else if (byte < 'A' || byte > 'Z' || h->have >= 20) {
@@ -486,7 +515,7 @@ static __always_inline bool text_differs(__u64 word, __u32 at, __u8 byte)
 	return (word >> (8 * (at & 7)) & 0xff) != byte;
 }
 
-/* One byte of a plain protocol; PREFACE_LENGTH bytes at most are looked at. */
+/* One byte of a plain protocol; a method's 20, a blank and "https:" at most are looked at. */
 static __always_inline long hello_text(struct hello_reader *r, struct hello *h)
 {
 	__u32 at = h->have;

@@ -74,6 +74,8 @@ enum {
 	HELLO_OFFERS_H2 = 1 << 5,     /* some offered name is exactly "h2" */
 	HELLO_OFFERS_HTTP1 = 1 << 6,  /* ... "http/1.1" */
 	HELLO_OFFERS_HTTP10 = 1 << 7, /* ... "http/1.0" */
+	HELLO_RENEGOTIATION = 1 << 8, /* renegotiation_info was present */
+	HELLO_NEXT_PROTOCOL = 1 << 9, /* next_proto_neg was present */
 };
 
 /*

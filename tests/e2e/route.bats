@@ -159,7 +159,7 @@ plain_protocols() {
 	expect other --text 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' --cut 1
 	expect other --text 'SSH-2.0-OpenSSH_9.2\r\n'
 	expect default --text '\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00'
-	expect default --text 'EHLO x\r\n'
+	expect default --text 'EHLO host.example\r\n'
 	assert_equal "$(stats .counters.hello_timeouts)" 0
 	stop_daemon
 }

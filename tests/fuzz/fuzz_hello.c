@@ -120,6 +120,7 @@ static bool read_versions(struct span data)
 
 static bool read_extensions(struct span all, struct reading *r)
 {
+	size_t renegotiation = 0, next_protocol = 0;
 	uint64_t seen = 0;
 
 	while (all.len) {
@@ -132,7 +133,9 @@ static bool read_extensions(struct span all, struct reading *r)
 		take(&all, 2);
 		if (!take_vector(&all, 2, &data))
 			return false;
-		if ((type < 64 && seen >> type & 1) || (type == EXTENSION_ECH && r->ech))
+		if ((type < 64 && seen >> type & 1) || (type == EXTENSION_ECH && r->ech) ||
+		    (type == EXTENSION_RENEGOTIATION && renegotiation++) ||
+		    (type == EXTENSION_NEXT_PROTOCOL && next_protocol++))
 			return false;
 		if (type < 64)
 			seen |= 1ULL << type;
@@ -150,7 +153,7 @@ static bool read_message(struct span m, struct reading *r)
 {
 	struct span session, ciphers, compression, extensions;
 
-	if (m.len < 2 || m.bytes[0] != 3 || !take(&m, 2 + 32))
+	if (m.len < 2 || m.bytes[0] < 3 || !take(&m, 2 + 32))
 		return false;
 	if (!take_vector(&m, 1, &session) || session.len > 32)
 		return false;

@@ -9,14 +9,13 @@
  *     RFC 8446 section 5.1 forbids both, and the parser calls them malformed.
  *  2. OpenSSL reads a record to its end before it looks at the message; the parser is done
  *     as soon as the message is.
- *  3. A legacy_version other than 3.x is a future version to OpenSSL, and malformed to the
- *     parser: RFC 8446 section 4.1.2 has frozen it at 0x0303.
+ *  3. A legacy_version below 3.0 is one that OpenSSL does not support, and malformed to the
+ *     parser.
  *  4. OpenSSL takes a host_name of no bytes; RFC 6066 section 3 wants one at least.
  *  5. A supported_versions list of no versions is an unsupported version to OpenSSL; the
  *     parser calls it malformed: RFC 8446 section 4.2.1 wants one at least.
- *  6. OpenSSL refuses renegotiation_info and next_proto_neg when they come twice, which the
- *     parser does not remember, and what belongs in no TLS ClientHello: use_srtp, which is
- *     for DTLS, and CryptoPro's 0xfde8.
+ *  6. OpenSSL refuses what belongs in no TLS ClientHello: use_srtp, which is for DTLS, and
+ *     CryptoPro's 0xfde8.
  *
  * What else OpenSSL holds against a hello is not about where its fields are: versions, cipher
  * suites, null compression, contents of other extensions. Its verdict is taken before it looks
@@ -763,17 +762,15 @@ static size_t extensions_of(const struct bytes *m)
 static bool only_openssl_minds(const struct bytes *m)
 {
 	size_t at = m->len > 44 ? extensions_of(m) : 0, end = 4 + number(m->v + 1, 3);
-	size_t renegotiation = 0, next_protocol = 0, foreign = 0;
+	bool foreign = false;
 
 	for (size_t len; at && at + 4 <= end; at += 4 + len) {
 		size_t type = number(m->v + at, 2);
 
 		len = number(m->v + at + 2, 2);
-		renegotiation += type == 0xff01;
-		next_protocol += type == 13172;
-		foreign += type == 14 || type == 0xfde8;
+		foreign |= type == 14 || type == 0xfde8;
 	}
-	return renegotiation > 1 || next_protocol > 1 || foreign;
+	return foreign;
 }
 
 /* Divergences 4 and 5: fields whose only fault is that they are empty. */
@@ -876,7 +873,7 @@ static bool agrees_with_openssl(const struct hello *hello, struct bytes *stream)
 	}
 	AGREE(hello->verdict == VERDICT_MALFORMED);
 	AGREE(r.outcome != OUTCOME_READ || r.fields_refused || records.odd ||
-	      r.legacy_version >> 8 != 3 || has_empty_field(&records.message));
+	      r.legacy_version >> 8 < 3 || has_empty_field(&records.message));
 	return true;
 }
 

@@ -82,6 +82,17 @@ static const struct text_case {
 	TEXT("OPTIONS * HTTP/1.1\r\n", VERDICT_HTTP1),
 	TEXT("GET http://a/ HTTP/1.0\r\n", VERDICT_HTTP1),
 	TEXT("GET HTTP://a/ HTTP/1.0\r\n", VERDICT_HTTP1),
+	TEXT("GET hTTps://a/ HTTP/1.0\r\n", VERDICT_HTTP1),
+	TEXT("METHODOFTWENTYLETTER https://a/ HTTP/1.1", VERDICT_HTTP1),
+	TEXT("GET https:", VERDICT_HTTP1),
+	TEXT("GET https", VERDICT_NEED_MORE),
+	TEXT("GET h", VERDICT_NEED_MORE),
+	TEXT("GET httpx://a/ HTTP/1.0\r\n", VERDICT_OTHER),
+	TEXT("GET h/ HTTP/1.0\r\n", VERDICT_OTHER),
+	TEXT("EHLO host.example\r\n", VERDICT_OTHER),
+	TEXT("EHLO http.example\r\n", VERDICT_OTHER),
+	TEXT("EHLO https.example\r\n", VERDICT_OTHER),
+	TEXT("HELO h\r\n", VERDICT_OTHER),
 	TEXT("CONNECT a.example:443 HTTP/1.1\r\n", VERDICT_HTTP1),
 	TEXT("CONNECT [2001:db8::1]:443 HTTP/1.1\r\n", VERDICT_HTTP1),
 	TEXT("PRI * HTTP/1.1\r\n\r\nSM\r\n\r\n", VERDICT_OTHER),
@@ -277,6 +288,39 @@ static void lengths_that_do_not_fit_are_malformed(void **state)
 		if (feed().verdict != VERDICT_MALFORMED)
 			fail_msg("byte %zu = %u is taken", changes[i].at, changes[i].value);
 	}
+}
+
+static enum verdict with_legacy_version(uint8_t major)
+{
+	start();
+	put_hello(&message, &extensions);
+	message.v[4] = major;
+	put_records(&stream, &message, 16384);
+	return feed().verdict;
+}
+
+static void later_legacy_versions_are_tolerated(void **state)
+{
+	assert_int_equal(with_legacy_version(0), VERDICT_MALFORMED);
+	assert_int_equal(with_legacy_version(2), VERDICT_MALFORMED);
+	assert_int_equal(with_legacy_version(4), VERDICT_TLS);
+	assert_int_equal(with_legacy_version(0xff), VERDICT_TLS);
+}
+
+static void extensions_that_come_twice_are_malformed(void **state)
+{
+	static const uint16_t checked[] = {5, 16, 43, 51, 63, 13172, 0xfe0d, 0xff01};
+
+	for (size_t i = 0; i < sizeof(checked) / sizeof(*checked); i++) {
+		start();
+		put_extension(&extensions, checked[i], "\0\2\1a", 4);
+		put_extension(&extensions, checked[i], "\0\2\1a", 4);
+		is_malformed();
+	}
+	start();
+	put_extension(&extensions, 0x1a1a, "", 0);
+	put_extension(&extensions, 0x1a1a, "", 0);
+	assert_int_equal(feed_hello().verdict, VERDICT_TLS);
 }
 
 /* ---- server_name ------------------------------------------------------------------------- */
@@ -606,6 +650,8 @@ int main(void)
 		cmocka_unit_test(records_between_have_to_carry_the_hello_on),
 		cmocka_unit_test(the_largest_hello_is_read),
 		cmocka_unit_test(lengths_that_do_not_fit_are_malformed),
+		cmocka_unit_test(later_legacy_versions_are_tolerated),
+		cmocka_unit_test(extensions_that_come_twice_are_malformed),
 		cmocka_unit_test(names_are_lower_case_without_a_trailing_dot),
 		cmocka_unit_test(names_have_255_bytes_at_most),
 		cmocka_unit_test(a_nul_in_a_name_is_malformed),
