@@ -77,6 +77,10 @@ live_connection() {
 	assert_matches "${lines[1]}" 'www\.alpnlb\.test'
 	assert_equal "$(alpnlb -j conn show farm h1 | jq length)" 0
 	assert_equal "$(stats '.frontends[0].live, .routes[0].live, (.servers[] | select(.name == "s11") | .live)' | paste -sd' ')" "1 1 1"
+	for row in .frontends[0] .routes[0] .farms[0] '(.servers[] | select(.name == "s11"))'; do
+		await_stat "$row.bytes_from_clients" "$(alpnlb -j conn show | jq '.[0].bytes_from_client')"
+		await_stat "$row.bytes_from_servers" "$(alpnlb -j conn show | jq '.[0].bytes_from_server')"
+	done
 	touch "$NETNS_DIR/go"
 	await_connections 0
 	await_stat '.counters.closed' 1

@@ -144,15 +144,30 @@ static void forget_cookie(struct session *s, enum side side)
 static void count_bytes(struct session *s)
 {
 	struct instance *instance = instance_of(s);
-	struct conn *conn = s->conn;
+	const struct conn *conn = s->conn;
 
 	for (int side = 0; side < 2; side++) {
-		uint64_t bytes = conn->flow[side] & FLOW_BYTES;
+		uint64_t flow = __atomic_load_n(&conn->flow[side], __ATOMIC_RELAXED) & FLOW_BYTES;
+		uint64_t bytes = flow - s->counted[side];
 
+		if (!bytes)
+			continue;
+		s->counted[side] = flow;
 		add(&frontend_stats(s)->bytes[side], bytes);
 		add(&instance->route_stats[conn->route_id].bytes[side], bytes);
 		add(&server_stats(s)->bytes[side], bytes);
 	}
+}
+
+void session_sweep(struct session *s)
+{
+	struct conn *conn = s->conn;
+
+	if (s->phase == PHASE_OPEN) /* before, the server may still be another one */
+		count_bytes(s);
+	for (int side = 0; side < 2; side++)
+		if (s->phase != PHASE_FREE && (conn->throttled[side] || conn->overrun))
+			session_throttled(s, side);
 }
 
 /* The server is no longer this connection's: it was left, or the connection ends. */

@@ -32,6 +32,7 @@ struct session {
 	uint32_t watched[2]; /* by side: the epoll events asked for, 0 = not added */
 	struct half half[2]; /* by source side */
 	struct event timer;
+	uint64_t counted[2];  /* by side: bytes that the totals hold already */
 	uint64_t activity;    /* leg_progress() of both when the idle timer last looked */
 	uint32_t quiet;	      /* its looks in a row without a new byte */
 	uint32_t settle_wait; /* milliseconds */
@@ -65,6 +66,12 @@ void session_continue(struct session *session);
 
 /* The program stopped redirecting what comes from `side`. */
 void session_throttled(struct session *session, enum side side);
+
+/*
+ * Now and then, in its worker: brings the totals of bytes up to date, which nobody else writes
+ * for this session, and finds what the full ring did not tell.
+ */
+void session_sweep(struct session *session);
 
 /*
  * Ends the session; `reset` closes with RST, so that nobody takes the end for the end of the

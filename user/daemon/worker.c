@@ -104,7 +104,6 @@ static void on_ring(evutil_socket_t fd, short what, void *argument)
 	worker_end_turn(worker);
 }
 
-/* Finds throttled sessions whose event the full ring did not take. */
 static void on_sweep(evutil_socket_t fd, short what, void *argument)
 {
 	struct worker *worker = argument;
@@ -112,14 +111,9 @@ static void on_sweep(evutil_socket_t fd, short what, void *argument)
 
 	for (uint32_t slot = 1; slot < engine->instance.n_conns; slot++) {
 		struct session *s = &engine->sessions[slot];
-		const struct conn *conn = &engine->instance.conns[slot];
 
-		if (!(conn->throttled[CLIENT] | conn->throttled[SERVER] | conn->overrun) ||
-		    s->worker != worker)
-			continue;
-		for (int side = 0; side < 2; side++)
-			if (s->phase != PHASE_FREE && (conn->throttled[side] || conn->overrun))
-				session_throttled(s, side);
+		if (s->worker == worker && s->phase != PHASE_FREE)
+			session_sweep(s);
 	}
 	worker_end_turn(worker);
 }

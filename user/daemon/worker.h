@@ -63,7 +63,7 @@ struct worker {
 	struct ring_buffer *ring_buffer;
 	struct event ring_event;
 	struct event resume_event; /* accepting goes on */
-	struct event sweep_event;  /* looks for sessions that wait for nothing but time */
+	struct event sweep_event;  /* session_sweep() of all of them */
 	struct listener *listeners;
 	struct session *again;	 /* sessions that have more to do than one turn allows */
 	struct session *dead;	 /* closed in this turn: their slots are free after it */
