@@ -22,6 +22,9 @@ static void format_problems(const struct problems *problems)
 		char *line = problem_format(&problems->v[i], "config");
 
 		require(line && !strchr(line, '\n'));
+		/* about a value, not about the text as a whole */
+		if (!problems->v[i].warning && problems->v[i].path && *problems->v[i].path)
+			require(strstr(problems->v[i].message, "allowed: "));
 		free(line);
 	}
 }

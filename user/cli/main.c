@@ -70,7 +70,9 @@ static int options_parse(int argc, char **argv)
 		case ':':
 			return fail(CLI_USAGE, "option '%s' needs a value", argv[optind - 1]);
 		default:
-			return fail(CLI_USAGE, "unknown or ambiguous option '%s', see: alpnlb help",
+			return fail(CLI_USAGE,
+				    "unknown or ambiguous option '%s', expected one of: -j, -p, "
+				    "--instance NAME, --version, -h; see: alpnlb help",
 				    argv[optind - 1]);
 		}
 	}

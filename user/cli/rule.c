@@ -54,7 +54,7 @@ static int rule_show(const char *const *values)
 	rows = rule_rows(s.config, route, id);
 	if (id && !json_array_size(rows)) {
 		json_decref(rows);
-		code = fail(CLI_NOT_FOUND, "no rule with id '%s'", id_text);
+		code = fail(CLI_NOT_FOUND, "no rule with id '%s', see: alpnlb rule show", id_text);
 		goto out;
 	}
 	code = output_show(columns, rows, id != 0);

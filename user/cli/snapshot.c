@@ -143,8 +143,8 @@ static int wanted(const char *kind, const char *name, const char *text, uint32_t
 
 static int not_found(const char *kind, const char *name, const char *id)
 {
-	return fail(CLI_NOT_FOUND, "no %s with %s '%s'", kind, name ? "name" : "id",
-		    name ? name : id);
+	return fail(CLI_NOT_FOUND, "no %s with %s '%s', see: alpnlb %s show", kind,
+		    name ? "name" : "id", name ? name : id, kind);
 }
 
 int find_frontend(const struct config *config, const char *name, const char *id,

@@ -546,7 +546,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 		case ':':
 			return fail(CLI_USAGE, "daemon: %s needs a value", argv[optind - 1]);
 		default:
-			return fail(CLI_USAGE, "daemon: unknown option %s; see: alpnlb daemon help",
+			return fail(CLI_USAGE,
+				    "daemon: unknown option '%s', expected one of: -c FILE, "
+				    "--workers N, --drain-timeout D, --max-connections N",
 				    argv[optind - 1]);
 		}
 	}

@@ -75,9 +75,22 @@ struct text value_quoted(const struct value *value)
 	return text;
 }
 
-static const char *or_null(const struct attribute *a)
+static void allow_null(const struct attribute *a, struct text *text)
 {
-	return a->nullable ? ", null" : "";
+	if (a->nullable)
+		text_append(text, "%snull", text->len ? ", " : "");
+}
+
+void decode_refuse(struct decoder *d, const struct attribute *a, const struct value *value,
+		   const char *what)
+{
+	struct text allowed = {0};
+
+	if (a->type->allow)
+		a->type->allow(a, &allowed);
+	allow_null(a, &allowed);
+	decode_error(d, value, "%s%s%s, allowed: %s", value->json ? value_quoted(value).s : "",
+		     value->json ? " " : "", what, allowed.s);
 }
 
 /* ---- integers ------------------------------------------------------------------------- */
@@ -94,13 +107,17 @@ static bool read_integer(struct decoder *d, const struct attribute *a, const str
 
 	*number = json_integer_value(value->json);
 	if (!json_is_integer(value->json))
-		what = "not an integer";
+		what = "is not an integer";
 	else if (!in_range(a, *number))
-		what = "out of range";
+		what = "is out of range";
 	if (what)
-		decode_error(d, value, "%s is %s, allowed: %" PRId64 "..%" PRId64 "%s",
-			     value_quoted(value).s, what, a->min, a->max, or_null(a));
+		decode_refuse(d, a, value, what);
 	return !what;
+}
+
+static void allow_range(const struct attribute *a, struct text *text)
+{
+	text_append(text, "%" PRId64 "..%" PRId64, a->min, a->max);
 }
 
 static void decode_integer(struct decoder *d, const struct attribute *a, const struct value *value,
@@ -119,7 +136,7 @@ static json_t *encode_integer(const struct attribute *a, const void *object)
 	return value == a->preset ? NULL : json_integer(value);
 }
 
-const struct type type_integer = {decode_integer, encode_integer};
+const struct type type_integer = {decode_integer, encode_integer, allow_range};
 
 static void decode_id(struct decoder *d, const struct attribute *a, const struct value *value,
 		      void *object)
@@ -131,19 +148,19 @@ static void decode_id(struct decoder *d, const struct attribute *a, const struct
 	if (!d->ids[a->kind].bits && id_set_init(&d->ids[a->kind], a->max))
 		d->out_of_memory = true;
 	else if (!id_set_add(&d->ids[a->kind], id))
-		decode_error(d, value, "%" PRId64 " is already the id of another %s", id,
-			     kind_name(a->kind));
+		decode_error(d, value,
+			     "%" PRId64 " is already the id of another %s, allowed: one of its own",
+			     id, kind_name(a->kind));
 	store(a, object, id);
 }
 
-const struct type type_id = {decode_id, encode_integer};
+const struct type type_id = {decode_id, encode_integer, allow_range};
 
 static void decode_bool(struct decoder *d, const struct attribute *a, const struct value *value,
 			void *object)
 {
 	if (!json_is_boolean(value->json))
-		decode_error(d, value, "%s is not a boolean, allowed: true, false",
-			     value_quoted(value).s);
+		decode_refuse(d, a, value, "is not a boolean");
 	else
 		store(a, object, json_is_true(value->json));
 }
@@ -155,7 +172,12 @@ static json_t *encode_bool(const struct attribute *a, const void *object)
 	return value == a->preset ? NULL : json_boolean(value);
 }
 
-const struct type type_bool = {decode_bool, encode_bool};
+static void allow_bool(const struct attribute *a, struct text *text)
+{
+	text_append(text, "true, false");
+}
+
+const struct type type_bool = {decode_bool, encode_bool, allow_bool};
 
 /* ---- durations ------------------------------------------------------------------------ */
 
@@ -188,17 +210,13 @@ static void format_duration(int64_t milliseconds, struct text *text)
 	text_append(text, "%" PRId64 "%s", milliseconds / units[i].milliseconds, units[i].name);
 }
 
-static void refuse_duration(struct decoder *d, const struct attribute *a, const struct value *value,
-			    const char *what)
+static void allow_duration(const struct attribute *a, struct text *text)
 {
-	struct text range = {0};
-
-	text_append(&range, "%s", a->or_zero ? "0, " : "");
-	format_duration(a->min, &range);
-	text_append(&range, "..");
-	format_duration(a->max, &range);
-	decode_error(d, value, "%s %s, allowed: %s%s, written with its unit (ms, s, m, h, d)",
-		     value_quoted(value).s, what, range.s, or_null(a));
+	text_append(text, "%s", a->or_zero ? "0, " : "");
+	format_duration(a->min, text);
+	text_append(text, "..");
+	format_duration(a->max, text);
+	text_append(text, " with a unit (ms, s, m, h, d)");
 }
 
 static void decode_duration(struct decoder *d, const struct attribute *a, const struct value *value,
@@ -210,13 +228,13 @@ static void decode_duration(struct decoder *d, const struct attribute *a, const 
 	if (json_is_string(value->json))
 		number = duration_parse(json_string_value(value->json));
 	else if (json_is_number(value->json) && !zero)
-		return refuse_duration(d, a, value, "has no unit");
+		return decode_refuse(d, a, value, "has no unit");
 	else if (!zero)
 		number = -1;
 	if (number < 0)
-		refuse_duration(d, a, value, "is not a duration");
+		decode_refuse(d, a, value, "is not a duration");
 	else if (!in_range(a, number))
-		refuse_duration(d, a, value, "is out of range");
+		decode_refuse(d, a, value, "is out of range");
 	else
 		store(a, object, number);
 }
@@ -234,31 +252,42 @@ static json_t *encode_duration(const struct attribute *a, const void *object)
 	return json_string(text.s);
 }
 
-const struct type type_duration = {decode_duration, encode_duration};
+const struct type type_duration = {decode_duration, encode_duration, allow_duration};
 
 /* ---- text ----------------------------------------------------------------------------- */
 
-const char *decode_text(struct decoder *d, const struct value *value)
+const char *decode_item_text(struct decoder *d, const struct value *value, const char *allowed)
 {
+	bool scalar = !json_is_array(value->json) && !json_is_object(value->json);
+
 	if (json_is_string(value->json))
 		return json_string_value(value->json);
-	if (json_is_array(value->json) || json_is_object(value->json))
-		decode_error(d, value, "%s is not a string", value_quoted(value).s);
-	else
-		decode_error(d, value, "%s is not a string, put it in quotes",
-			     value_quoted(value).s);
+	decode_error(d, value, "%s is not a string%s, allowed: %s", value_quoted(value).s,
+		     scalar ? " without quotes" : "", allowed);
 	return NULL;
+}
+
+const char *decode_text(struct decoder *d, const struct attribute *a, const struct value *value)
+{
+	struct text allowed = {0};
+
+	if (json_is_string(value->json))
+		return json_string_value(value->json);
+	a->type->allow(a, &allowed);
+	allow_null(a, &allowed);
+	return decode_item_text(d, value, allowed.s);
 }
 
 static void decode_string(struct decoder *d, const struct attribute *a, const struct value *value,
 			  void *object)
 {
-	const char *text = decode_text(d, value);
+	const char *text = decode_text(d, a, value);
+	char what[32];
 
-	if (text && a->max && strlen(text) > (size_t)a->max)
-		decode_error(d, value, "%s has %zu bytes, allowed: at most %" PRId64,
-			     value_quoted(value).s, strlen(text), a->max);
-	else if (text)
+	if (text && strlen(text) > (size_t)a->max) {
+		snprintf(what, sizeof(what), "has %zu bytes", strlen(text));
+		decode_refuse(d, a, value, what);
+	} else if (text)
 		*(char **)field_of(a, object) = decode_copy(d, text);
 }
 
@@ -269,7 +298,12 @@ static json_t *encode_string(const struct attribute *a, const void *object)
 	return text ? json_string(text) : NULL;
 }
 
-const struct type type_string = {decode_string, encode_string};
+static void allow_string(const struct attribute *a, struct text *text)
+{
+	text_append(text, "a text of at most %" PRId64 " bytes", a->max);
+}
+
+const struct type type_string = {decode_string, encode_string, allow_string};
 
 #define NAME_CHARACTERS                                                                            \
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZ"                                                               \
@@ -279,39 +313,38 @@ const struct type type_string = {decode_string, encode_string};
 static void decode_name(struct decoder *d, const struct attribute *a, const struct value *value,
 			void *object)
 {
-	const char *text = decode_text(d, value);
+	const char *text = decode_text(d, a, value);
 	size_t len = text ? strlen(text) : 0;
 
 	if (!text)
 		return;
 	if (!len || len > NAME_MAX_LEN || text[strspn(text, NAME_CHARACTERS)])
-		decode_error(d, value, "%s is not a name, allowed: 1..%d of A-Z a-z 0-9 . _ -",
-			     value_quoted(value).s, NAME_MAX_LEN);
+		decode_refuse(d, a, value, "is not a name");
 	*(char **)field_of(a, object) = decode_copy(d, text);
 }
 
-const struct type type_name = {decode_name, encode_string};
-
-static void refuse_name(struct decoder *d, const struct attribute *a, const struct value *value,
-			bool unsupported)
+static void allow_name(const struct attribute *a, struct text *text)
 {
-	struct text allowed = {0};
-
-	names_list(a->names, &allowed);
-	decode_error(d, value, "%s is %s, allowed: %s%s", value_quoted(value).s,
-		     unsupported ? NOT_BY_THIS_VERSION : "unknown", allowed.s, or_null(a));
+	text_append(text, "1..%d of A-Z a-z 0-9 . _ -", NAME_MAX_LEN);
 }
+
+const struct type type_name = {decode_name, encode_string, allow_name};
 
 static void decode_enum(struct decoder *d, const struct attribute *a, const struct value *value,
 			void *object)
 {
-	const char *text = decode_text(d, value);
+	const char *text = decode_text(d, a, value);
 	const struct name *name = text ? names_find(a->names, text) : NULL;
 
 	if (name && name->use == NAME_ALLOWED)
 		store(a, object, name->value);
 	else if (text)
-		refuse_name(d, a, value, name);
+		decode_refuse(d, a, value, name ? "is " NOT_BY_THIS_VERSION : "is unknown");
+}
+
+static void allow_enum(const struct attribute *a, struct text *text)
+{
+	names_list(a->names, text);
 }
 
 static json_t *encode_enum(const struct attribute *a, const void *object)
@@ -321,12 +354,12 @@ static json_t *encode_enum(const struct attribute *a, const void *object)
 	return value == a->preset ? NULL : json_string(names_text(a->names, value));
 }
 
-const struct type type_enum = {decode_enum, encode_enum};
+const struct type type_enum = {decode_enum, encode_enum, allow_enum};
 
 static void decode_refused(struct decoder *d, const struct attribute *a, const struct value *value,
 			   void *object)
 {
-	decode_error(d, value, "%s: %s", value_quoted(value).s, a->why);
+	decode_refuse(d, a, value, a->why);
 }
 
 static void decode_off(struct decoder *d, const struct attribute *a, const struct value *value,
@@ -341,8 +374,13 @@ static json_t *encode_nothing(const struct attribute *a, const void *object)
 	return NULL;
 }
 
-const struct type type_refused = {decode_refused, encode_nothing};
-const struct type type_off = {decode_off, encode_nothing};
+static void allow_false(const struct attribute *a, struct text *text)
+{
+	text_append(text, "false");
+}
+
+const struct type type_refused = {decode_refused, encode_nothing, NULL};
+const struct type type_off = {decode_off, encode_nothing, allow_false};
 
 /* ---- objects -------------------------------------------------------------------------- */
 
@@ -416,7 +454,7 @@ static void decode_member(struct decoder *d, const struct attribute *a, const st
 	if (is_number_field(a))
 		store(a, object, a->preset);
 	if (unset && a->required)
-		decode_error(d, value, "is missing");
+		decode_refuse(d, a, value, "is missing");
 	if (unset)
 		return;
 	a->type->decode(d, a, value, object);
@@ -424,13 +462,19 @@ static void decode_member(struct decoder *d, const struct attribute *a, const st
 		decode_warning(d, value, "stored, not acted on by this version");
 }
 
+static void allow_keys(const struct table *table, struct text *text)
+{
+	text_append(text, "a mapping with the keys ");
+	list_keys(table, text);
+}
+
 static void refuse_object(struct decoder *d, const struct value *value, const struct table *table)
 {
 	struct text allowed = {0};
 
-	list_keys(table, &allowed);
-	decode_error(d, value, "%s is not a mapping, allowed: a mapping with the keys %s",
-		     value_quoted(value).s, allowed.s);
+	allow_keys(table, &allowed);
+	decode_error(d, value, "%s is not a mapping, allowed: %s", value_quoted(value).s,
+		     allowed.s);
 }
 
 bool decode_object(struct decoder *d, const struct value *value, const struct table *table,
@@ -474,7 +518,12 @@ static json_t *encode_mapping(const struct attribute *a, const void *object)
 	return encode_object(a->table, object);
 }
 
-const struct type type_mapping = {decode_mapping, encode_mapping};
+static void allow_mapping(const struct attribute *a, struct text *text)
+{
+	allow_keys(a->table, text);
+}
+
+const struct type type_mapping = {decode_mapping, encode_mapping, allow_mapping};
 
 /* ---- lists of objects ----------------------------------------------------------------- */
 
@@ -503,7 +552,9 @@ static void index_names(struct decoder *d, const struct list *list, const struct
 		struct value item = value_item(value, i), name = value_member(&item, "name");
 
 		if (other)
-			decode_error(d, &name, "%s is already the name of the %s in line %d",
+			decode_error(d, &name,
+				     "%s is already the name of the %s in line %d, allowed: one of "
+				     "its own",
 				     value_quoted(&name).s, kind_name(list->kind), other->line);
 	}
 }
@@ -516,8 +567,7 @@ static void decode_list(struct decoder *d, const struct attribute *a, const stru
 	void *elements;
 
 	if (!json_is_array(value->json)) {
-		decode_error(d, value, "%s is not a list, allowed: a list of %ss",
-			     value_quoted(value).s, kind_name(list->kind));
+		decode_refuse(d, a, value, "is not a list");
 		return;
 	}
 	if (n > list->max) {
@@ -558,4 +608,9 @@ static json_t *encode_list(const struct attribute *a, const void *object)
 	return json;
 }
 
-const struct type type_list = {decode_list, encode_list};
+static void allow_list(const struct attribute *a, struct text *text)
+{
+	text_append(text, "a list of %ss", kind_name(a->list->kind));
+}
+
+const struct type type_list = {decode_list, encode_list, allow_list};

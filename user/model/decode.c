@@ -29,12 +29,8 @@ static void refuse_reference(struct decoder *d, const struct value *value, enum 
 	}
 	if (n > NAMES_LISTED)
 		text_append(&names, ", ...");
-	if (!listed)
-		decode_error(d, value, "%s: there is no %s", value_quoted(value).s,
-			     kind_name(kind));
-	else
-		decode_error(d, value, "%s is no %s, there are: %s", value_quoted(value).s,
-			     kind_name(kind), names.s);
+	decode_error(d, value, "%s is no %s, allowed: %s", value_quoted(value).s, kind_name(kind),
+		     listed ? names.s : "none, there is no such object");
 }
 
 static void decode_farm(struct decoder *d, const struct attribute *a, const struct value *value,
@@ -42,7 +38,7 @@ static void decode_farm(struct decoder *d, const struct attribute *a, const stru
 {
 	struct farm **farm = (struct farm **)((char *)object + a->offset);
 	const struct config *config = d->config;
-	const char *name = decode_text(d, value);
+	const char *name = decode_text(d, a, value);
 
 	*farm = (struct farm *)name_index_find(&d->names[KIND_FARM], name);
 	if (name && !*farm)
@@ -59,14 +55,19 @@ static json_t *encode_farm(const struct attribute *a, const void *object)
 	return *farm ? json_string((*farm)->o.name) : NULL;
 }
 
-const struct type type_farm = {decode_farm, encode_farm};
+static void allow_farm(const struct attribute *a, struct text *text)
+{
+	text_append(text, "the name of a farm");
+}
+
+const struct type type_farm = {decode_farm, encode_farm, allow_farm};
 
 static void decode_frontend(struct decoder *d, const struct attribute *a, const struct value *value,
 			    void *object)
 {
 	struct frontend **frontend = (struct frontend **)((char *)object + a->offset);
 	const struct config *config = d->config;
-	const char *name = decode_text(d, value);
+	const char *name = decode_text(d, a, value);
 
 	*frontend = (struct frontend *)name_index_find(&d->names[KIND_FRONTEND], name);
 	if (name && !*frontend)
@@ -84,7 +85,12 @@ static json_t *encode_frontend(const struct attribute *a, const void *object)
 	return *frontend ? json_string((*frontend)->o.name) : NULL;
 }
 
-const struct type type_frontend = {decode_frontend, encode_frontend};
+static void allow_frontend(const struct attribute *a, struct text *text)
+{
+	text_append(text, "the name of a frontend");
+}
+
+const struct type type_frontend = {decode_frontend, encode_frontend, allow_frontend};
 
 /* ---- the configuration ---------------------------------------------------------------- */
 

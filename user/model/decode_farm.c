@@ -5,8 +5,8 @@
 
 #include "decoder.h"
 
-#define TLS_WHY	       "TLS termination is out of scope, TLS passes through untouched"
-#define LATER	       "not supported by this version, allowed: null"
+#define TLS_WHY	       "is out of scope, TLS passes through untouched"
+#define LATER	       "is not supported by this version"
 #define DISPLAY_MAX    255
 #define PROBE_PORT_OCO 79
 
@@ -93,8 +93,10 @@ static void check_probe(struct decoder *d, const struct value *value, const stru
 	if (probe->negate && !probe->match)
 		decode_error(d, &negate, "true without a match, allowed: false, null");
 	if (needs_pattern && !pattern.json)
-		decode_error(d, &pattern, "is missing, the match %s needs one",
-			     names_text(&probe_match_names, probe->match));
+		decode_error(
+			d, &pattern,
+			"is missing, the match %s needs one, allowed: a text of at most %d bytes",
+			names_text(&probe_match_names, probe->match), MAX_PATTERN);
 }
 
 static void decode_probe(struct decoder *d, const struct attribute *a, const struct value *value,
@@ -119,7 +121,12 @@ static json_t *encode_probe(const struct attribute *a, const void *object)
 	return farm->probe ? json_deep_copy(farm->probe) : NULL;
 }
 
-static const struct type type_probe = {decode_probe, encode_probe};
+static void allow_probe(const struct attribute *a, struct text *text)
+{
+	text_append(text, "a mapping with a type");
+}
+
+static const struct type type_probe = {decode_probe, encode_probe, allow_probe};
 
 /* ---- farms ---------------------------------------------------------------------------- */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "decoder.h"
 
-#define TLS_WHY	    "TLS termination is out of scope, TLS passes through untouched"
-#define LATER	    "not supported by this version, allowed: null"
+#define TLS_WHY	    "is out of scope, TLS passes through untouched"
+#define LATER	    "is not supported by this version"
 #define DISPLAY_MAX 255
 #define SECOND	    1000 /* milliseconds */
 #define MINUTE	    (60 * SECOND)

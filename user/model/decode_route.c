@@ -4,7 +4,8 @@
 
 #include "decoder.h"
 
-#define DISPLAY_MAX 255
+#define DISPLAY_MAX	255
+#define PATTERN_ALLOWED "a text of 1..255 bytes"
 
 /* ---- patterns ------------------------------------------------------------------------- */
 
@@ -27,12 +28,13 @@ static void decode_protocol(struct decoder *d, const struct value *value, const 
 static const char *sni_mistake(const char *text)
 {
 	if (strchr(text, '*'))
-		return "* is no wildcard, use the match endswith or contains without it";
+		return "holds *, which is no wildcard, allowed: the match endswith or contains "
+		       "without it";
 	for (; *text; text++)
 		if ((unsigned char)*text >= 0x80)
-			return "server names are ASCII, write it as xn--...";
+			return "is not ASCII, allowed: its form as xn--...";
 		else if (*text <= ' ' || *text == 0x7f)
-			return "a server name has no spaces or control characters";
+			return "has a space or control character, allowed: a server name";
 	return NULL;
 }
 
@@ -43,7 +45,7 @@ static void decode_sni(struct decoder *d, const struct value *value, enum match 
 	const char *mistake = sni_mistake(pattern->text);
 
 	if (mistake) {
-		decode_error(d, value, "%s: %s", text_quoted(pattern->text, pattern->len).s,
+		decode_error(d, value, "%s %s", text_quoted(pattern->text, pattern->len).s,
 			     mistake);
 		return;
 	}
@@ -53,7 +55,8 @@ static void decode_sni(struct decoder *d, const struct value *value, enum match 
 	if (whole_end && pattern->text[pattern->len - 1] == '.')
 		pattern->text[--pattern->len] = '\0';
 	if (!pattern->len)
-		decode_error(d, value, "\".\": nothing is left without the trailing dot");
+		decode_error(d, value,
+			     "\".\" is nothing without its trailing dot, allowed: a name");
 }
 
 /* One pattern of a rule; `text` is the value, or an item of its comma list. */
@@ -63,7 +66,8 @@ static void decode_pattern(struct decoder *d, const struct value *value, const s
 	pattern->text = decode_copy(d, text);
 	pattern->len = strlen(text);
 	if (!pattern->len)
-		decode_error(d, value, "%s holds an empty pattern", value_quoted(value).s);
+		decode_error(d, value, "%s holds an empty pattern, allowed: 1 byte at least",
+			     value_quoted(value).s);
 	else if (rule->field == FIELD_PROTOCOL)
 		decode_protocol(d, value, text, pattern);
 	else if (rule->field == FIELD_SOURCE)
@@ -107,7 +111,7 @@ static void decode_comma_list(struct decoder *d, const struct value *value, stru
 
 static void decode_text_pattern(struct decoder *d, const struct value *value, struct rule *rule)
 {
-	const char *text = decode_text(d, value);
+	const char *text = decode_item_text(d, value, PATTERN_ALLOWED);
 
 	if (!text || too_long(d, value, strlen(text)))
 		return;
@@ -115,7 +119,8 @@ static void decode_text_pattern(struct decoder *d, const struct value *value, st
 	if (rule->match == MATCH_IN) {
 		decode_comma_list(d, value, rule, text);
 	} else if (rule->field != FIELD_ALPN && strchr(text, ',')) {
-		decode_error(d, value, "%s holds a comma: a list needs the match in",
+		decode_error(d, value,
+			     "%s holds a comma, allowed: one pattern, a list needs the match in",
 			     value_quoted(value).s);
 	} else {
 		rule->patterns = decode_alloc(d, 1, sizeof(*rule->patterns));
@@ -129,22 +134,20 @@ static void decode_text_pattern(struct decoder *d, const struct value *value, st
 /* The text of an item that can stand in a comma list, else NULL after adding a problem. */
 static const char *decode_item(struct decoder *d, const struct value *item)
 {
-	const char *text = decode_text(d, item);
+	const char *text = decode_item_text(d, item, PATTERN_ALLOWED);
 	size_t len = text ? strlen(text) : 0;
+	const char *mistake = NULL;
 
 	if (text && strchr(text, ','))
-		decode_error(d, item,
-			     "%s holds a comma, which no pattern of a list can: use a "
-			     "rule with the match is",
-			     value_quoted(item).s);
+		mistake = "holds a comma";
 	else if (len && (text[0] == ' ' || text[len - 1] == ' '))
+		mistake = "begins or ends with a space";
+	if (mistake)
 		decode_error(d, item,
-			     "%s begins or ends with a space, which no pattern of a list "
-			     "can: use a rule with the match is",
-			     value_quoted(item).s);
-	else
-		return text;
-	return NULL;
+			     "%s %s, allowed: a list of patterns that do not, or a rule with the "
+			     "match is",
+			     value_quoted(item).s, mistake);
+	return mistake ? NULL : text;
 }
 
 static void append_item(char joined[MAX_PATTERN + 1], const char *text)
@@ -160,7 +163,7 @@ static void decode_list_pattern(struct decoder *d, const struct value *value, st
 	char joined[MAX_PATTERN + 1] = "";
 
 	if (rule->match != MATCH_IN) {
-		decode_error(d, value, "a list needs the match in");
+		decode_error(d, value, "is a list, allowed: a string, a list needs the match in");
 		return;
 	}
 	if (!n)
@@ -196,7 +199,7 @@ static json_t *encode_pattern(const struct attribute *a, const void *object)
 	return rule->text ? json_string(rule->text) : NULL;
 }
 
-static const struct type type_pattern = {decode_later, encode_pattern};
+static const struct type type_pattern = {decode_later, encode_pattern, NULL};
 
 static const struct attribute rule_rows[] = {
 	{"id", &type_id, FIELD(struct rule, o.id), .min = 1, .max = MAX_RULES, .kind = KIND_RULE},
@@ -208,7 +211,7 @@ static const struct attribute rule_rows[] = {
 	{"negate", &type_bool, FIELD(struct rule, negate)},
 	{"pattern", &type_pattern, .nullable = true},
 	{"sub_field", &type_refused, .nullable = true,
-	 .why = "no field of this version has sub-fields, allowed: null"},
+	 .why = "is of no use, no field of this version has sub-fields"},
 };
 
 static const struct table rule_table = TABLE(rule_rows);
@@ -234,10 +237,11 @@ static void finish_rule(struct decoder *d, const struct value *value, void *obje
 	if (!rule->field || !rule->match || !match_fits(d, value, rule))
 		return;
 	if (rule->match == MATCH_EXISTS && !unset)
-		decode_error(d, &pattern, "%s: the match exists takes no pattern",
+		decode_error(d, &pattern, "%s does not go with the match exists, allowed: null",
 			     value_quoted(&pattern).s);
 	else if (rule->match != MATCH_EXISTS && unset)
-		decode_error(d, &pattern, "is missing, the match %s needs one",
+		decode_error(d, &pattern,
+			     "is missing, the match %s needs one, allowed: " PATTERN_ALLOWED,
 			     names_text(&match_names, rule->match));
 	else if (json_is_array(pattern.json))
 		decode_list_pattern(d, &pattern, rule);
@@ -287,10 +291,13 @@ static void finish_route(struct decoder *d, const struct value *value, void *obj
 	if (route->action) {
 		target = value_member(&action, "target");
 		if (route->action == ACTION_FARM && !route->target && !json_is_string(target.json))
-			decode_error(d, &target, "is missing, the action farm needs one");
+			decode_error(d, &target,
+				     "is missing, the action farm needs one, allowed: the name of "
+				     "a farm");
 		else if (route->action == ACTION_REJECT && target.json &&
 			 !json_is_null(target.json))
-			decode_error(d, &target, "%s: the action reject takes no target",
+			decode_error(d, &target,
+				     "%s does not go with the action reject, allowed: null",
 				     value_quoted(&target).s);
 	}
 	if (!rules.json || !json_array_size(rules.json))

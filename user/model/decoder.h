@@ -33,6 +33,8 @@ struct type {
 		       void *object);
 	/* A new reference; NULL for the default, which is left out, or when out of memory. */
 	json_t *(*encode)(const struct attribute *a, const void *object);
+	/* Appends what messages say is allowed, null left out; NULL for nothing but null. */
+	void (*allow)(const struct attribute *a, struct text *text);
 };
 
 struct table {
@@ -113,8 +115,13 @@ void config_validate(struct decoder *d, const struct value *root);
 #define decode_error(d, value, ...)   value_error((d)->problems, value, __VA_ARGS__)
 #define decode_warning(d, value, ...) value_warning((d)->problems, value, __VA_ARGS__)
 
-/* The text of a string; otherwise adds a problem and returns NULL. */
-const char *decode_text(struct decoder *d, const struct value *value);
+/* Adds the problem "VALUE WHAT, allowed: ..., null"; of a missing value "WHAT, allowed: ...". */
+void decode_refuse(struct decoder *d, const struct attribute *a, const struct value *value,
+		   const char *what);
+
+/* The text of a string; otherwise adds a problem, which says what is allowed, and returns NULL. */
+const char *decode_text(struct decoder *d, const struct attribute *a, const struct value *value);
+const char *decode_item_text(struct decoder *d, const struct value *value, const char *allowed);
 
 /* The value as messages quote it. */
 struct text value_quoted(const struct value *value);

@@ -10,6 +10,7 @@
 #define ADDRESSES_MAX 256  /* addresses of a frontend */
 #define BLOCKS_MAX    4096 /* blocks of a source list */
 #define PORT_MAX      65535
+#define PORTS_ALLOWED "1..65535, ranges and lists of them such as \"80,8000-8100\""
 #define FORMAT_LEN    64
 
 /* ---- one address ---------------------------------------------------------------------- */
@@ -36,7 +37,7 @@ static void decode_address(struct decoder *d, const struct attribute *a, const s
 			   void *object)
 {
 	uint8_t *address = (uint8_t *)object + a->offset;
-	const char *text = decode_text(d, value), *problem = NULL;
+	const char *text = decode_text(d, a, value), *problem = NULL;
 
 	if (!text)
 		return;
@@ -47,8 +48,12 @@ static void decode_address(struct decoder *d, const struct attribute *a, const s
 	else if (!is_unicast(address))
 		problem = "is not the address of a host";
 	if (problem)
-		decode_error(d, value, "%s %s, allowed: an IPv4 or IPv6 address",
-			     value_quoted(value).s, problem);
+		decode_refuse(d, a, value, problem);
+}
+
+static void allow_address(const struct attribute *a, struct text *text)
+{
+	text_append(text, "an IPv4 or IPv6 address");
 }
 
 static json_t *encode_address(const struct attribute *a, const void *object)
@@ -59,7 +64,7 @@ static json_t *encode_address(const struct attribute *a, const void *object)
 		endpoint_format((const uint8_t *)object + a->offset, 0, text, sizeof(text)));
 }
 
-const struct type type_address = {decode_address, encode_address};
+const struct type type_address = {decode_address, encode_address, allow_address};
 
 /* ---- lists of blocks ------------------------------------------------------------------ */
 
@@ -70,8 +75,8 @@ static void refuse_prefix(struct decoder *d, const struct value *value, const ch
 
 	switch (why) {
 	case PREFIX_HOST_BITS:
-		decode_error(d, value, "%s has bits set beyond its length, the network is %s",
-			     quote, prefix_format(prefix, network, sizeof(network)));
+		decode_error(d, value, "%s has bits set beyond its length, allowed: %s", quote,
+			     prefix_format(prefix, network, sizeof(network)));
 		break;
 	case PREFIX_COVERS_IPV4:
 		decode_error(d, value,
@@ -110,11 +115,14 @@ static void sort_prefixes(struct prefix_list *list)
 	list->n = kept;
 }
 
-static void refuse_list(struct decoder *d, const struct value *value, const char *quote,
-			const char *what, size_t max, bool full)
+static void allow_blocks(const struct attribute *a, struct text *text)
 {
-	decode_error(d, value, "%s%s%s, allowed: a list of 1..%zu %s, null", quote,
-		     *quote ? " " : "", what, max, full ? "addresses" : "addresses or CIDR blocks");
+	text_append(text, "a list of 1..%d addresses or CIDR blocks", BLOCKS_MAX);
+}
+
+static void allow_addresses(const struct attribute *a, struct text *text)
+{
+	text_append(text, "a list of 1..%d addresses", ADDRESSES_MAX);
 }
 
 static void decode_prefix_list(struct decoder *d, const struct attribute *a,
@@ -125,13 +133,14 @@ static void decode_prefix_list(struct decoder *d, const struct attribute *a,
 
 	list->set = true;
 	if (!json_is_array(value->json))
-		return refuse_list(d, value, value_quoted(value).s, "is not a list", max, full);
+		return decode_refuse(d, a, value, "is not a list");
 	if (!n || n > max)
-		return refuse_list(d, value, "", n ? "is too long" : "is empty", max, full);
+		return decode_refuse(d, a, value, n ? "is too long" : "is empty");
 	list->v = decode_alloc(d, n, sizeof(*list->v));
 	for (size_t i = 0; i < n && list->v; i++) {
 		struct value item = value_item(value, i);
-		const char *text = decode_text(d, &item);
+		const char *text = decode_item_text(
+			d, &item, full ? "an address" : "an address or CIDR block");
 		struct prefix *prefix = &list->v[list->n];
 
 		if (!text || !decode_prefix(d, &item, text, prefix))
@@ -173,8 +182,8 @@ static json_t *encode_prefixes(const struct attribute *a, const void *object)
 	return json;
 }
 
-const struct type type_prefixes = {decode_prefixes, encode_prefixes};
-const struct type type_addresses = {decode_addresses, encode_prefixes};
+const struct type type_prefixes = {decode_prefixes, encode_prefixes, allow_blocks};
+const struct type type_addresses = {decode_addresses, encode_prefixes, allow_addresses};
 
 /* ---- ports ---------------------------------------------------------------------------- */
 
@@ -214,8 +223,8 @@ static void check_overlap(struct decoder *d, const struct value *value, struct p
 	qsort(ranges, n, sizeof(*ranges), compare_ranges);
 	for (size_t i = 1; i < n; i++)
 		if (ranges[i].first <= ranges[i - 1].last) {
-			decode_error(d, value, "%s has port %u twice", value_quoted(value).s,
-				     ranges[i].first);
+			decode_error(d, value, "%s has port %u twice, allowed: once",
+				     value_quoted(value).s, ranges[i].first);
 			return;
 		}
 }
@@ -238,9 +247,7 @@ static size_t parse_ports(struct decoder *d, const struct value *value, const ch
 		}
 		next = scan_range(text, &ranges[n++]);
 		if (!next) {
-			decode_error(d, value,
-				     "%s is no port, allowed: 1..65535, ranges and lists of "
-				     "them such as \"80,8000-8100\"",
+			decode_error(d, value, "%s is no port, allowed: " PORTS_ALLOWED,
 				     text_quoted(text, len).s);
 			return 0;
 		}
@@ -263,7 +270,7 @@ static void decode_ports(struct decoder *d, const struct attribute *a, const str
 		text_append_value(&number, value->json);
 		text = number.s;
 	} else {
-		text = decode_text(d, value);
+		text = decode_text(d, a, value);
 	}
 	n = text ? parse_ports(d, value, text, ranges) : 0;
 	frontend->ports = n ? decode_alloc(d, n, sizeof(*ranges)) : NULL;
@@ -288,18 +295,21 @@ static json_t *encode_ports(const struct attribute *a, const void *object)
 	return json_string(text.s);
 }
 
-const struct type type_ports = {decode_ports, encode_ports};
+static void allow_ports(const struct attribute *a, struct text *text)
+{
+	text_append(text, PORTS_ALLOWED);
+}
+
+const struct type type_ports = {decode_ports, encode_ports, allow_ports};
 
 static void decode_port_range(struct decoder *d, const struct attribute *a,
 			      const struct value *value, void *object)
 {
 	struct port_range *range = (struct port_range *)((char *)object + a->offset);
-	const char *text = decode_text(d, value), *end = text ? scan_range(text, range) : NULL;
+	const char *text = decode_text(d, a, value), *end = text ? scan_range(text, range) : NULL;
 
 	if (text && (!end || *end || range->first < a->min))
-		decode_error(d, value,
-			     "%s is no range of ports, allowed: FIRST-LAST within %d..65535",
-			     value_quoted(value).s, (int)a->min);
+		decode_refuse(d, a, value, "is no range of ports");
 }
 
 static json_t *encode_port_range(const struct attribute *a, const void *object)
@@ -312,4 +322,9 @@ static json_t *encode_port_range(const struct attribute *a, const void *object)
 		       : json_sprintf("%u-%u", range->first, range->last);
 }
 
-const struct type type_port_range = {decode_port_range, encode_port_range};
+static void allow_port_range(const struct attribute *a, struct text *text)
+{
+	text_append(text, "FIRST-LAST within %d..%d", (int)a->min, PORT_MAX);
+}
+
+const struct type type_port_range = {decode_port_range, encode_port_range, allow_port_range};

@@ -180,8 +180,10 @@ static void refuse_port(struct decoder *d, const struct value *value, uint16_t p
 {
 	const char *name = owner->o.name ? owner->o.name : "";
 
-	decode_error(d, value, "%u belongs to the frontend %s in line %d on the same address", port,
-		     text_quoted(name, strlen(name)).s, owner->o.line);
+	decode_error(d, value,
+		     "%u belongs to the frontend %s in line %d on the same address, allowed: ports "
+		     "of its own",
+		     port, text_quoted(name, strlen(name)).s, owner->o.line);
 }
 
 static void check_ports(struct decoder *d, const struct value *root)

@@ -218,7 +218,7 @@ static void rename_duplicate(struct parser *p, struct frame *frame)
 {
 	char *key;
 
-	parse_error(p, frame->key_line, "is given twice");
+	parse_error(p, frame->key_line, "is given twice, allowed: once");
 	if (asprintf(&key, "%s (%zu)", frame->key, p->values) < 0)
 		key = NULL;
 	free(frame->key);
@@ -289,7 +289,8 @@ static int open_container(struct parser *p, json_t *container, int line)
 		if (p->depth > DEPTH_MAX)
 			parse_error(p, line, "nested too deep, allowed: %d levels", DEPTH_MAX);
 		else
-			parse_error(p, line, "a list or mapping cannot be a key");
+			parse_error(p, line,
+				    "a list or mapping cannot be a key, allowed: a string");
 		return -EINVAL;
 	}
 	lines = add_value(p, container, line);
@@ -328,9 +329,9 @@ static void check_properties(struct parser *p, int line, const yaml_char_t *anch
 			     const yaml_char_t *tag)
 {
 	if (anchor)
-		parse_error(p, line, "anchors are not supported: write the value out");
+		parse_error(p, line, "anchors are not supported, allowed: the value written out");
 	if (tag)
-		parse_error(p, line, "tags are not supported");
+		parse_error(p, line, "tags are not supported, allowed: the value without");
 }
 
 static int handle_scalar(struct parser *p, const yaml_event_t *event, int line)
@@ -343,7 +344,10 @@ static int handle_scalar(struct parser *p, const yaml_event_t *event, int line)
 
 	check_properties(p, line, event->data.scalar.anchor, event->data.scalar.tag);
 	if (unsafe)
-		parse_error(p, line, "contains the character U+%04X, which is not allowed", c);
+		parse_error(p, line,
+			    "contains the character U+%04X, allowed: printable ones, tabs and line "
+			    "breaks",
+			    c);
 	if (expects_key(p))
 		return take_key(p, text, len, line);
 	value = plain ? parse_plain(text) : NULL;
@@ -359,7 +363,7 @@ static int handle_alias(struct parser *p, int line)
 {
 	bool key = expects_key(p);
 
-	parse_error(p, line, "aliases are not supported: write the value out");
+	parse_error(p, line, "aliases are not supported, allowed: the value written out");
 	if (key || !add_value(p, json_null(), line))
 		return -EINVAL;
 	forget_key(p);
@@ -453,7 +457,7 @@ static int parse_events(struct parser *p, const char *text, size_t len)
 		yaml_event_delete(&event);
 	}
 	if (!err && !p->document->root) {
-		line_error(p->problems, 0, "is empty");
+		line_error(p->problems, 0, "is empty, allowed: a configuration in YAML or JSON");
 		return -EINVAL;
 	}
 	return err;
