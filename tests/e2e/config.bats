@@ -76,6 +76,28 @@ refused_with() {
 	refused_with '[0-9]+: '
 }
 
+@test "check, apply and daemon answer odd files in the same way" {
+	start_both
+	printf 'farms:\n  - name: \xff\n' >"$NETNS_DIR/bad.yaml"
+	refused_with '2: not UTF-8 text'
+	run -1 alpnlb apply "$NETNS_DIR/bad.yaml"
+	assert_matches "$output" 'bad.yaml:2: not UTF-8 text'
+	run -1 --separate-stderr alpnlb -j apply "$NETNS_DIR/bad.yaml"
+	assert_equal "$(jq -r '.problems[0].line' <<<"$stderr")" 2
+	printf '# nothing\n' >"$NETNS_DIR/bad.yaml"
+	refused_with ' is empty, allowed: '
+	run -1 alpnlb apply "$NETNS_DIR/bad.yaml"
+	assert_matches "$output" 'bad.yaml: is empty, allowed: '
+	head -c 4096 /dev/urandom >"$NETNS_DIR/bad.yaml"
+	run -1 alpnlb check "$NETNS_DIR/bad.yaml"
+	run -1 alpnlb apply "$NETNS_DIR/bad.yaml"
+	{ cat "$CONFIG" && head -c 10000000 /dev/zero | tr '\0' '#'; } >"$NETNS_DIR/large.yaml"
+	alpnlb apply "$NETNS_DIR/large.yaml"
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	assert_equal "$(stats .revision)" 2
+	stop_daemon
+}
+
 @test "a configuration without a frontend is refused, also by apply" {
 	start_both
 	farms one=11 >"$NETNS_DIR/bad.yaml"
@@ -308,7 +330,8 @@ wide() {
 
 # stopped_at EVENT...: a daemon that gets SIGTERM at the event exits with 0 and leaves nothing.
 stopped_at() {
-	netns_spawn balancer "$NETNS_DIR/daemon.log" "$ALPNLB" --instance "$NETNS_NAME" daemon -c "$CONFIG"
+	netns_spawn balancer "$NETNS_DIR/daemon.log" \
+		"$ALPNLB" --instance "$NETNS_NAME" daemon -c "$CONFIG" 5>&-
 	DAEMON_PID=$NETNS_PID
 	until "$@"; do netns_alive "$DAEMON_PID" || fail "the daemon has ended" || return; done
 	kill -"${SIGNAL:-TERM}" "$DAEMON_PID"
@@ -323,7 +346,7 @@ reads_config() {
 
 @test "SIGTERM and SIGINT call a start off" {
 	mkfifo "$CONFIG"
-	exec 5<>"$CONFIG" # so that the daemon's open does not wait
+	exec 5<>"$CONFIG" # so that the daemon's open does not wait; not for itself to have
 	stopped_at reads_config
 	SIGNAL=INT stopped_at reads_config
 	exec 5>&-

@@ -346,6 +346,7 @@ static void thousands_of_mistakes_are_counted_and_cut(void **state)
 	assert_null(decode_bytes(yaml, size, &problems));
 	assert_int_equal(problems.errors, 3000);
 	assert_true(problems.n < 1100);
+	assert_string_equal(problems.v[problems.n - 1].message, "more errors follow");
 	free(yaml);
 	problems_free(&problems);
 }
@@ -374,7 +375,122 @@ static void unquoted_address_gets_a_hint(void **state)
 {
 	expect_errors("{farms: [::1]}\n",
 		      "1: not valid YAML: did not find expected node content while parsing a flow "
-		      "node, a value that begins with a colon needs quotes");
+		      "node, allowed: a value that begins with a colon in quotes");
+}
+
+static void tabs_get_a_hint(void **state)
+{
+	const char *message =
+		"2: not valid YAML: found character that cannot start any token while "
+		"scanning for the next token, allowed: spaces to indent with, not "
+		"tabs";
+
+	expect_errors("farms:\n\t- name: f\n", message);
+	expect_errors("# \u00e9\u20ac\r\n\tfarms: []\n", message);
+	config_free(decode("farms: [{name: f}] #\ttabs\t\n" FRONTEND_OF("f")));
+}
+
+static void line_breaks_may_be_of_any_system(void **state)
+{
+	config_free(decode("farms:\r\n  - name: f\r\n" FRONTEND_OF("f")));
+	config_free(decode("farms:\r  - name: f\r" FRONTEND_OF("f")));
+	expect_errors("farms:\r\n  - {}\r\n",
+		      "2: farms[0].name: is missing, allowed: 1..50 of A-Z a-z 0-9 . _ -");
+}
+
+/* `head`, then `n` times `unit`, then `tail`: one error at most, and soon. */
+static void expect_long(const char *head, const char *unit, size_t n, const char *tail,
+			const char *expected)
+{
+	char *yaml;
+	size_t size;
+	FILE *out = open_memstream(&yaml, &size);
+
+	fputs(head, out);
+	for (size_t i = 0; i < n; i++)
+		fputs(unit, out);
+	fputs(tail, out);
+	fclose(out);
+	expect_list(yaml, size, true, false, expected);
+	free(yaml);
+}
+
+static void files_of_10_mb_are_read(void **state)
+{
+	const char *rest = "\nfarms: [{name: f}]\n" FRONTEND_OF("f");
+
+	expect_long("#", "0123456789", 1000000, rest, "");
+	expect_long("", "# 3456789\n", 1000000, rest, "");
+	expect_long("zone: ", "0123456789", 1000000, rest,
+		    "1: zone: \"0123456789012345678901234567890123456789...\" is not a name, "
+		    "allowed: 1..50 of A-Z a-z 0-9 . _ -, null");
+	expect_long("farms: [", "{name: a},", 1000000, "]\n",
+		    "1: farms: 1000000 farms, allowed: at most 4096");
+	expect_long("", "a: ", 3000000, "",
+		    "1: not valid YAML: mapping values are not allowed in this context");
+	expect_long("", "? ", 5000000, "",
+		    "1: a list or mapping cannot be a key, allowed: a string");
+	expect_long("a:\n", " ", 10000000, "b\n",
+		    "1: a: unknown key, allowed: zone, farms, frontends, routes");
+}
+
+static void numbers_are_quoted_as_what_they_are(void **state)
+{
+	static const struct example examples[] = {
+		{"port: 80.0", "port: 80.0 is not an integer, allowed: 1..65535, null"},
+		{"port: 1e3", "port: 1000.0 is not an integer, allowed: 1..65535, null"},
+		{"port: 1e300", "port: 1.0000000000000001e+300 is not an integer, allowed: "
+				"1..65535, null"},
+		{"port: -0", "port: 0 is out of range, allowed: 1..65535, null"},
+		{"weight: -1", "weight: -1 is out of range, allowed: 0..256, null"},
+		{"weight: 1e400", "weight: \"1e400\" is not an integer, allowed: 0..256, null"},
+		{"weight: .inf", "weight: \".inf\" is not an integer, allowed: 0..256, null"},
+		{"weight: -9223372036854775808",
+		 "weight: -9223372036854775808 is out of range, allowed: 0..256, null"},
+		{"weight: -9223372036854775809", "weight: \"-9223372036854775809\" is not an "
+						 "integer, allowed: 0..256, null"},
+	};
+
+	check_servers(examples, COUNT(examples));
+}
+
+static void no_bytes_confuse_the_decoder(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+	} texts[] = {
+#define BYTES(s) {s, sizeof(s) - 1}
+		BYTES("\0"),
+		BYTES("\x7f"
+		      "ELF\2\1\1\0\0\0"),
+		BYTES("\xff\xfe"
+		      "f\0a\0"), /* UTF-16 */
+		BYTES("\xfe\xff\0f\0a"),
+		BYTES("\xc3"),
+		BYTES("zone: \xed\xa0\x80\n"), /* a surrogate */
+		BYTES("zone: \xf4\x90\x80\x80\n"),
+		BYTES("zone: \xc0\xae\n"), /* overlong */
+		BYTES("zone: \"\\ud800\"\n"),
+		BYTES("<<: {}\n"),
+		BYTES("*a : 1\n"),
+		BYTES("%YAML 9.9\n---\n{}\n"),
+		BYTES("farms: |\n  - {}\n"),
+		BYTES("!!binary AAAA\n"),
+		BYTES("- - - - -\n"),
+		BYTES("{\"farms\": ["),
+		BYTES("{}}"),
+#undef BYTES
+	};
+
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		struct problems problems = {0};
+
+		assert_null(decode_bytes(texts[i].text, texts[i].len, &problems));
+		assert_true(problems.errors > 0);
+		assert_non_null(problems.v[0].message);
+		problems_free(&problems);
+	}
 }
 
 static void names_in_messages_are_escaped(void **state)
@@ -1590,6 +1706,11 @@ int main(void)
 		cmocka_unit_test(configuration_without_frontends_is_refused),
 		cmocka_unit_test(syntax_errors_name_their_line),
 		cmocka_unit_test(unquoted_address_gets_a_hint),
+		cmocka_unit_test(tabs_get_a_hint),
+		cmocka_unit_test(line_breaks_may_be_of_any_system),
+		cmocka_unit_test(files_of_10_mb_are_read),
+		cmocka_unit_test(numbers_are_quoted_as_what_they_are),
+		cmocka_unit_test(no_bytes_confuse_the_decoder),
 		cmocka_unit_test(names_in_messages_are_escaped),
 		cmocka_unit_test(keys_given_twice_are_refused),
 		cmocka_unit_test(anchors_and_aliases_are_refused),

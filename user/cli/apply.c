@@ -47,6 +47,21 @@ static int print_answer(const json_t *answer, const char *file)
 	return code;
 }
 
+/* JSON cannot carry the file to the daemon; the parser says where it stops to be text. */
+static int refuse_bytes(const char *file, const char *bytes, size_t len)
+{
+	struct problems problems = {0};
+	json_t *list;
+	int code;
+
+	document_free(document_parse(bytes, len, &problems));
+	list = report_json(&problems);
+	code = report_failure(list, file, "the configuration is not text; nothing was changed");
+	json_decref(list);
+	problems_free(&problems);
+	return code;
+}
+
 static int apply_file(const char *file)
 {
 	json_t *text, *request = NULL, *answer = NULL;
@@ -58,7 +73,7 @@ static int apply_file(const char *file)
 		goto out;
 	text = json_stringn(bytes, len);
 	if (!text) {
-		code = fail(CLI_FAILED, "%s: not UTF-8 text", file_label(file));
+		code = refuse_bytes(file, bytes, len);
 		goto out;
 	}
 	request = json_pack("{s:s, s:s, s:o}", "command", "apply", "name", file_label(file), "text",

@@ -147,13 +147,19 @@ void line_error(struct problems *problems, int line, const char *format, ...)
 	va_end(ap);
 }
 
+/* What has no line, such as "more errors follow", comes last. */
+static unsigned int sort_key(const struct problem *problem)
+{
+	return (unsigned int)problem->line - 1;
+}
+
 void problems_sort(struct problems *problems)
 {
 	for (size_t i = 1; i < problems->n; i++) {
 		struct problem problem = problems->v[i];
 		size_t j = i;
 
-		for (; j > 0 && problems->v[j - 1].line > problem.line; j--)
+		for (; j > 0 && sort_key(&problems->v[j - 1]) > sort_key(&problem); j--)
 			problems->v[j] = problems->v[j - 1];
 		problems->v[j] = problem;
 	}

@@ -59,6 +59,16 @@ struct text text_quoted(const char *s, size_t len)
 	return text;
 }
 
+/* Not to be taken for an integer: 80.0, not 80. */
+static void append_real(struct text *text, double value)
+{
+	size_t begin = text->len;
+
+	text_append(text, "%.17g", value);
+	if (!strpbrk(text->s + begin, ".e"))
+		text_append(text, ".0");
+}
+
 void text_append_value(struct text *text, const json_t *value)
 {
 	switch (json_typeof(value)) {
@@ -71,7 +81,7 @@ void text_append_value(struct text *text, const json_t *value)
 		text_append(text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		break;
 	case JSON_REAL:
-		text_append(text, "%.17g", json_real_value(value));
+		append_real(text, json_real_value(value));
 		break;
 	case JSON_TRUE:
 	case JSON_FALSE:

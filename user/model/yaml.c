@@ -419,13 +419,27 @@ static int line_at(const char *text, size_t len, size_t offset)
 	return line;
 }
 
-/* What libyaml says of an address that begins with a colon, such as [::1], helps nobody. */
+/* Where character number `n` begins. */
+static size_t byte_offset(const char *text, size_t len, size_t n)
+{
+	size_t at = 0;
+
+	for (; at < len && n > 0; n--)
+		for (at++; at < len && (text[at] & 0xc0) == 0x80; at++)
+			;
+	return at;
+}
+
+/* What libyaml says of an address that begins with a colon, such as [::1], and of tabs helps
+ * nobody. */
 static const char *syntax_hint(const yaml_parser_t *yaml, const char *text, size_t len)
 {
-	size_t at = yaml->problem_mark.index;
+	size_t at = byte_offset(text, len, yaml->problem_mark.index);
 
+	if (at < len && text[at] == '\t')
+		return ", allowed: spaces to indent with, not tabs";
 	return at + 1 < len && text[at] == ':' && text[at + 1] == ':'
-		       ? ", a value that begins with a colon needs quotes"
+		       ? ", allowed: a value that begins with a colon in quotes"
 		       : "";
 }
 
