@@ -3,7 +3,7 @@
 #
 # The command line, as a script sees it: output, messages and exit codes.
 
-# shellcheck disable=SC2030,SC2031 # every test is a subshell, `run` sets output
+# shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell, `run` sets output and stderr
 
 load lib
 
@@ -32,7 +32,6 @@ start_web() {
 	done
 	run -2 --separate-stderr alpnlb
 	assert_equal "$output" ""
-	# shellcheck disable=SC2154 # set by --separate-stderr
 	assert_matches "$stderr" 'daemon, check.*alpnlb help'
 	run -2 alpnlb nonsense
 	run -2 alpnlb --nonsense conn show

@@ -3,6 +3,8 @@
 #
 # The configuration file and the life of the daemon.
 
+# shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell, `run` sets output and stderr
+
 load lib
 
 # everybody_to NAME: everybody goes to farm NAME, whose server is `one` (11) or `two` (12).
@@ -314,7 +316,6 @@ wide() {
 	hold_connection
 	wide two >"$CONFIG"
 	run -1 --separate-stderr alpnlb apply "$CONFIG"
-	# shellcheck disable=SC2154 # set by --separate-stderr
 	assert_matches "$stderr" 'no room for 2004 addresses and ports with a socket for each of 2 workers, and 1 connections: RLIMIT_NOFILE stays at 1200, needed: at least [0-9]+$'
 	assert_equal "$(wc -l <<<"$stderr")" 1
 	assert_equal "$(stats .revision)" 1
