@@ -431,7 +431,8 @@ static void files_of_10_mb_are_read(void **state)
 	expect_long("", "? ", 5000000, "",
 		    "1: a list or mapping cannot be a key, allowed: a string");
 	expect_long("a:\n", " ", 10000000, "b\n",
-		    "1: a: unknown key, allowed: zone, farms, frontends, routes");
+		    "1: a: unknown key, allowed: zone, nat_ip, nat_ports, max_flows, farms, frontends, "
+		      "routes");
 }
 
 static void numbers_are_quoted_as_what_they_are(void **state)
