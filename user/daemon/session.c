@@ -163,7 +163,8 @@ void session_sweep(struct session *s)
 {
 	struct conn *conn = s->conn;
 
-	if (s->phase == PHASE_OPEN) /* before, the server may still be another one */
+	/* Before it is open, the server may still be another one; a flow has its own counters. */
+	if (s->phase == PHASE_OPEN && !s->spliced)
 		count_bytes(s);
 	for (int side = 0; side < 2; side++)
 		if (s->phase != PHASE_FREE && (conn->throttled[side] || conn->overrun))
