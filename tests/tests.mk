@@ -24,7 +24,7 @@ FUZZ_LIB      := $(BUILD)/fuzz/user.a
 FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_CFLAGS    = $(filter-out $(SANITIZE),$(ALL_CFLAGS)) -O1 $(FUZZ_SANITIZE)
 
-.PHONY: test-build test-unit test-e2e fuzz fuzz-build verifier bench-routes
+.PHONY: test-build test-unit test-e2e fuzz fuzz-build verifier bench-routes bench-packets
 test: verifier test-unit test-e2e fuzz ## run every test (root)
 test-build: $(BIN) $(VERIFIER) $(UNIT_PROGRAMS) ## build the binary and the unit tests, run nothing
 
@@ -77,6 +77,17 @@ $(BENCH_ROUTES): $(BENCH_ROUTES).o $(USER_LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+BENCH_PACKETS := $(BUILD)/tests/bench/packets
+
+$(BENCH_PACKETS).o: | $(SKELETONS)
+$(BENCH_PACKETS): $(BENCH_PACKETS).o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+bench: bench-packets
+bench-packets: $(BENCH_PACKETS) ## measure a spliced packet's cost against the number of flows (root)
+	$(Q)$(BENCH_PACKETS) $(BUILD)/bench-packets.json
+
 bench: bench-routes
 bench-routes: $(BENCH_ROUTES) ## measure a hello's cost against the number of routes (root)
 	$(Q)$(BENCH_ROUTES) $(BUILD)/bench-routes.json
@@ -118,5 +129,5 @@ fuzz: $(FUZZ_PROGRAMS) ## run each fuzz target over its corpus for FUZZ_SECONDS 
 			$(BUILD)/fuzz/found/$$name $$corpus && echo "ok - fuzz $$name" || \
 			{ echo "not ok - fuzz $$name"; failed=1; }; done; exit $$failed
 
--include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(UNIT_BPF:%.c=$(BUILD)/%.d) $(VERIFIER).d $(BENCH_LOAD).d $(BENCH_ROUTES).d
+-include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(UNIT_BPF:%.c=$(BUILD)/%.d) $(VERIFIER).d $(BENCH_LOAD).d $(BENCH_ROUTES).d $(BENCH_PACKETS).d
 -include $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz/%.d) $(USER_SOURCES:%.c=$(BUILD)/fuzz/%.d)
