@@ -345,6 +345,8 @@ static __always_inline enum fate inspect(struct flow *flow, const struct flow_ke
 			note_reset(flow, key, seq);
 		else if (!(flags & TCP_WORD_ACK) && makes_room(flow, key))
 			return FATE_STACK;
+		else if (flags & TCP_WORD_ACK && flow->state & FLOW_OWNED)
+			return FATE_STACK; /* the handshake's last ACK was lost */
 		__sync_fetch_and_add(&flow->packets, 1);
 		return FATE_FORWARD;
 	}

@@ -23,6 +23,7 @@
 #include "notify.h"
 #include "session.h"
 #include "selftest.h"
+#include "socket.h"
 
 #define DEFAULT_CONNECTIONS   65536
 #define MAX_CONNECTIONS	      (1 << 20)
@@ -166,6 +167,10 @@ static int open_packet_path(struct daemon *daemon, const struct config *config)
 	const char *failed;
 	int err = flows_open(&engine->flows, &engine->instance, config->max_flows, &failed);
 
+	if (!err) {
+		failed = "close sockets without a packet (TCP_REPAIR)";
+		err = socket_test_silence();
+	}
 	if (!err) {
 		failed = "attach to the interfaces";
 		err = flows_attach(&engine->flows);

@@ -77,6 +77,17 @@ int socket_silence(int fd)
 	return setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) ? -errno : 0;
 }
 
+int socket_test_silence(void)
+{
+	int fd = socket_for_leg(AF_INET), err;
+
+	if (fd < 0)
+		return fd;
+	err = socket_silence(fd);
+	close(fd);
+	return err;
+}
+
 int socket_for_leg(int family)
 {
 	return tcp_socket(family);

@@ -48,6 +48,9 @@ void socket_reuse_address(int fd);
 /* close() will send nothing, and leave nothing behind (TCP_REPAIR; needs CAP_NET_ADMIN). */
 int socket_silence(int fd);
 
+/* Is that allowed? 0 or -errno. */
+int socket_test_silence(void);
+
 /* close() will send RST and forget what is still queued. */
 void socket_reset_on_close(int fd);
 

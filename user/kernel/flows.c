@@ -183,6 +183,37 @@ static int attach_one(struct flows *flows, __u32 ifindex)
 	return err;
 }
 
+static bool is_there(const struct if_nameindex *interfaces, __u32 ifindex)
+{
+	for (; interfaces->if_index; interfaces++)
+		if (interfaces->if_index == ifindex)
+			return true;
+	return false;
+}
+
+/* Forgets interfaces that are gone, and the pins of their links. */
+static void detach_gone(struct flows *flows, const struct if_nameindex *interfaces)
+{
+	static const char *const names[] = {"ingress", "egress"};
+	int map = bpf_map__fd(flows->programs->maps.interfaces);
+	__u32 ifindex, next;
+	bool more = !bpf_map_get_next_key(map, NULL, &next);
+
+	while (more) {
+		ifindex = next;
+		more = !bpf_map_get_next_key(map, &ifindex, &next);
+		if (is_there(interfaces, ifindex))
+			continue;
+		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+			char path[256];
+
+			snprintf(path, sizeof(path), "%s/%s_%u", flows->pin_dir, names[i], ifindex);
+			unlink(path);
+		}
+		bpf_map_delete_elem(map, &ifindex);
+	}
+}
+
 int flows_attach(struct flows *flows)
 {
 	struct if_nameindex *interfaces = if_nameindex();
@@ -196,6 +227,7 @@ int flows_attach(struct flows *flows)
 
 		err = err ? err : failed;
 	}
+	detach_gone(flows, interfaces);
 	pthread_mutex_unlock(&flows->lock);
 	if_freenameindex(interfaces);
 	return err;
