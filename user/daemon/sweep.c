@@ -3,9 +3,12 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../kernel/reset.h"
 #include "log.h"
@@ -124,8 +127,32 @@ static void on_look(evutil_socket_t fd, short what, void *argument)
 	if (now >= sweeper->next_sweep)
 		sweep(sweeper, now);
 	ring_buffer__consume(sweeper->removed);
-	(void)flows_attach(
-		&sweeper->engine->flows); /* new interfaces; one that fails is not used */
+}
+
+/* An interface came, went or changed. One that cannot be attached to is not used. */
+static void on_interfaces(evutil_socket_t fd, short what, void *argument)
+{
+	struct sweeper *sweeper = argument;
+	char messages[16384];
+
+	while (recv(fd, messages, sizeof(messages), MSG_DONTWAIT) > 0 || errno == ENOBUFS)
+		;
+	(void)flows_attach(&sweeper->engine->flows);
+}
+
+/* rtnetlink(7) tells of them. 0 or -errno. */
+static int watch_interfaces(struct sweeper *sweeper, struct event_base *base)
+{
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+
+	sweeper->netlink =
+		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	if (sweeper->netlink < 0 ||
+	    bind(sweeper->netlink, (struct sockaddr *)&address, sizeof(address)))
+		return -errno;
+	sweeper->interfaces =
+		event_new(base, sweeper->netlink, EV_READ | EV_PERSIST, on_interfaces, sweeper);
+	return sweeper->interfaces && !event_add(sweeper->interfaces, NULL) ? 0 : -ENOMEM;
 }
 
 void sweeper_start(struct sweeper *sweeper, uint32_t shortest_idle)
@@ -173,7 +200,9 @@ int sweeper_init(struct sweeper *sweeper, struct engine *engine, struct event_ba
 		ring_buffer__new(flows_removed_ring(&engine->flows), on_removed, sweeper, NULL);
 	if (!sweeper->event || !sweeper->closed || !sweeper->removed)
 		return -ENOMEM;
-	err = flows_walk(flows_map(&engine->flows), adopt, sweeper);
+	err = watch_interfaces(sweeper, base);
+	err = err ? err : flows_attach(&engine->flows); /* those that came just before */
+	err = err ? err : flows_walk(flows_map(&engine->flows), adopt, sweeper);
 	if (!err && sweeper->flows)
 		log_line(LOG_INFO, "goes on with %u spliced connections of an earlier daemon",
 			 sweeper->flows);
@@ -184,6 +213,10 @@ void sweeper_free(struct sweeper *sweeper)
 {
 	if (sweeper->event)
 		event_free(sweeper->event);
+	if (sweeper->interfaces)
+		event_free(sweeper->interfaces);
+	if (sweeper->netlink > 0)
+		close(sweeper->netlink);
 	ring_buffer__free(sweeper->closed);
 	ring_buffer__free(sweeper->removed);
 	while (sweeper->first)

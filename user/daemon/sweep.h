@@ -20,6 +20,8 @@ struct lingering;
 struct sweeper {
 	struct engine *engine;
 	struct event *event;
+	struct event *interfaces;
+	int netlink;
 	struct ring_buffer *closed, *removed;
 	struct lingering *first, **last; /* flows that seem to have ended, oldest first */
 	uint64_t next_sweep;		 /* CLOCK_MONOTONIC, milliseconds */
