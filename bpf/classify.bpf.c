@@ -89,21 +89,22 @@ struct {
 		});
 } events SEC(".maps");
 
-/* Memory of redirected packets that are not in the target's send queue yet: a slow reader. */
-#define BACKLOG_MAX (1 << 20)
+/*
+ * Redirection stops when this much of the target's send buffer is left: more than the packets
+ * between two looks, and their overhead, can take. So the send buffer is never full while
+ * something waits to be put into it. It must not be: what waits is charged to nobody, and so
+ * would be every packet passed from that socket, which queues up behind it.
+ */
+#define SEND_ROOM (256 << 10)
 
 /*
- * Memory of passed packets that the worker has not read: far beyond the receive buffer, and
- * reached only when they queue behind redirected ones that the peer does not read.
+ * Memory of passed packets that the worker has not read: beyond the receive buffer, which
+ * holds the sender back. A sender that ignores its window is reset.
  */
-#define PASSED_MAX (64 << 20)
-
-/* The backlog is looked at after this many redirected bytes or packets. */
-#define LOOK_BYTES   65536
-#define LOOK_PACKETS 64
+#define PASSED_MAX (8 << 20)
 
 /* What a packet costs beside its bytes: struct sk_buff and the least data area. */
-#define PACKET_OVERHEAD 1024
+#define PACKET_OVERHEAD 1536
 
 /* This kernel has bpf_cast_to_kern_ctx() (6.2). Set before load. */
 const volatile __u32 sees_sequence = 0;
@@ -309,29 +310,13 @@ static __always_inline void classify_hello(struct __sk_buff *skb, struct conn *c
 
 /* ---- redirection --------------------------------------------------------------------- */
 
-/*
- * Redirected bytes wait in a list of the target socket that is bounded by nothing and
- * charged to nobody (tcp_eat_skb() opens the source's window at once). Returns how many of
- * the `sent` bytes that were meant for a leg are not in its send queue yet.
- */
-static __always_inline __u64 backlog(__u32 *target, __u64 sent)
-{
-	struct bpf_sock *sk = bpf_map_lookup_elem(&sockets, target);
-	struct tcp_sock___alpnlb *tcp;
-	__u64 queued = sent;
-
-	if (!sk)
-		return 0;
-	tcp = (void *)bpf_skc_to_tcp_sock(sk);
-	if (tcp)
-		queued = tcp->bytes_acked + (tcp->write_seq - tcp->snd_una);
-	bpf_sk_release(sk);
-	/* bytes_acked counts the SYN of a socket that was connect()ed: sent + 1 at most */
-	return queued < sent ? sent - queued : 0;
-}
+struct sock___alpnlb {
+	int sk_wmem_queued;
+	int sk_sndbuf;
+} __attribute__((preserve_access_index));
 
 /* The memory that `bytes` take, if they came in packets like the latest ones. */
-static __always_inline __u64 memory_of(const struct conn *conn, __u32 side, __u64 bytes)
+static __always_inline __s64 memory_of(const struct conn *conn, __u32 side, __u64 bytes)
 {
 	__u64 recent = conn->recent_bytes[side];
 
@@ -340,7 +325,36 @@ static __always_inline __u64 memory_of(const struct conn *conn, __u32 side, __u6
 	return bytes + bytes * conn->recent_packets[side] / recent * PACKET_OVERHEAD;
 }
 
-/* Counts a packet; true when it is time to look at the backlog. */
+/*
+ * Redirected bytes wait in a list of the target socket that is bounded by nothing
+ * (tcp_eat_skb() opens the source's window at once). Is there room for the `sent` bytes that
+ * were meant for a leg? Its send queue is read last: bytes that move there count twice.
+ */
+static __always_inline bool has_room(const struct conn *conn, __u32 side, __u32 *target, __u64 sent)
+{
+	struct bpf_sock *sk = bpf_map_lookup_elem(&sockets, target);
+	struct tcp_sock___alpnlb *tcp;
+	struct sock___alpnlb *sock;
+	__s64 used = 0, limit = 0;
+	__u64 queued;
+
+	if (!sk)
+		return true; /* the redirection will fail */
+	tcp = (void *)bpf_skc_to_tcp_sock(sk);
+	if (tcp) {
+		/* bytes_acked counts the SYN of a socket that was connect()ed: sent + 1 at most */
+		queued = tcp->bytes_acked + (tcp->write_seq - tcp->snd_una);
+		if (queued < sent)
+			used = memory_of(conn, side, sent - queued);
+		sock = (void *)tcp;
+		used += sock->sk_wmem_queued;
+		limit = sock->sk_sndbuf - SEND_ROOM;
+	}
+	bpf_sk_release(sk);
+	return used <= limit;
+}
+
+/* Counts a packet; true when it is time to look at the target. */
 static __always_inline bool time_to_look(struct conn *conn, __u32 side, __u32 len)
 {
 	if (conn->recent_bytes[side] >= LOOK_BYTES || conn->recent_packets[side] >= LOOK_PACKETS) {
@@ -389,8 +403,7 @@ static __always_inline int redirect(struct __sk_buff *skb, struct conn *conn, st
 	__u32 target = leg->slot << 1 | !side;
 	__u64 sent = (before & FLOW_BYTES) + conn->extra[side];
 
-	if (time_to_look(conn, side, skb->len) &&
-	    memory_of(conn, side, backlog(&target, sent)) > BACKLOG_MAX) {
+	if (time_to_look(conn, side, skb->len) && !has_room(conn, side, &target, sent + skb->len)) {
 		throttle(conn, leg->slot, side, before);
 		return SK_PASS;
 	}
@@ -445,14 +458,17 @@ static __always_inline bool trim(struct __sk_buff *skb, __s64 bytes)
 	return bytes <= 0;
 }
 
-/*
- * A passed packet may wait in a list that is charged to nobody, behind bytes redirected to the
- * same socket: then the receive window never closes. True when that went too far.
- */
+/* TCP takes a packet whether the receive buffer has room or not, if the receive queue is empty. */
 static __always_inline bool overran(struct conn *conn, __u32 side, __u64 before, __u32 len)
 {
-	time_to_look(conn, side, len);
-	return memory_of(conn, side, before + len - conn->taken[side]) > PASSED_MAX;
+	__u64 taken = conn->taken[side];
+
+	if (conn->passed_since[side] != taken) {
+		conn->passed_since[side] = taken;
+		conn->passed[side] = 0;
+	}
+	conn->passed[side]++;
+	return before + len - taken + (__u64)conn->passed[side] * PACKET_OVERHEAD > PASSED_MAX;
 }
 
 /* The packet is lost, and so the connection: the worker resets it. */

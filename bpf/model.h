@@ -315,19 +315,25 @@ enum conn_state {
 #define FLOW_REDIRECT (1ULL << 63)
 #define FLOW_BYTES    (FLOW_REDIRECT - 1)
 
+/* The program looks at the target's send buffer after so many redirected bytes or packets. */
+#define LOOK_BYTES   65536
+#define LOOK_PACKETS 64
+
 struct conn {
 	struct hello hello; /* first: see the note inside it */
 	__u64 flow[2];	    /* by side: FLOW_REDIRECT | bytes received */
 	__u64 resume[2];    /* by side: bytes redirected when the program stopped, see throttle */
 	__u64 extra[2]; /* by side: bytes the worker wrote to the *other* leg by itself (PROXY) */
 	__u64 taken[2]; /* by side: of those, bytes that are no longer the socket's to keep */
-	__u32 recent_bytes[2]; /* by side: since the program last looked at the backlog */
+	__u32 recent_bytes[2]; /* by side: since the program last looked at the target */
 	__u32 recent_packets[2];
-	__u64 accepted;	    /* CLOCK_MONOTONIC, nanoseconds */
-	__u8 client[16];    /* IPv6, or IPv4 mapped */
-	__u8 local[16];	    /* address the client connected to, likewise */
-	__u8 server[16];    /* address of the chosen server, likewise */
-	__be16 client_port; /* network order, as the next two */
+	__u64 passed_since[2]; /* by side: value of `taken` since which ... */
+	__u32 passed[2];       /* ... so many packets were left to the socket */
+	__u64 accepted;	       /* CLOCK_MONOTONIC, nanoseconds */
+	__u8 client[16];       /* IPv6, or IPv4 mapped */
+	__u8 local[16];	       /* address the client connected to, likewise */
+	__u8 server[16];       /* address of the chosen server, likewise */
+	__be16 client_port;    /* network order, as the next two */
 	__be16 local_port;
 	__be16 server_port;
 	__u8 path;   /* enum path_kind, PATH_AUTO until it is chosen */
@@ -389,7 +395,7 @@ struct throttle_event {
 	X(SPLICE_TOO_BIG, "splice_too_big", "packets whose sender was told the other leg's MTU")   \
 	X(LEG_UNKNOWN, "leg_unknown", "packets of a socket without a connection")                  \
 	X(REDIRECT_FAILED, "redirect_failed", "packets whose peer was not in the sockhash")        \
-	X(OVERRUNS, "overruns", "closed: passed packets would have filled the memory")             \
+	X(OVERRUNS, "overruns", "closed: the sender ignored its window")                           \
 	X(INTERNAL_ERRORS, "internal_errors", "connections closed by an error of the host")
 
 enum counter {

@@ -157,35 +157,158 @@ tcp_info() {
 	netns_exec "$1" ss -Htin "$2 = :$3" | sed -nE "s/.*\\b$4:([0-9]+).*/\\1/p"
 }
 
-stopped_reader() {
-	local client held
-	one_farm "$1" 11 hold --until "$NETNS_DIR/go" --buffer 65536
-	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
-		--alpn h2 --bytes 60000000 --half-close
-	netns_await 20 sender_stopped || fail "the client could send everything to a server that reads nothing"
-	held=$(($(tcp_info client dport 443 bytes_acked) - $(tcp_info server sport 9000 bytes_received)))
-	echo "# $1: $held bytes held for a stopped reader" >&3
-	((held < 8 << 20)) || fail "$held bytes are held"
-	touch "$NETNS_DIR/go"
-	server_report server
-	netns_await 20 grep -q '^{' "$NETNS_DIR/client.log"
-	client=$(cat "$NETNS_DIR/client.log")
-	assert_same_bytes "$client" "$(server_report server)"
-	await_connections 0
+# spawn_client [OPTION...]: in the background, its report goes to $NETNS_DIR/client.log.
+spawn_client() {
+	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$@"
 }
-# Nothing more comes in from the client for half a second, and it is not all.
+
+client_report() {
+	netns_await 30 grep -q '^{' "$NETNS_DIR/client.log" || fail "the client does not end" || return
+	cat "$NETNS_DIR/client.log"
+}
+
+# bytes_from client|server
+bytes_from() {
+	alpnlb -j conn show | jq ".[0].bytes_from_$1"
+}
+
+has_sent() {
+	(($(bytes_from "$1") >= $2))
+}
+
+# Nothing more comes in from there for half a second.
 sender_stopped() {
 	local before after
-	before=$(alpnlb -j conn show | jq '.[0].bytes_from_client')
+	before=$(bytes_from "$1")
 	sleep 0.5
-	after=$(alpnlb -j conn show | jq '.[0].bytes_from_client')
-	((before == after && after > 1000 && after < 30000000))
+	after=$(bytes_from "$1")
+	((before == after && after > 100000))
 }
-@test "a reader that stops holds its sender, and gets everything later (sockmap)" {
-	stopped_reader sockmap
+
+# held SENDER RECEIVER: bytes acknowledged to one end that the other end has not got. Each is
+# "ROLE sport|dport PORT".
+held() {
+	# shellcheck disable=SC2086 # three words
+	echo $(($(tcp_info $1 bytes_acked) - $(tcp_info $2 bytes_received)))
 }
-@test "a reader that stops holds its sender, and gets everything later (relay)" {
-	stopped_reader relay
+
+# What the balancer's sockets are charged with, and the daemon's own memory.
+memory() {
+	local sockets
+	sockets=$(netns_exec balancer ss -Htmn state established |
+		sed -nE 's/.*skmem:\(r([0-9]+),.*,w([0-9]+),.*/\1 + \2 +/p' | xargs)
+	echo $(($sockets 1024 * $(sed -nE 's/^RssAnon:\s*([0-9]+) kB/\1/p' "/proc/$DAEMON_PID/status")))
+}
+
+MOST_HELD=$((8 << 20))
+
+# stopped_reader PATH SERVER-HOST ADDRESS
+stopped_reader() {
+	local client server bytes
+	one_farm "$1" "$2" exchange --until "$NETNS_DIR/go" --buffer 65536
+	spawn_client "$3" 443 --alpn h2 --bytes 60000000 --half-close
+	netns_await 20 sender_stopped client || fail "the client could send on and on"
+	bytes=$(held "client dport 443" "server sport 9000")
+	echo "# $1: $bytes bytes held for a stopped reader" >&3
+	((bytes < MOST_HELD)) || fail "$bytes bytes are held"
+	touch "$NETNS_DIR/go"
+	client=$(client_report)
+	server=$(server_report server)
+	assert_same_bytes "$client" "$server"
+	assert_equal "$(report_field received <<<"$server")" "$(report_field sent <<<"$client")"
+	await_connections 0
+}
+@test "a reader that stops holds its sender, and gets everything later (sockmap, IPv4)" {
+	stopped_reader sockmap 11 "$LB4"
+}
+@test "a reader that stops holds its sender, and gets everything later (sockmap, IPv6)" {
+	stopped_reader sockmap 11v6 "$LB6"
+}
+@test "a reader that stops holds its sender, and gets everything later (relay, IPv4)" {
+	stopped_reader relay 11 "$LB4"
+}
+@test "a reader that stops holds its sender, and gets everything later (relay, IPv6)" {
+	stopped_reader relay 11v6 "$LB6"
+}
+
+# stopped_readers PATH SERVER-HOST ADDRESS OPTION...: what both send, while neither reads.
+stopped_readers() {
+	local path=$1 host=$2 address=$3 before bytes grown client
+	shift 3
+	one_farm "$path" "$host" exchange --until "$NETNS_DIR/go" --buffer 65536 --half-close "$@"
+	before=$(memory)
+	spawn_client "$address" 443 --alpn h2 --until "$NETNS_DIR/go" --buffer 65536 --half-close "$@"
+	netns_await 40 sender_stopped client || fail "the client could send on and on"
+	netns_await 40 sender_stopped server || fail "the server could send on and on"
+	bytes=$(($(held "client dport 443" "server sport 9000") +
+		$(held "server sport 9000" "client dport 443")))
+	grown=$(($(memory) - before))
+	echo "# $path: $bytes bytes held for two stopped readers, in $grown bytes of memory" >&3
+	((bytes < MOST_HELD && grown < MOST_HELD)) || fail "$bytes bytes are held, memory grew by $grown"
+	sleep 2
+	assert_equal "$(live_connections)" 1 "held for as long as it takes"
+	assert_equal "$(stats .counters.overruns)" 0
+	touch "$NETNS_DIR/go"
+	client=$(client_report)
+	assert_same_bytes "$client" "$(server_report server)"
+	assert_equal "$(report_field end <<<"$client")" eof
+	await_connections 0
+	stop_daemon
+}
+@test "two readers that stop hold both senders (sockmap, IPv4)" {
+	stopped_readers sockmap 11 "$LB4" --bytes 20000000
+}
+@test "two readers that stop hold both senders (sockmap, IPv6)" {
+	stopped_readers sockmap 11v6 "$LB6" --bytes 20000000
+}
+@test "two readers that stop hold both senders (relay, IPv4)" {
+	stopped_readers relay 11 "$LB4" --bytes 20000000
+}
+@test "two readers that stop hold both senders (relay, IPv6)" {
+	stopped_readers relay 11v6 "$LB6" --bytes 20000000
+}
+
+# The send buffers are full, the windows are open wide: then each packet has one byte.
+tiny_packets() {
+	quick_acks
+	stopped_readers "$@" --bytes 1600000 --tiny
+}
+@test "two readers that stop hold senders of tiny packets (sockmap, IPv4)" {
+	tiny_packets sockmap 11 "$LB4"
+}
+@test "two readers that stop hold senders of tiny packets (sockmap, IPv6)" {
+	tiny_packets sockmap 11v6 "$LB6"
+}
+@test "two readers that stop hold senders of tiny packets (relay, IPv4)" {
+	tiny_packets relay 11 "$LB4"
+}
+@test "two readers that stop hold senders of tiny packets (relay, IPv6)" {
+	tiny_packets relay 11v6 "$LB6"
+}
+
+one_way_stopped() {
+	local client
+	one_farm "$1" "$2" exchange --until "$NETNS_DIR/go" --bytes 100000000 --half-close
+	spawn_client "$3" 443 --alpn h2 --bytes 40000000 --half-close
+	netns_await 30 has_sent server 100000000 || fail "the server is held: $(bytes_from server) bytes came"
+	netns_await 20 sender_stopped client || fail "the client could send on and on"
+	touch "$NETNS_DIR/go"
+	client=$(client_report)
+	assert_same_bytes "$client" "$(server_report server)"
+	assert_equal "$(report_field received <<<"$client")" 100000000
+	stop_daemon
+}
+@test "100 MB pass while the other direction is stopped (sockmap, IPv4)" {
+	one_way_stopped sockmap 11 "$LB4"
+}
+@test "100 MB pass while the other direction is stopped (sockmap, IPv6)" {
+	one_way_stopped sockmap 11v6 "$LB6"
+}
+@test "100 MB pass while the other direction is stopped (relay, IPv4)" {
+	one_way_stopped relay 11 "$LB4"
+}
+@test "100 MB pass while the other direction is stopped (relay, IPv6)" {
+	one_way_stopped relay 11v6 "$LB6"
 }
 
 proxy_protocol() {

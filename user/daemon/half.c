@@ -187,7 +187,10 @@ static bool try_redirect(struct session *s, enum side side)
 
 	if (!s->cookie[side] || !s->cookie[!side] || half->held_len || half->ended)
 		return false;
-	s->conn->throttled[side] = 0; /* before: from the swap on the program may set it */
+	/* Before: from the swap on they are the program's. It looks at its first packet. */
+	s->conn->throttled[side] = 0;
+	s->conn->recent_bytes[side] = LOOK_BYTES - 1;
+	s->conn->recent_packets[side] = LOOK_PACKETS - 1;
 	if (!__atomic_compare_exchange_n(&s->conn->flow[side], &expected, expected | FLOW_REDIRECT,
 					 false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return false;

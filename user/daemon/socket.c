@@ -48,20 +48,26 @@ static void set_option(int fd, int level, int option, int value)
 	(void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
+/* FORCE goes beyond net.core.[rw]mem_max and needs CAP_NET_ADMIN. */
+static void set_buffer(int fd, int force, int option, int size)
+{
+	if (setsockopt(fd, SOL_SOCKET, force, &size, sizeof(size)))
+		set_option(fd, SOL_SOCKET, option, size);
+}
+
 /* Plain TCP, not MPTCP: the sockhash takes no MPTCP sockets. */
 static int tcp_socket(int family)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-	int size = LEG_RECEIVE_BUFFER;
 
 	if (fd < 0)
 		return -errno;
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1); /* urgent data is data, and stops no read */
-	/* FORCE goes beyond net.core.rmem_max and needs CAP_NET_ADMIN. */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
-		set_option(fd, SOL_SOCKET, SO_RCVBUF, size);
+	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, LEG_RECEIVE_BUFFER);
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, LEG_SEND_BUFFER);
+	set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1); /* no other limit than the buffer */
 	return fd;
 }
 

@@ -9,11 +9,12 @@
 #include <sys/socket.h>
 
 /*
- * The receive buffer of both legs, doubled by the kernel for its overhead. It bounds what a
- * sender can make the host hold for a reader that has stopped; left to itself the kernel
- * would grow it to net.ipv4.tcp_rmem[2] (6 to 32 MB).
+ * The buffers of both legs, doubled by the kernel for its overhead. They bound what a sender
+ * can make the host hold for a reader that has stopped; left to itself the kernel would grow
+ * them to net.ipv4.tcp_rmem[2] (6 to 32 MB) and tcp_wmem[2] (4 MB). See SEND_ROOM, too.
  */
-#define LEG_RECEIVE_BUFFER (1 << 20)
+#define LEG_RECEIVE_BUFFER (1 << 19)
+#define LEG_SEND_BUFFER	   (640 << 10)
 
 /* Address and port (network order) to a sockaddr; IPv4 mapped addresses become IPv4. */
 socklen_t socket_address(const uint8_t address[16], __be16 port, struct sockaddr_storage *to);

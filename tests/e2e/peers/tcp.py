@@ -82,6 +82,16 @@ class Connection:
             self.send(memoryview(block)[start:start + size])
             at += size
 
+    def send_tiny(self, until):
+        """Packets of one byte, few enough in flight not to be merged, until the file exists."""
+        number = 0
+        while not os.path.exists(until):
+            if outstanding(self.sock) < 8:
+                self.send(bytes([number % 251]))
+                number += 1
+            else:
+                time.sleep(0)
+
     def receive(self, limit=None):
         """Reads to the end, or `limit` bytes; returns whether the end was reached."""
         while limit is None or self.received.bytes < limit:
@@ -222,25 +232,17 @@ def serve_echo(connection, options):
 
 def serve_exchange(connection, options):
     """Sends --bytes and reads to the end, at the same time; then closes."""
-    reader = threading.Thread(target=connection.run, args=(Connection.receive,))
+    reader = threading.Thread(target=connection.run, args=(lambda c: read_all(c, options),))
     reader.start()
     if options.random:
         chooser = random.Random("%s%d" % (options.seed, connection.number))
         connection.send_pattern(chooser.randint(0, options.bytes), str(connection.number),
                                 chooser.random() < 0.5)
     else:
-        connection.send_pattern(options.bytes, options.seed, options.pieces)
+        send_all(connection, options)
     if options.half_close:
         connection.sock.shutdown(socket.SHUT_WR)
     reader.join()
-
-
-def serve_hold(connection, options):
-    """Reads nothing until the file --until exists."""
-    if options.buffer:
-        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.buffer)
-    await_file(options.until)
-    connection.receive()
 
 
 def serve_reset(connection, options):
@@ -255,7 +257,7 @@ def serve_close(connection, options):
 
 SERVERS = {
     "name": serve_name, "banner": serve_banner, "echo": serve_echo, "exchange": serve_exchange,
-    "hold": serve_hold, "reset": serve_reset, "close": serve_close,
+    "reset": serve_reset, "close": serve_close,
 }
 
 
@@ -309,7 +311,7 @@ def talk(connection, options):
     reader = threading.Thread(target=read_all, args=(connection, options))
     if not options.reset:  # a socket in recv() is not closed by close()
         reader.start()
-    connection.send_pattern(options.bytes, options.seed, options.pieces)
+    send_all(connection, options)
     if options.until_sent:
         await_file(options.until_sent)
     if options.reset:
@@ -319,6 +321,12 @@ def talk(connection, options):
     if options.half_close:
         connection.sock.shutdown(socket.SHUT_WR)
     reader.join()
+
+
+def send_all(connection, options):
+    connection.send_pattern(options.bytes, options.seed, options.pieces)
+    if options.tiny:
+        connection.send_tiny(options.until)
 
 
 def read_all(connection, options):
@@ -398,6 +406,9 @@ def arguments():
     common.add_argument("--random", action="store_true",
                         help="vary sizes up to --bytes, pieces and cuts by connection")
     common.add_argument("--pieces", action="store_true", help="send it in pieces of random size")
+    common.add_argument("--tiny", action="store_true",
+                        help="then packets of one byte, until the file --until exists")
+    common.add_argument("--expect", type=int, help="stop reading after so many bytes")
     common.add_argument("--half-close", action="store_true", help="shut down when all is sent")
     common.add_argument("--buffer", type=int, default=0, help="SO_RCVBUF")
     common.add_argument("--until", help="do not read before this file exists")
@@ -422,7 +433,6 @@ def arguments():
     one.add_argument("--text", help="first bytes, with escapes like \\r\\n")
     one.add_argument("--cut", type=int, default=0, help="first bytes in segments of this size")
     one.add_argument("--pause", type=float, default=0, help="seconds between these")
-    one.add_argument("--expect", type=int, help="stop reading after so many bytes")
     one.add_argument("--until-sent", help="send no FIN or RST before this file exists")
     one.add_argument("--repeat", type=int, default=1, help="connections in all")
     one.add_argument("--parallel", type=int, default=1, help="connections at a time")
