@@ -232,27 +232,37 @@ static __always_inline __u32 find_route(const struct conn *conn, const struct ta
 	return route_evaluate(&e);
 }
 
+static __always_inline const struct frontend_row *find_frontend(__u32 half, __u32 id)
+{
+	void *table = bpf_map_lookup_elem(&frontends, &half);
+	const struct frontend_row *row = table ? bpf_map_lookup_elem(table, &id) : NULL;
+
+	return row && row->flags & FRONTEND_EXISTS ? row : NULL;
+}
+
 static __always_inline bool route(struct conn *conn)
 {
 	const struct frontend_row *frontend;
 	const struct route_row *row;
 	struct control *state;
 	struct tables tables;
-	__u32 zero = 0, half, farm_id, frontend_id = conn->frontend_id;
+	__u32 zero = 0, half, farm_id;
 	__u64 source[2];
-	void *frontend_table, *route_table;
+	void *route_table;
 
 	state = bpf_map_lookup_elem(&control, &zero);
 	if (!state)
 		return false;
 	half = state->active & 1;
-	frontend_table = bpf_map_lookup_elem(&frontends, &half);
+	frontend = find_frontend(half, conn->frontend_id);
+	if (!frontend) {
+		half = !half;
+		frontend = find_frontend(half, conn->frontend_id);
+	}
 	route_table = bpf_map_lookup_elem(&routes, &half);
-	if (!frontend_table || !route_table || !tables_open(&tables, half))
+	if (!frontend || !route_table || !tables_open(&tables, half))
 		return false;
-	frontend = bpf_map_lookup_elem(frontend_table, &frontend_id);
-	if (!frontend)
-		return false;
+	conn->half = half;
 	source[0] = bpf_be64_to_cpu(LOAD64(conn->client));
 	source[1] = bpf_be64_to_cpu(LOAD64(conn->client + 8));
 

@@ -112,7 +112,8 @@ _Static_assert(sizeof(struct hello) % 8 == 0, "struct hello has no hidden paddin
 
 /*
  * One refresh writes a whole new set of tables and then flips `struct control`.active; a
- * connection is decided from one set. Each table is an array map inside an array of two.
+ * connection is decided from one set: the one in force or, when that has its frontend no
+ * more, the one before. Each table is an array map inside an array of two.
  */
 
 enum action {
@@ -348,6 +349,8 @@ struct conn {
 	__u8 proxy_protocol; /* enum proxy_protocol of the server */
 	__u8 throttled[2];   /* by side: the program stopped redirecting */
 	__u8 overrun;	     /* the program dropped a packet: the connection must end */
+	__u8 half;	     /* of the tables: which decided */
+	__u8 pad[3];
 	/* for the packet path, see flow.h */
 	__u32 owned;	  /* bit by side: the leg's socket has sent what is not acknowledged */
 	__u32 start;	  /* sequence number of the client's first byte */
@@ -355,6 +358,7 @@ struct conn {
 	__u8 has_start;	  /* `start` is known */
 	__u8 syn_without; /* SYN_WITHOUT_*: options the client does not have */
 	__u32 refusal;	  /* enum splice_result: why the path is not packet */
+	__u32 pad2;
 };
 _Static_assert(sizeof(struct conn) % 8 == 0, "shared with BPF");
 

@@ -203,6 +203,54 @@ refused_with() {
 	stop_daemon
 }
 
+# late_hello PATH FILTER CUT [CLIENT-OPTION...]: a client has sent CUT bytes, 0 for none at all,
+# when a file is applied in which FILTER has changed the frontend.
+late_hello() {
+	local path=$1 filter=$2 cut=$3
+	shift 3
+	start_tcp one 11 9000 banner
+	start_tcp two 12 9000 banner
+	{
+		farms one=11 none=
+		frontend "$path" none "hello_timeout: 2s"
+		printf 'routes:\n'
+		route h2 one "alpn is h2"
+		route silent one "not protocol is https"
+	} >"$CONFIG"
+	start_daemon
+	netns_spawn client "$NETNS_DIR/late.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
+		--cut "$cut" --rest-when "$NETNS_DIR/rest" --half-close --timeout 10 "$@"
+	await_connections 1
+	netns_await 10 has_sent "$cut" || fail "the client's bytes did not arrive"
+	{ farms two=12 && frontend "$path" two; } | sed "$filter" >"$CONFIG"
+	alpnlb apply "$CONFIG"
+	touch "$NETNS_DIR/rest"
+	netns_await 20 grep -q '^{' "$NETNS_DIR/late.log" || fail "the client does not end"
+	assert_equal "$(report_field line <"$NETNS_DIR/late.log")" one
+	assert_matches "$(reached "$LB4" 443 --alpn h2)" '^(two|refused)$'
+	await_connections 0
+	stop_daemon
+}
+has_sent() {
+	(($(alpnlb -j conn show | jq '.[0].bytes_from_client') >= $1))
+}
+REMOVE='s/port: "443"/port: "444"/; s/name: web/name: other/'
+RENAME='s/name: web/name: other/'
+@test "half a hello, and a refresh removes the frontend (sockmap)" {
+	late_hello sockmap "$REMOVE" 100 --alpn h2
+}
+@test "half a hello, and a refresh removes the frontend (relay)" {
+	late_hello relay "$REMOVE" 100 --alpn h2
+}
+@test "half a hello, and a refresh renames the frontend (sockmap)" {
+	late_hello sockmap "$RENAME" 100 --alpn h2
+}
+@test "half a hello, and a refresh renames the frontend (relay)" {
+	late_hello relay "$RENAME" 100 --alpn h2
+}
+@test "no hello, and a refresh removes the frontend (sockmap)" { late_hello sockmap "$REMOVE" 0; }
+@test "no hello, and a refresh removes the frontend (relay)" { late_hello relay "$REMOVE" 0; }
+
 @test "frontends come and go with apply" {
 	start_both
 	{

@@ -226,7 +226,7 @@ void listeners_retarget(struct listeners *l)
 	struct endpoint *endpoint, *next;
 
 	HASH_ITER (hh, l->open, endpoint, next)
-		for (unsigned int i = 0; i < l->n_workers; i++)
+		for (unsigned int i = 0; i < l->n_workers && endpoint->frontend_id; i++)
 			atomic_store(&endpoint->listeners[i].frontend_id, endpoint->frontend_id);
 }
 

@@ -29,8 +29,9 @@ int listeners_prepare(struct listeners *listeners, const struct config *config, 
 		      size_t size);
 
 /*
- * Gives open ports to the frontends of the configuration that was prepared. Called while no
- * worker reads the tables.
+ * Gives open ports to the frontends of the configuration that was prepared; a port that is
+ * about to close keeps its frontend, for connections it still has. Called while no worker
+ * reads the tables.
  */
 void listeners_retarget(struct listeners *listeners);
 

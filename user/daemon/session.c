@@ -537,12 +537,14 @@ static void session_choose_and_connect(struct session *s)
 	struct instance *instance = &engine->instance;
 	struct conn *conn = s->conn;
 	const struct server_row *row;
+	const struct tables *tables;
 	uint32_t id;
 
 	pthread_rwlock_rdlock(&engine->tables_lock);
-	id = choose_server(&instance->tables, &instance->balance, conn->farm_id, conn->client,
-			   s->tried, s->n_tried);
-	row = tables_row(&instance->tables, servers, id);
+	tables = &instance->tables[conn->half];
+	id = choose_server(tables, &instance->balance, conn->farm_id, conn->client, s->tried,
+			   s->n_tried);
+	row = tables_row(tables, servers, id);
 	conn->server_id = id;
 	if (id && row) {
 		memcpy(conn->server, row->address, sizeof(conn->server));
@@ -593,7 +595,8 @@ static void decide_here(struct session *s, const struct subject *subject)
 	struct decision decision;
 
 	pthread_rwlock_rdlock(&engine->tables_lock);
-	decide(&engine->instance.tables, conn->frontend_id, subject, &decision);
+	conn->half = instance_half(&engine->instance, conn->frontend_id);
+	decide(&engine->instance.tables[conn->half], conn->frontend_id, subject, &decision);
 	pthread_rwlock_unlock(&engine->tables_lock);
 	conn->action = decision.action;
 	conn->route_id = decision.route_id;
@@ -871,11 +874,13 @@ static bool admit(struct session *s, const atomic_uint *frontend_id, uint32_t *f
 	struct engine *engine = s->worker->engine;
 	struct conn *conn = s->conn;
 	const struct frontend_row *row;
+	const struct tables *tables;
 	bool admitted = false;
 
 	pthread_rwlock_rdlock(&engine->tables_lock);
 	conn->frontend_id = atomic_load(frontend_id);
-	row = tables_row(&engine->instance.tables, frontends, conn->frontend_id);
+	tables = &engine->instance.tables[instance_half(&engine->instance, conn->frontend_id)];
+	row = tables_row(tables, frontends, conn->frontend_id);
 	add(&frontend_stats(s)->accepted, 1);
 	add(&frontend_stats(s)->live, 1);
 	if (row && row->flags & FRONTEND_EXISTS) {
@@ -888,7 +893,7 @@ static bool admit(struct session *s, const atomic_uint *frontend_id, uint32_t *f
 			count(s, COUNTER_PATH_FALLBACKS);
 		if (row->max_connections && frontend_stats(s)->live > row->max_connections)
 			count(s, COUNTER_REFUSED_LIMIT);
-		else if (!source_admitted(&engine->instance.tables, row, conn->client))
+		else if (!source_admitted(tables, row, conn->client))
 			count(s, COUNTER_REFUSED_SOURCE);
 		else
 			admitted = true;

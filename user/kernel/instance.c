@@ -266,7 +266,8 @@ static void unmap_tables(struct tables *tables)
 
 void instance_close(struct instance *instance)
 {
-	unmap_tables(&instance->tables);
+	unmap_tables(&instance->tables[0]);
+	unmap_tables(&instance->tables[1]);
 	if (instance->programs)
 		unmap_all(instance);
 	if (instance->link >= 0)
@@ -345,29 +346,42 @@ static void wait_for_programs(void)
 	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
+/*
+ * All tables of a half. A program decides from the one whose `frontends` it finds its frontend
+ * in: they leave first, and come last, so that it never sees parts of two generations.
+ */
+static int publish_half(const struct instance *instance, uint32_t half,
+			const struct tables *compiled, struct tables *mapped)
+{
+	int err = 0;
+
+	bpf_map_delete_elem(outer_map(instance, TABLE_frontends), &half);
+	wait_for_programs();
+	for (int i = 0; i < TABLE_MAX && !err; i++)
+		if (i != TABLE_frontends)
+			err = publish_table(instance, i, half, &compiled->v[i], &mapped->v[i]);
+	return err ? err
+		   : publish_table(instance, TABLE_frontends, half, &compiled->v[TABLE_frontends],
+				   &mapped->v[TABLE_frontends]);
+}
+
 int instance_publish(struct instance *instance, const struct tables *compiled, void (*lock)(void *),
 		     void (*unlock)(void *), void *context)
 {
-	uint32_t old = instance->control->active & 1, half = !old;
-	struct tables mapped = {0}, previous;
-	int err = 0;
+	uint32_t half = !(instance->control->active & 1);
+	struct tables mapped = {0}, dropped;
+	int err = publish_half(instance, half, compiled, &mapped);
 
-	for (int i = 0; i < TABLE_MAX && !err; i++)
-		err = publish_table(instance, i, half, &compiled->v[i], &mapped.v[i]);
 	if (err) {
 		unmap_tables(&mapped);
 		return err;
 	}
 	lock(context);
-	previous = instance->tables;
-	instance->tables = mapped;
+	dropped = instance->tables[half];
+	instance->tables[half] = mapped;
 	__atomic_store_n(&instance->control->active, half, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&instance->control->revision, 1, __ATOMIC_RELEASE);
 	unlock(context);
-	unmap_tables(&previous);
-	/* Nobody may still read the old half when the next refresh writes it. */
-	wait_for_programs();
-	for (int i = 0; i < TABLE_MAX; i++)
-		bpf_map_delete_elem(outer_map(instance, i), &old);
+	unmap_tables(&dropped);
 	return 0;
 }

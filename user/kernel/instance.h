@@ -28,7 +28,7 @@ struct instance {
 	struct frontend_stats *frontend_stats;
 	struct route_stats *route_stats;
 	struct balance_stats balance;
-	struct tables tables; /* the generation in force, mapped from the kernel */
+	struct tables tables[2]; /* by half: the generation in force, and the one before */
 };
 
 /*
@@ -48,12 +48,32 @@ int instance_pin(const struct instance *instance);
 void instance_close(struct instance *instance);
 
 /*
- * Makes compiled tables the ones in force. instance->tables is replaced between the calls
- * lock(context) and unlock(context), when no reader of it may be left. 0 or -errno; on
- * failure nothing has changed.
+ * Makes compiled tables the ones in force. Those before them stay, for connections of a
+ * frontend that is no longer there, until the next call. instance->tables is changed between
+ * the calls lock(context) and unlock(context), when no reader of it may be left. 0 or
+ * -errno; on failure nothing has changed, but for programs the tables before are gone.
  */
 int instance_publish(struct instance *instance, const struct tables *compiled, void (*lock)(void *),
 		     void (*unlock)(void *), void *context);
+
+/* The tables that are in force. */
+static inline const struct tables *instance_tables(const struct instance *instance)
+{
+	return &instance->tables[instance->control->active & 1];
+}
+
+/*
+ * The half of the tables that decides about clients of a frontend: the one in force, unless a
+ * refresh has taken the frontend out of it.
+ */
+static inline __u32 instance_half(const struct instance *instance, uint32_t frontend_id)
+{
+	const struct frontend_row *row =
+		tables_row(instance_tables(instance), frontends, frontend_id);
+	__u32 half = instance->control->active & 1;
+
+	return row && row->flags & FRONTEND_EXISTS ? half : !half;
+}
 
 /* A new ring buffer for the events of one worker: its fd, or -errno. */
 int instance_ring(struct instance *instance, uint32_t worker);

@@ -304,7 +304,11 @@ def first_bytes(options):
 
 def talk(connection, options):
     first = first_bytes(options)
-    if options.cut:
+    if options.rest_when:
+        connection.send(first[:options.cut])
+        await_file(options.rest_when)
+        connection.send(first[options.cut:])
+    elif options.cut:
         connection.send_in_pieces(first, options.cut, options.pause)
     elif first:
         connection.send(first)
@@ -432,6 +436,7 @@ def arguments():
     one.add_argument("--hello", help="file with the first bytes")
     one.add_argument("--text", help="first bytes, with escapes like \\r\\n")
     one.add_argument("--cut", type=int, default=0, help="first bytes in segments of this size")
+    one.add_argument("--rest-when", help="all but --cut first bytes when this file exists")
     one.add_argument("--pause", type=float, default=0, help="seconds between these")
     one.add_argument("--until-sent", help="send no FIN or RST before this file exists")
     one.add_argument("--repeat", type=int, default=1, help="connections in all")
