@@ -267,15 +267,8 @@ static __always_inline bool route(struct conn *conn)
 	source[1] = bpf_be64_to_cpu(LOAD64(conn->client + 8));
 
 	conn->route_id = find_route(conn, &tables, frontend, source);
-	row = bpf_map_lookup_elem(route_table, &conn->route_id);
-	farm_id = frontend->default_farm;
-	conn->action = ACTION_FARM;
-	if (conn->route_id && row) {
-		conn->action = row->action;
-		farm_id = row->farm;
-	}
-	if (conn->action == ACTION_FARM && !farm_id)
-		conn->action = ACTION_NONE;
+	row = conn->route_id ? bpf_map_lookup_elem(route_table, &conn->route_id) : NULL;
+	conn->action = route_action(frontend, row, &farm_id);
 	if (conn->action == ACTION_FARM)
 		decide(conn, &tables, farm_id, source);
 	return true;

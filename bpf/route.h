@@ -312,4 +312,14 @@ static __always_inline __u32 route_evaluate(struct evaluation *e)
 	return e->best_route;
 }
 
+/* What a client gets whose route is this one, NULL = none matched: enum action, and the farm. */
+static __always_inline __u32 route_action(const struct frontend_row *frontend,
+					  const struct route_row *route, __u32 *farm_id)
+{
+	__u32 action = route ? route->action : ACTION_FARM;
+
+	*farm_id = route ? route->farm : frontend->default_farm;
+	return action == ACTION_FARM && !*farm_id ? ACTION_NONE : action;
+}
+
 #endif

@@ -147,15 +147,8 @@ void decide(const struct tables *tables, uint32_t frontend_id, const struct subj
 	if (!e.frontend)
 		return;
 	decision->route_id = route_evaluate(&e);
-	decision->action = ACTION_FARM;
-	decision->farm_id = e.frontend->default_farm;
-	route = tables_row(tables, routes, decision->route_id);
-	if (decision->route_id && route) {
-		decision->action = route->action;
-		decision->farm_id = route->farm;
-	}
-	if (decision->action == ACTION_FARM && !decision->farm_id)
-		decision->action = ACTION_NONE;
+	route = decision->route_id ? tables_row(tables, routes, decision->route_id) : NULL;
+	decision->action = route_action(e.frontend, route, &decision->farm_id);
 }
 
 bool source_admitted(const struct tables *tables, const struct frontend_row *frontend,
