@@ -13,7 +13,7 @@
 # check.sh. What runs in the machine is tests/kernels/init.
 #
 # Exit 0 if every check passed on every kernel. A kernel where the self-test fails, or whose
-# sockmap is known to lose data, passes if `auto` falls back to relay; the summary says so.
+# sockmap is known to lose or repeat data, passes if `auto` falls back to relay; the summary says so.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

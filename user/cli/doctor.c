@@ -83,10 +83,9 @@ static void check_kernel(json_t *rows)
 	good = sockmap_known_good(&version);
 	finding(rows, good ? STATUS_OK : STATUS_WARN, "sockmap",
 		good ? NULL
-		     : "`path: auto` takes relay here; use 6.1.142, 6.6.94, 6.12.34, 6.15.3, 6.16 "
-		       "or "
-		       "later of these series for sockmap",
-		good ? "no known bug in %u.%u.%u" : "%u.%u.%u can lose redirected data",
+		     : "`path: auto` takes relay here; use 6.6.94, 6.12.34, 6.15.3, 6.16 or later "
+		       "of these series for sockmap",
+		good ? "no known bug in %u.%u.%u" : "%u.%u.%u can lose or repeat redirected data",
 		version.major, version.minor, version.patch);
 }
 

@@ -149,15 +149,14 @@ static void choose_paths(struct engine *engine)
 	int err = selftest_redirect(&engine->instance, &failed);
 
 	engine->sockmap_works = !err;
-	engine->sockmap_auto =
-		!err && !kernel_version_running(&version) && sockmap_known_good(&version);
+	engine->sockmap_auto = !err && engine->instance.sees_sequence &&
+			       !kernel_version_running(&version) && sockmap_known_good(&version);
 	if (err)
 		log_line(LOG_WARN, "sockmap does not work here, using relay: %s: %s", failed,
 			 strerror(-err));
 	else if (!engine->sockmap_auto)
-		log_line(
-			LOG_WARN,
-			"this kernel's sockmap can lose data (see alpnlb doctor): auto uses relay");
+		log_line(LOG_WARN, "this kernel's sockmap can lose or repeat data (see alpnlb "
+				   "doctor): auto uses relay");
 }
 
 /* The programs of the packet path, if they work here; an earlier daemon's flows go on. */

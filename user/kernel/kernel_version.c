@@ -55,7 +55,9 @@ bool kernel_version_at_least(const struct kernel_version *a, unsigned int major,
 bool sockmap_known_good(const struct kernel_version *version)
 {
 	static const struct kernel_version fixed[] = {
-		{5, 15, 186}, {6, 1, 142}, {6, 6, 94}, {6, 12, 34}, {6, 15, 3},
+		{6, 6, 94},
+		{6, 12, 34},
+		{6, 15, 3},
 	};
 
 	if (kernel_version_at_least(version, 6, 16, 0))

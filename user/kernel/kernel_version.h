@@ -27,9 +27,10 @@ int kernel_version_upstream(const char *release, const char *version, const char
 int kernel_version_running(struct kernel_version *version);
 
 /*
- * Is sockmap redirection on this kernel free of the bug that loses or repeats data when a
- * redirected send meets EAGAIN (fixed in 5.15.186, 6.1.142, 6.6.94, 6.12.34, 6.15.3 and
- * 6.16)? Kernels in between that got no such release count as bad.
+ * Is sockmap redirection on this kernel free of what loses or repeats data? The bug where a
+ * redirected send meets EAGAIN was fixed in 6.6.94, 6.12.34, 6.15.3 and 6.16; kernels in
+ * between that got no such release count as bad. In 5.15 and 6.1 it was fixed, too, but before
+ * 6.2 the program cannot see which bytes of a packet came before.
  */
 bool sockmap_known_good(const struct kernel_version *version);
 
