@@ -44,7 +44,7 @@ static int make_pair(int *accepted, int *connected)
 	    getsockname(listener, (struct sockaddr *)&address, &size) ||
 	    connect(*connected, (struct sockaddr *)&address, sizeof(address)) ||
 	    (*accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) < 0)
-		err = -errno;
+		err = errno == EINPROGRESS ? -ETIMEDOUT : -errno; /* SO_SNDTIMEO, socket(7) */
 	close(listener);
 	return err;
 }
