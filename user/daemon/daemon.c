@@ -349,8 +349,12 @@ static void on_stop(evutil_socket_t sig, short what, void *argument)
 	uint32_t timeout = daemon->engine.drain_timeout;
 	struct timeval end = {timeout / 1000, timeout % 1000 * 1000};
 
-	if (daemon->draining)
+	if (daemon->draining) {
+		log_line(LOG_WARN, "told to stop again: closing %u connections",
+			 atomic_load(&daemon->engine.live));
+		event_base_loopbreak(daemon->base);
 		return;
+	}
 	daemon->draining = true;
 	notify("STOPPING=1");
 	listeners_close(&daemon->listeners);
