@@ -332,13 +332,6 @@ drains() {
 @test "SIGTERM drains: no new connections, live ones go on, exit 0 (sockmap)" { drains sockmap; }
 @test "SIGTERM drains: no new connections, live ones go on, exit 0 (relay)" { drains relay; }
 
-@test "draining ends at --drain-timeout" {
-	start_echo auto --drain-timeout 500ms
-	hold_connection
-	kill -TERM "$DAEMON_PID"
-	daemon_ended 0 5
-}
-
 # limited N COMMAND...: with a daemon that cannot have more than N descriptors.
 limited() {
 	cat >"$NETNS_DIR/limited" <<-END

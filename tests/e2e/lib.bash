@@ -60,6 +60,13 @@ start_daemon() {
 	peers_daemon "$CONFIG" "$@" || fail "the daemon did not start"
 }
 
+# daemon_under COMMAND...: makes start_daemon run it that way: `prlimit --nofile=900`, for instance.
+daemon_under() {
+	printf '#!/bin/bash\nexec %s %q "$@"\n' "${*@Q}" "$ALPNLB" >"$NETNS_DIR/daemon"
+	chmod +x "$NETNS_DIR/daemon"
+	ALPNLB=$NETNS_DIR/daemon
+}
+
 no_sanitizer_report() {
 	! grep -E 'runtime error:|(Address|Leak|UndefinedBehavior)Sanitizer' "$NETNS_DIR/daemon.log"
 }
@@ -110,6 +117,27 @@ tcp_client() {
 # report_field FIELD: of the report on standard input.
 report_field() {
 	jq -r ".$1"
+}
+
+# hold NAME ADDRESS PORT [OPTION...]: a client that sends no end before $NETNS_DIR/NAME.go exists;
+# its report goes to $NETNS_DIR/NAME.log.
+hold() {
+	local name=$1
+	shift
+	netns_spawn client "$NETNS_DIR/$name.log" "$TREE/tests/e2e/peers/tcp.py" client "$@" \
+		--half-close --until-sent "$NETNS_DIR/$name.go"
+}
+
+# end_held NAME: lets it end and prints its report.
+end_held() {
+	touch "$NETNS_DIR/$1.go"
+	held_report "$1"
+}
+
+# held_report NAME: awaits the end of it.
+held_report() {
+	netns_await 20 grep -q '^{' "$NETNS_DIR/$1.log" || fail "client $1 does not end" || return
+	cat "$NETNS_DIR/$1.log"
 }
 
 # The name of the `name` or `banner` server that a client with these options reaches, or how
@@ -228,6 +256,10 @@ await_stat() {
 
 live_connections() {
 	alpnlb -j conn show | jq length
+}
+
+daemon_says() {
+	grep -Eq "$1" "$NETNS_DIR/daemon.log"
 }
 
 has_connections() {

@@ -139,9 +139,13 @@ def outstanding(sock):
     return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))[0]
 
 
-def await_file(path):
+def await_file(path, connection=None):
+    """Returns whether it came to be before the connection failed."""
     while not os.path.exists(path):
+        if connection and connection.end != "eof":
+            return False
         time.sleep(0.02)
+    return True
 
 
 def openssl_hello(sni, alpn):
@@ -316,8 +320,8 @@ def talk(connection, options):
     if not options.reset:  # a socket in recv() is not closed by close()
         reader.start()
     send_all(connection, options)
-    if options.until_sent:
-        await_file(options.until_sent)
+    if options.until_sent and not await_file(options.until_sent, connection):
+        return
     if options.reset:
         connection.reset()
         connection.end = "own reset"
