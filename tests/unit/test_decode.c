@@ -1068,19 +1068,26 @@ static void frontends_may_not_share_a_port(void **state)
 		      "same address, allowed: ports of its own");
 }
 
-static void check_neighbours(const char *left, const char *right, bool conflict)
+static void check_neighbours_in(const char *zone, const char *left, const char *right,
+				bool conflict)
 {
 	char *yaml;
 
 	assert_true(asprintf(&yaml,
-			     "farms: [{name: f}]\n"
-			     "frontends: [{name: a, port: 80, default_farm: f%s}, {name: b, port: "
-			     "80, default_farm: f%s}]\n",
-			     left, right) > 0);
-	expect_errors(yaml, conflict ? "2: frontends[1].port: 80 belongs to the frontend \"a\" in "
-				       "line 2 on the same address, allowed: ports of its own"
-				     : "");
+			     "{zone: %s, farms: [{name: f}],\n"
+			     "frontends: [{name: a, port: 80, default_farm: f%s}, "
+			     "{name: b, port: 80, default_farm: f%s}]}\n",
+			     zone, left, right) > 0);
+	expect_errors(yaml,
+		      conflict ? "2: frontends[1].port: 80 belongs to the frontend \"a\" in line "
+				 "2 on the same address, allowed: ports of its own"
+			       : "");
 	free(yaml);
+}
+
+static void check_neighbours(const char *left, const char *right, bool conflict)
+{
+	check_neighbours_in("gra", left, right, conflict);
 }
 
 static void frontends_may_share_a_port_elsewhere(void **state)
@@ -1095,6 +1102,7 @@ static void frontends_may_share_a_port_elsewhere(void **state)
 	check_neighbours(", zone: gra", ", zone: rbx", false);
 	check_neighbours(", zone: gra", ", zone: all", true);
 	check_neighbours(", zone: gra", "", true);
+	check_neighbours_in("null", ", zone: gra", ", zone: rbx", true);
 }
 
 /* ---- routes and rules -------------------------------------------------------------------- */

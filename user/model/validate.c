@@ -162,17 +162,20 @@ static bool share_address(const struct frontend *a, const struct frontend *b)
 	return false;
 }
 
-static bool share_zone(const struct frontend *a, const struct frontend *b)
+/* Is there an instance that both are installed on? One without a zone takes every frontend. */
+static bool share_zone(const struct config *config, const struct frontend *a,
+		       const struct frontend *b)
 {
-	return is_all(a->zone) || is_all(b->zone) || !strcmp(a->zone, b->zone);
+	return !config->zone || is_all(a->zone) || is_all(b->zone) || !strcmp(a->zone, b->zone);
 }
 
 /* A port that both would bind, 0 if there is none. */
-static uint16_t conflict(const struct frontend *a, const struct frontend *b)
+static uint16_t conflict(const struct config *config, const struct frontend *a,
+			 const struct frontend *b)
 {
 	uint16_t port = a->disabled || b->disabled ? 0 : common_port(a, b);
 
-	return port && share_zone(a, b) && share_address(a, b) ? port : 0;
+	return port && share_zone(config, a, b) && share_address(a, b) ? port : 0;
 }
 
 static void refuse_port(struct decoder *d, const struct value *value, uint16_t port,
@@ -196,7 +199,7 @@ static void check_ports(struct decoder *d, const struct value *root)
 		struct value value = value_member(&frontend, "port");
 
 		for (size_t j = 0; j < i; j++) {
-			uint16_t port = conflict(&v[i], &v[j]);
+			uint16_t port = conflict(d->config, &v[i], &v[j]);
 
 			if (!port)
 				continue;
