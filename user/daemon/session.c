@@ -39,9 +39,10 @@ static void count(const struct session *s, enum counter counter)
 	instance_count(instance_of(s), counter);
 }
 
-static void add(__u64 *value, __u64 n)
+/* Returns the sum. */
+static uint64_t add(__u64 *value, __u64 n)
 {
-	__atomic_fetch_add(value, n, __ATOMIC_RELAXED);
+	return __atomic_add_fetch(value, n, __ATOMIC_RELAXED);
 }
 
 static struct frontend_stats *frontend_stats(const struct session *s)
@@ -876,13 +877,14 @@ static bool admit(struct session *s, const atomic_uint *frontend_id, uint32_t *f
 	const struct frontend_row *row;
 	const struct tables *tables;
 	bool admitted = false;
+	uint64_t live;
 
 	pthread_rwlock_rdlock(&engine->tables_lock);
 	conn->frontend_id = atomic_load(frontend_id);
 	tables = &engine->instance.tables[instance_half(&engine->instance, conn->frontend_id)];
 	row = tables_row(tables, frontends, conn->frontend_id);
 	add(&frontend_stats(s)->accepted, 1);
-	add(&frontend_stats(s)->live, 1);
+	live = add(&frontend_stats(s)->live, 1);
 	if (row && row->flags & FRONTEND_EXISTS) {
 		*flags = row->flags;
 		*hello_timeout = row->hello_timeout;
@@ -891,7 +893,7 @@ static bool admit(struct session *s, const atomic_uint *frontend_id, uint32_t *f
 		conn->path = choose_path(engine, row);
 		if (row->path == PATH_SOCKMAP && conn->path == PATH_RELAY)
 			count(s, COUNTER_PATH_FALLBACKS);
-		if (row->max_connections && frontend_stats(s)->live > row->max_connections)
+		if (row->max_connections && live > row->max_connections)
 			count(s, COUNTER_REFUSED_LIMIT);
 		else if (!source_admitted(tables, row, conn->client))
 			count(s, COUNTER_REFUSED_SOURCE);
