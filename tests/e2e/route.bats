@@ -333,10 +333,14 @@ reject_routes() {
 	assert_matches "$(reached "$LB4" 443 --source 192.0.2.9 --alpn h2)" '^(eof|reset)$'
 	assert_matches "$(reached "$LB6" 443 --source 2001:db8:1::9 --alpn h2)" '^(eof|reset)$'
 	assert_equal "$(stats .counters.refused_source)" 2
-	sed -i 's/denied_source: .*/allowed_source: [ 192.0.2.8\/30 ]/' "$CONFIG"
+	assert_equal "$(reached "$LB6" 443 --source 2001:db8:1::8 --alpn h2)" special
+	sed -i 's/denied_source: .*/allowed_source: [ 192.0.2.8\/30, "2001:db8:1::8\/126" ]/' "$CONFIG"
 	alpnlb apply "$CONFIG"
 	assert_equal "$(reached "$LB4" 443 --source 192.0.2.9 --alpn h2)" special
 	assert_matches "$(reached "$LB4" 443 --source 192.0.2.7 --alpn h2)" '^(eof|reset)$'
+	assert_equal "$(reached "$LB6" 443 --source 2001:db8:1::9 --alpn h2)" special
+	assert_matches "$(reached "$LB6" 443 --source 2001:db8:1::7 --alpn h2)" '^(eof|reset)$'
+	assert_equal "$(stats .counters.refused_source)" 4
 	stop_daemon
 }
 
