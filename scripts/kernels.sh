@@ -5,12 +5,16 @@
 # loads the programs, carries traffic over every path, applies a second configuration, drains.
 #
 #	scripts/kernels.sh [VERSION...]
+#	scripts/kernels.sh --systemd [VERSION...]
+#
+# With --systemd the machine runs systemd, from the files of this host's package, and the unit
+# that `make install` puts there: enable, start, reload, stop, traffic.
 #
 # VERSION is the beginning of a package's: `6.1` and `6.12`, the default, take the newest
 # linux-image-6.1.*-cloud-amd64 and linux-image-6.12.*-cloud-amd64 that the package lists know
 # (`apt-get update` to know more). Kernels are kept below build/kernels/ and never installed; the
 # packages that boot them are, if need be. Each takes a minute or so, hence this is no part of
-# check.sh. What runs in the machine is tests/kernels/init.
+# check.sh. What runs in the machine is tests/kernels/init, or tests/kernels/service.
 #
 # Exit 0 if every check passed on every kernel. A kernel where the self-test fails, or whose
 # sockmap is known to lose or repeat data, passes if `auto` falls back to relay; the summary says so.
@@ -83,27 +87,56 @@ make_hellos() {
 	tests/e2e/peers/tcp.py hello --sni www.alpnlb.test --alpn http/1.1 >"$1/tls-http1"
 }
 
-# copy_programs ROOT PROGRAM...: with the libraries it needs.
-copy_programs() {
+# copy_libraries ROOT PROGRAM...: those they need; ldd fails on scripts.
+copy_libraries() {
 	local root=$1 library
 	shift
-	cp "$@" "$root/bin/"
-	ldd "$@" | grep -oE '/[^ ]+ \(' | tr -d ' (' | sort -u | while read -r library; do
+	{ ldd "$@" 2>/dev/null || true; } | grep -oE '/[^ ]+ \(' | tr -d ' (' | sort -u | while read -r library; do
 		install -D "$library" "$root$library"
 	done
+}
+
+copy_programs() {
+	local root=$1
+	shift
+	cp "$@" "$root/bin/"
+	copy_libraries "$root" "$@"
+}
+
+# add_systemd ROOT: systemd as the first process, which runs tests/kernels/service, and what
+# `make install` installs. systemd's sandboxes need a root that is not the initramfs itself.
+add_systemd() {
+	local root=$1 programs
+	dpkg -L systemd | grep -E '^(/usr)?/(lib|bin|etc)/' | sed 's,^/,,' |
+		tar -c -C / --no-recursion -T - | tar -x -C "$root" --keep-directory-symlink
+	mapfile -t programs < <(find "$root"/usr/{bin,lib/systemd} -type f -perm /111)
+	copy_libraries "$root" "${programs[@]}"
+	make --no-print-directory install DESTDIR="$PWD/$root" PREFIX=/usr >"$DIR/install.log"
+	mkdir -p "$root"/etc/{alpnlb,systemd/system/multi-user.target.wants} "$root"/{var/log,root,home}
+	printf 'root:x:0:0::/root:/bin/sh\n' >"$root/etc/passwd"
+	printf 'root:x:0:\n' >"$root/etc/group"
+	printf 'ID=alpnlb-test\n' >"$root/etc/os-release"
+	: >"$root/etc/machine-id"
+	install -m 755 "$GUEST/service" "$root/service"
+	cp "$GUEST/service.service" "$root/etc/systemd/system/"
+	ln -s ../service.service "$root/etc/systemd/system/multi-user.target.wants/"
+	install -m 755 "$GUEST/init-systemd" "$root/init"
 }
 
 make_initramfs() {
 	local root=$DIR/root tool
 	rm -rf "$root"
-	mkdir -p "$root"/{bin,dev,proc,sys,tmp,run}
+	mkdir -p "$root"/{dev,proc,sys,tmp,run,usr/bin,usr/lib,usr/lib64,usr/sbin}
+	ln -s usr/{bin,lib,lib64,sbin} "$root/"
 	copy_programs "$root" alpnlb build/tests/verifier/verifier "$DIR/peer"
 	cp /bin/busybox "$root/bin/"
+	[[ -z $systemd ]] || add_systemd "$root"
 	for tool in $("$root/bin/busybox" --list); do
 		[[ -e $root/bin/$tool ]] || ln -s busybox "$root/bin/$tool"
 	done
 	cp build/classify.bpf.o tests/verifier-ceilings "$GUEST"/config-*.yaml "$root/"
-	install -m 755 "$GUEST/init" "$root/init"
+	cp "$GUEST/lib.sh" "$root/"
+	[[ -n $systemd ]] || install -m 755 "$GUEST/init" "$root/init"
 	make_hellos "$root/hello"
 	(cd "$root" && find . | busybox cpio -o -H newc -R 0:0 2>/dev/null) | gzip -1 >"$DIR/initramfs"
 }
@@ -129,7 +162,7 @@ said() {
 
 # try PACKAGE: boots it and prints what it found. Fails unless every check passed.
 try() {
-	local package=$1 lacks results=$DIR/$1/results.log status=0 passed failed planned
+	local package=$1 line lacks results=$DIR/$1/results.log status=0 passed failed planned
 	printf '== %s\n' "${package#linux-image-}"
 	lacks=$(config_lacks "$package")
 	[[ -z $lacks ]] || printf '# built without%s\n' "$lacks"
@@ -145,15 +178,21 @@ try() {
 		printf '# it did not get to the end (exit status %d); its console and qemu said:\n' $status
 		tail -n 30 "$DIR/$package/console.log" "$DIR/$package/qemu.log"
 	fi
-	summary+=("$(printf '%s: %d passed, %d failed; self-test %s; auto takes %s; %s' \
-		"${package#linux-image-}" "$passed" "$failed" "$(said "$results" self-test)" \
-		"$(said "$results" 'auto takes')" "$(said "$results" 'verifier: classify')")")
+	line="${package#linux-image-}: $passed passed, $failed failed; self-test $(said "$results" self-test)"
+	[[ -n $systemd ]] || line+="; auto takes $(said "$results" 'auto takes'); $(
+		said "$results" 'verifier: classify')"
+	summary+=("$line")
 	((failed == 0))
 }
 
 [[ -x /usr/bin/apt-get ]] || die "this takes kernels from Debian's packages"
+systemd=
 case ${1:-} in
--*) die "usage: scripts/kernels.sh [VERSION...]" ;;
+--systemd)
+	systemd=yes
+	shift
+	;;
+-*) die "usage: scripts/kernels.sh [--systemd] [VERSION...]" ;;
 esac
 mkdir -p "$DIR"
 install_packages
