@@ -31,13 +31,19 @@ show() {
 	alpnlb "$@"
 }
 
+# Removes the network, and the directories it shares with others if it was the last.
+take_down() {
+	netns_down
+	rmdir --ignore-fail-on-non-empty /sys/fs/bpf/alpnlb /run/alpnlb "$NETNS_ROOT" 2>/dev/null || true
+}
+
 clean_up() {
 	local status=$?
 	if ((status != 0)) && [[ -s $NETNS_DIR/daemon.log ]]; then
 		printf '\ndemo: failed; what the daemon said:\n' >&2
 		tail -n 40 "$NETNS_DIR/daemon.log" >&2
 	fi
-	netns_down
+	take_down
 	exit "$status"
 }
 
@@ -108,7 +114,7 @@ hold_connection() {
 say_how_to_play() {
 	cat <<-END
 
-		Everything is still up. The client's and the balancer's side:
+		Everything is still up. As root, the client's and the balancer's side:
 		  nsenter --net=$(netns_path client) \\
 		      curl -I --http2 --cacert $NETNS_DIR/ca.pem --resolve $SITE:443:$LB4 https://$SITE/
 		  nsenter --net=$(netns_path balancer) $ALPNLB --instance $NAME conn show
@@ -150,16 +156,16 @@ demo() {
 }
 
 case ${1:-} in
-'' | --keep) ;;
---clean)
-	netns_use "$NAME"
-	netns_down
-	exit 0
-	;;
+'' | --keep | --clean) ;;
 *) die "usage: scripts/demo.sh [--keep | --clean]" ;;
 esac
 ((EUID == 0)) || die "needs root: sudo scripts/demo.sh"
 
+if [[ ${1:-} == --clean ]]; then
+	netns_use "$NAME"
+	take_down
+	exit 0
+fi
 build
 demo
 if [[ ${1:-} == --keep ]]; then
