@@ -21,7 +21,7 @@
 #include "control.h"
 #include "output.h"
 
-#define WANTED_FILES   1048576 /* two sockets per connection, four pipe ends more on relay */
+#define WANTED_FILES   1048576 /* two sockets per connection */
 #define WANTED_BACKLOG 4096    /* somaxconn since kernel 5.4 */
 #define WANTED_PORTS   16384   /* local ports, per source address and server */
 
@@ -189,9 +189,8 @@ static void check_files(json_t *rows)
 	finding(rows, most >= WANTED_FILES ? STATUS_OK : STATUS_WARN, "open files",
 		most >= WANTED_FILES ? NULL
 				     : "sysctl -w fs.nr_open=1048576, and LimitNOFILE= in the unit",
-		"the daemon can raise its limit to %" PRIu64 ", for %" PRIu64
-		" connections on sockmap or %" PRIu64 " on relay",
-		most, most / 2, most / 6);
+		"the daemon can raise its limit to %" PRIu64 ", for about %" PRIu64 " connections",
+		most, most / 2);
 }
 
 static void check_backlog(json_t *rows)
