@@ -176,6 +176,14 @@ s_client() {
 			-ign_eof "$@" 2>"$NETNS_DIR/s_client.log" | tr -d '\r' | sed -n 's/^x-server: //p'
 }
 
+# s_client_alpn ADDRESS NAMES: the application protocol openssl s_client negotiates.
+s_client_alpn() {
+	local address=$1
+	[[ $address != *:* ]] || address="[$address]"
+	netns_exec client timeout 20 openssl s_client -connect "$address:443" -alpn "$2" </dev/null \
+		2>/dev/null | sed -n 's/^ALPN protocol: //p'
+}
+
 # gnutls ADDRESS [OPTION...]: the application protocol gnutls-cli negotiates, "" for none.
 gnutls() {
 	local address=$1

@@ -75,21 +75,27 @@ http2_is_routed() {
 	done
 	assert_matches "$(s_client "$LB6")" '^h1-[ab]$' "no ALPN"
 	for alpn in h2 h2,http/1.1 http/1.1,h2 spdy/3,http/1.1,h2; do
-		assert_equal "$(netns_exec client openssl s_client -connect "$LB4:443" -alpn "$alpn" \
-			</dev/null 2>/dev/null | sed -n 's/^ALPN protocol: //p')" h2 "-alpn $alpn"
+		assert_equal "$(s_client_alpn "$LB4" "$alpn")" h2 "-alpn $alpn"
 	done
 	assert_equal "$(stats '.routes[0].matched')" 4
 	stop_daemon
 }
 
-@test "GnuTLS clients are routed like OpenSSL's" {
-	guide auto
-	assert_equal "$(gnutls "$LB4" --alpn h2)" h2
-	assert_equal "$(gnutls "$LB6" --alpn http/1.1 --alpn h2)" h2
-	assert_equal "$(gnutls "$LB6" --alpn http/1.1)" http/1.1
-	assert_equal "$(stats '.routes[0].matched')" 2
+other_clients() {
+	local address
+	guide "$1"
+	for address in "$LB4" "$LB6"; do
+		assert_matches "$(s_client "$address" -alpn http/1.1)" '^h1-[ab]$' "s_client, $address"
+		assert_equal "$(s_client_alpn "$address" http/1.1,h2)" h2 "s_client, $address"
+		assert_equal "$(gnutls "$address" --alpn h2)" h2 "gnutls-cli, $address"
+		assert_equal "$(gnutls "$address" --alpn http/1.1)" http/1.1 "gnutls-cli, $address"
+	done
+	assert_equal "$(stats '.routes[0].matched')" 4
+	assert_equal "$(stats ".paths.$1")" 8 "connections over the path asked for"
 	stop_daemon
 }
+@test "openssl s_client and gnutls-cli are routed as curl is (sockmap)" { other_clients sockmap; }
+@test "openssl s_client and gnutls-cli are routed as curl is (relay)" { other_clients relay; }
 
 # ---- first bytes --------------------------------------------------------------------------
 
