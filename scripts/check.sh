@@ -63,13 +63,21 @@ judge() {
 	[[ -z $broken && $failures -eq 0 ]] || show_log "$log"
 }
 
+log_of() { printf '%s/%s.log' "$LOGS" "${1//[^[:alnum:]]/-}"; }
+
+# run NAME SECONDS COMMAND...: its output and exit status go to files.
+run() {
+	local seconds=$2 log status=0
+	log=$(log_of "$1")
+	shift 2
+	timeout --kill-after=10 "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
+	printf '%d\n' $status >"$log.status"
+}
+
 # step NAME SECONDS COMMAND...: runs a command that prints TAP.
 step() {
-	local name=$1 seconds=$2 log status=0
-	shift 2
-	log=$LOGS/${name//[^[:alnum:]]/-}.log
-	timeout --kill-after=10 "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
-	judge "$name" "$log" "$status"
+	run "$@"
+	judge "$1" "$(log_of "$1")" "$(<"$(log_of "$1").status")"
 }
 
 # A command without TAP is one test. Fails if the command does.
@@ -109,9 +117,21 @@ run_tests() {
 		test=${test%.c}
 		step "$what ${test/_/ }" 300 env CMOCKA_MESSAGE_OUTPUT=TAP "$build/tests/unit/$test"
 	done
+	run_e2e "$what" "$binary"
+}
+
+# They have namespaces of their own and wait more than they compute: as many at a time as CPUs.
+run_e2e() {
+	local what=$1 binary=$2 test name
 	for test in tests/e2e/*.bats; do
-		step "$what e2e $(basename "$test" .bats)" 420 \
-			env ALPNLB="$PWD/$binary" bats --tap "$test"
+		while (($(jobs -pr | wc -l) >= $(nproc))); do wait -n || true; done
+		run "$what e2e $(basename "$test" .bats)" 600 \
+			env ALPNLB="$PWD/$binary" bats --tap "$test" &
+	done
+	wait
+	for test in tests/e2e/*.bats; do
+		name="$what e2e $(basename "$test" .bats)"
+		judge "$name" "$(log_of "$name")" "$(<"$(log_of "$name").status")"
 	done
 }
 
