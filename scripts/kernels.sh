@@ -190,6 +190,7 @@ systemd=
 case ${1:-} in
 --systemd)
 	systemd=yes
+	PACKAGES+=(systemd)
 	shift
 	;;
 -*) die "usage: scripts/kernels.sh [--systemd] [VERSION...]" ;;
