@@ -208,6 +208,9 @@ static void account_end(struct session *s)
 
 static void session_free(struct session *s)
 {
+	LIST_REMOVE(s, live);
+	if (s->spliced)
+		LIST_REMOVE(s, in_spliced);
 	event_del(&s->timer);
 	half_free(&s->half[CLIENT], &s->worker->pipes);
 	half_free(&s->half[SERVER], &s->worker->pipes);
@@ -785,7 +788,7 @@ static void hello_event(struct session *s, enum side side, uint32_t events)
 
 /* ---- accept ------------------------------------------------------------------------------ */
 
-static uint64_t monotonic_time(void)
+uint64_t monotonic_time(void)
 {
 	struct timespec now;
 
@@ -857,6 +860,7 @@ static void session_init(struct session *s, struct worker *worker, uint32_t slot
 	half_init(&s->half[CLIENT]);
 	half_init(&s->half[SERVER]);
 	evtimer_assign(&s->timer, worker->base, on_timer, s);
+	LIST_INSERT_HEAD(&worker->live, s, live);
 }
 
 static enum path_kind choose_path(const struct engine *engine, const struct frontend_row *row)

@@ -39,15 +39,16 @@ struct session {
 	uint32_t connect_timeout, idle_timeout; /* milliseconds */
 	uint32_t tried[MAX_TRIES];
 	uint32_t n_tried;
-	bool queued;	      /* in worker->again */
-	struct session *next; /* in worker->again or worker->dead */
+	bool queued;		  /* in worker->again */
+	struct session *next;	  /* in worker->again or worker->dead */
+	LIST_ENTRY(session) live; /* of the worker */
 	/* for the packet path, see splice.h */
-	struct port_lease lease;      /* the server leg's source port; 0 = the kernel's choice */
-	struct session *next_spliced; /* in worker->spliced */
-	struct flow_key server_key;   /* of packets from the server */
-	uint64_t grace;		      /* the period after which no packet can reach a socket */
-	uint64_t told[2];	      /* by side: bytes of the stream that the program knows of */
-	bool spliced;		      /* its flow has all that is to be accounted for */
+	struct port_lease lease;	/* the server leg's source port; 0 = the kernel's choice */
+	LIST_ENTRY(session) in_spliced; /* of the worker, if `spliced` */
+	struct flow_key server_key;	/* of packets from the server */
+	uint64_t grace;			/* the period after which no packet can reach a socket */
+	uint64_t told[2];		/* by side: bytes of the stream that the program knows of */
+	bool spliced;			/* its flow has all that is to be accounted for */
 };
 
 /*

@@ -192,10 +192,10 @@ static void begin_to_finish(struct session *s)
 	struct worker *worker = s->worker;
 
 	s->grace = grace_next(&worker->engine->grace);
-	s->next_spliced = worker->spliced;
-	worker->spliced = s;
-	if (!s->next_spliced)
+	if (LIST_EMPTY(&worker->spliced))
 		event_add(&worker->spliced_event, &finish_delay);
+	s->spliced = true;
+	LIST_INSERT_HEAD(&worker->spliced, s, in_spliced);
 }
 
 bool splice_begin(struct session *s, size_t prefix)
@@ -221,7 +221,6 @@ bool splice_begin(struct session *s, size_t prefix)
 		conn->state = CONN_OPEN;
 		return false;
 	}
-	s->spliced = true;
 	s->server_key = request.server;
 	s->told[CLIENT] = request.received;
 	begin_to_finish(s);
@@ -287,38 +286,29 @@ static bool leg_is_quiet(struct session *s, enum side side)
 	return false;
 }
 
-/* True when the session is gone. */
-static bool try_finish(struct session *s)
+static void try_finish(struct session *s)
 {
+	struct grace *grace = &s->worker->engine->grace;
 	bool told;
 
-	if (s->phase != PHASE_OPEN || !s->spliced)
-		return true;
-	if (__atomic_load_n(&s->conn->owned, __ATOMIC_ACQUIRE) ||
-	    !grace_over(&s->worker->engine->grace, s->grace))
-		return false;
+	if (__atomic_load_n(&s->conn->owned, __ATOMIC_ACQUIRE) || !grace_over(grace, s->grace))
+		return;
 	if (!leg_is_quiet(s, CLIENT) || !leg_is_quiet(s, SERVER))
 		session_queue(s);
 	told = tell_moved(s, CLIENT);
 	told |= tell_moved(s, SERVER);
-	if (told || s->queued || s->half[CLIENT].held_len || s->half[SERVER].held_len)
-		return false;
-	session_vanish(s);
-	return true;
+	if (!told && !s->queued && !s->half[CLIENT].held_len && !s->half[SERVER].held_len)
+		session_vanish(s);
 }
 
 void splice_finish(struct worker *worker)
 {
-	struct session **at = &worker->spliced, *s;
+	struct session *s, *next;
 
-	while ((s = *at)) {
-		struct session *next = s->next_spliced;
-
-		if (try_finish(s))
-			*at = next;
-		else
-			at = &s->next_spliced;
+	for (s = LIST_FIRST(&worker->spliced); s; s = next) {
+		next = LIST_NEXT(s, in_spliced);
+		try_finish(s);
 	}
-	if (worker->spliced)
+	if (!LIST_EMPTY(&worker->spliced))
 		event_add(&worker->spliced_event, &finish_delay);
 }

@@ -21,6 +21,8 @@
  */
 #define EVENTS_PER_TURN	  256
 #define ACCEPTS_PER_EVENT 64
+#define STAY		  5000000 /* nanoseconds */
+#define STAY_WAIT	  1	  /* milliseconds without an event */
 
 static const struct timeval resume_delay = {0, 20 * 1000};
 static const struct timeval sweep_interval = {1, 0};
@@ -73,16 +75,39 @@ void worker_end_turn(struct worker *worker)
 	worker_reap(worker);
 }
 
-static void on_legs(evutil_socket_t fd, short what, void *argument)
+static void accept_some(struct listener *listener);
+
+/* What data.u64 of an epoll event says: a listener, or slot << 1 | side of a leg. */
+#define LISTENER_EVENT (1ULL << 63)
+
+static void handle_event(struct worker *worker, const struct epoll_event *event)
+{
+	uint64_t data = event->data.u64;
+
+	if (data & LISTENER_EVENT)
+		accept_some((struct listener *)(uintptr_t)(data & ~LISTENER_EVENT));
+	else
+		session_event(&worker->engine->sessions[data >> 1], data & 1, event->events);
+}
+
+/*
+ * Stays here while events keep coming, since the way through libevent is a system call more for
+ * each of them; but not for longer than timers and calls can wait.
+ */
+static void on_events(evutil_socket_t fd, short what, void *argument)
 {
 	struct worker *worker = argument;
 	struct epoll_event events[EVENTS_PER_TURN];
-	int n = epoll_wait(worker->epoll, events, EVENTS_PER_TURN, 0);
+	uint64_t end = monotonic_time() + STAY;
+	int wait = 0, n;
 
-	for (int i = 0; i < n; i++)
-		session_event(&worker->engine->sessions[events[i].data.u64 >> 1],
-			      events[i].data.u64 & 1, events[i].events);
-	worker_end_turn(worker);
+	do {
+		n = epoll_wait(worker->epoll, events, EVENTS_PER_TURN, wait);
+		for (int i = 0; i < n; i++)
+			handle_event(worker, &events[i]);
+		worker_end_turn(worker);
+		wait = worker->again ? 0 : STAY_WAIT;
+	} while (n > 0 && monotonic_time() < end);
 }
 
 static int on_throttle(void *context, void *data, size_t size)
@@ -107,13 +132,11 @@ static void on_ring(evutil_socket_t fd, short what, void *argument)
 static void on_sweep(evutil_socket_t fd, short what, void *argument)
 {
 	struct worker *worker = argument;
-	struct engine *engine = worker->engine;
+	struct session *s, *next;
 
-	for (uint32_t slot = 1; slot < engine->instance.n_conns; slot++) {
-		struct session *s = &engine->sessions[slot];
-
-		if (s->worker == worker && s->phase != PHASE_FREE)
-			session_sweep(s);
+	for (s = LIST_FIRST(&worker->live); s; s = next) {
+		next = LIST_NEXT(s, live);
+		session_sweep(s);
 	}
 	worker_end_turn(worker);
 }
@@ -128,11 +151,20 @@ static void on_spliced(evutil_socket_t fd, short what, void *argument)
 
 /* ---- accept ------------------------------------------------------------------------------ */
 
+/* Level-triggered: what one turn leaves is there in the next. */
+static void watch_listener(struct worker *worker, struct listener *listener, bool on)
+{
+	struct epoll_event event = {.events = EPOLLIN,
+				    .data.u64 = (uintptr_t)listener | LISTENER_EVENT};
+
+	epoll_ctl(worker->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, listener->fd, &event);
+}
+
 static void pause_accepting(struct worker *worker)
 {
 	instance_count(&worker->engine->instance, COUNTER_ACCEPT_PAUSED);
 	for (struct listener *listener = worker->listeners; listener; listener = listener->next)
-		event_del(&listener->event);
+		watch_listener(worker, listener, false);
 	event_add(&worker->resume_event, &resume_delay);
 }
 
@@ -141,7 +173,7 @@ static void on_resume(evutil_socket_t fd, short what, void *argument)
 	struct worker *worker = argument;
 
 	for (struct listener *listener = worker->listeners; listener; listener = listener->next)
-		event_add(&listener->event, NULL);
+		watch_listener(worker, listener, true);
 }
 
 /* Accepts one connection; false when there is none, or no room for it. */
@@ -167,13 +199,10 @@ static bool accept_one(struct worker *worker, struct listener *listener)
 	return errno == ECONNABORTED || errno == EINTR;
 }
 
-static void on_accept(evutil_socket_t fd, short what, void *argument)
+static void accept_some(struct listener *listener)
 {
-	struct listener *listener = argument;
-
 	for (int i = 0; i < ACCEPTS_PER_EVENT && accept_one(listener->worker, listener); i++)
 		;
-	worker_end_turn(listener->worker);
 }
 
 void worker_listen(struct worker *worker, struct listener *listener)
@@ -181,9 +210,7 @@ void worker_listen(struct worker *worker, struct listener *listener)
 	listener->worker = worker;
 	listener->next = worker->listeners;
 	worker->listeners = listener;
-	event_assign(&listener->event, worker->base, listener->fd, EV_READ | EV_PERSIST, on_accept,
-		     listener);
-	event_add(&listener->event, NULL);
+	watch_listener(worker, listener, true);
 }
 
 void worker_unlisten(struct worker *worker, struct listener *listener)
@@ -193,7 +220,6 @@ void worker_unlisten(struct worker *worker, struct listener *listener)
 	/* Those the kernel has accepted for us would be reset by the close. */
 	while (accept_one(worker, listener))
 		;
-	event_del(&listener->event);
 	while (*at && *at != listener)
 		at = &(*at)->next;
 	if (*at)
@@ -258,7 +284,7 @@ static int init_events(struct worker *worker)
 	if (!worker->ring_buffer)
 		return -errno;
 	event_assign(&worker->epoll_event, worker->base, worker->epoll, EV_READ | EV_PERSIST,
-		     on_legs, worker);
+		     on_events, worker);
 	event_assign(&worker->ring_event, worker->base, ring_buffer__epoll_fd(worker->ring_buffer),
 		     EV_READ | EV_PERSIST, on_ring, worker);
 	event_assign(&worker->sweep_event, worker->base, -1, EV_PERSIST, on_sweep, worker);
@@ -300,11 +326,8 @@ static void stop_loop(struct worker *worker, void *argument)
 
 static void close_sessions(struct worker *worker)
 {
-	struct engine *engine = worker->engine;
-
-	for (uint32_t slot = 1; slot < engine->instance.n_conns; slot++)
-		if (engine->sessions[slot].worker == worker)
-			session_close(&engine->sessions[slot], true);
+	while (!LIST_EMPTY(&worker->live))
+		session_close(LIST_FIRST(&worker->live), true);
 	worker_reap(worker);
 }
 

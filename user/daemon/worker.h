@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "../kernel/flows.h"
 #include "../kernel/instance.h"
@@ -46,7 +47,6 @@ struct listener {
 	int fd;
 	atomic_uint frontend_id;
 	struct worker *worker;
-	struct event event;
 	struct listener *next; /* in the worker's list */
 };
 
@@ -57,7 +57,7 @@ struct worker {
 	unsigned int index;
 	pthread_t thread;
 	struct event_base *base;
-	int epoll; /* of all legs; its readiness is an event of `base` */
+	int epoll; /* of all legs and listeners; its readiness is an event of `base` */
 	struct event epoll_event;
 	int ring; /* fd of the ring buffer of throttle events */
 	struct ring_buffer *ring_buffer;
@@ -65,9 +65,10 @@ struct worker {
 	struct event resume_event; /* accepting goes on */
 	struct event sweep_event;  /* session_sweep() of all of them */
 	struct listener *listeners;
-	struct session *again;	 /* sessions that have more to do than one turn allows */
-	struct session *dead;	 /* closed in this turn: their slots are free after it */
-	struct session *spliced; /* whose sockets are still needed */
+	struct session *again;	      /* sessions that have more to do than one turn allows */
+	struct session *dead;	      /* closed in this turn: their slots are free after it */
+	LIST_HEAD(, session) live;    /* those that hold a slot */
+	LIST_HEAD(, session) spliced; /* of them, those that are spliced */
 	struct event spliced_event;
 	struct pipes pipes;
 	uint64_t dead_cookies[DEAD_COOKIES]; /* entries of `legs` to delete */
@@ -90,6 +91,9 @@ void worker_call(struct worker *worker, void (*step)(struct worker *, void *), v
 /* In the worker's thread: begin and end to accept. Ending empties the backlog first. */
 void worker_listen(struct worker *worker, struct listener *listener);
 void worker_unlisten(struct worker *worker, struct listener *listener);
+
+/* CLOCK_MONOTONIC, nanoseconds. */
+uint64_t monotonic_time(void);
 
 /* After every callback that may have closed sessions, or queued them to go on. */
 void worker_end_turn(struct worker *worker);
