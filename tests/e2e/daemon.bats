@@ -246,3 +246,17 @@ waits_for_room() {
 all_reported() {
 	(($(grep -c '^{' "$NETNS_DIR/many.log") == $1))
 }
+
+@test "without a descriptor left accepting pauses, and goes on when there is one" {
+	start_echo auto
+	prlimit --pid "$DAEMON_PID" --nofile=3:
+	hold late "$LB4" 443 --alpn h2 --bytes 1000
+	netns_await 10 waits_for_room || fail "accepting was not paused"
+	assert_equal "$(stats .counters.accepted)" 0
+	prlimit --pid "$DAEMON_PID" --nofile=1000:
+	await_connections 1
+	assert_equal "$(end_held late | report_field end)" eof
+	assert_equal "$(stats '[.counters.accepted, .counters.internal_errors] | join(" ")')" "1 0"
+	carries_traffic
+	stop_daemon
+}
