@@ -298,7 +298,7 @@ run_daemon() {
 	rmdir "/run/alpnlb/$NETNS_NAME/control.sock"
 	# Of stacks as large as the limit says, the address space has no room for one.
 	run_daemon 1 prlimit --stack=200000000000000
-	assert_matches "$output" 'cannot start worker 1 of [0-9]+: Resource temporarily unavailable'
+	assert_matches "$output" 'cannot start the grace thread: Resource temporarily unavailable'
 	[[ ! -e /sys/fs/bpf/alpnlb/$NETNS_NAME ]] || fail "an empty directory of pins is left"
 }
 

@@ -159,41 +159,56 @@ static void choose_paths(struct engine *engine)
 				   "doctor): auto uses relay");
 }
 
-/* The programs of the packet path, if they work here; an earlier daemon's flows go on. */
-static int open_packet_path(struct daemon *daemon, const struct config *config)
+/* A packet path that cannot be had is no reason not to start. */
+static void leave_packet_path(struct daemon *daemon, const char *failed, int err)
+{
+	log_line(LOG_WARN, "the packet path does not work here, using others: cannot %s: %s",
+		 failed, strerror(-err));
+	sweeper_free(&daemon->sweeper);
+	flows_close(&daemon->engine.flows);
+}
+
+/* Its programs, and what an earlier daemon's connections need. */
+static int load_packet_path(struct daemon *daemon, const struct config *config)
 {
 	struct engine *engine = &daemon->engine;
 	const char *failed;
-	int err = flows_open(&engine->flows, &engine->instance, config->max_flows, &failed);
+	int err = step("start the grace thread", grace_start(&engine->grace));
 
+	if (err)
+		return err;
+	ports_init(&engine->ports);
+	ports_configure(&engine->ports, &config->nat_ports, &config->nat_ip);
+	err = flows_open(&engine->flows, &engine->instance, config->max_flows, &failed);
 	if (!err) {
 		failed = "close sockets without a packet (TCP_REPAIR)";
 		err = socket_test_silence();
 	}
 	if (!err) {
-		failed = "attach to the interfaces";
-		err = flows_attach(&engine->flows);
+		failed = "take over the flow table";
+		err = sweeper_init(&daemon->sweeper, engine, daemon->base);
 	}
-	if (!err) {
-		failed = "pin the flow table";
-		err = flows_pin(&engine->flows);
-	}
-	if (!err)
-		return sweeper_init(&daemon->sweeper, engine, daemon->base);
-	log_line(LOG_WARN, "the packet path does not work here, using others: cannot %s: %s",
-		 failed, strerror(-err));
-	flows_close(&engine->flows);
+	if (err)
+		leave_packet_path(daemon, failed, err);
 	return 0;
 }
 
-static int start_packet_path(struct daemon *daemon, const struct config *config)
+/* From here on packets run through the programs. */
+static void attach_packet_path(struct daemon *daemon)
 {
-	struct engine *engine = &daemon->engine;
-	int err = step("start the grace thread", grace_start(&engine->grace));
+	struct flows *flows = &daemon->engine.flows;
+	int err;
 
-	ports_init(&engine->ports);
-	ports_configure(&engine->ports, &config->nat_ports, &config->nat_ip);
-	return err ? err : step("take over the flow table", open_packet_path(daemon, config));
+	if (!flows->programs)
+		return;
+	err = flows_attach(flows);
+	if (err) {
+		leave_packet_path(daemon, "attach to the interfaces", err);
+		return;
+	}
+	err = flows_pin(flows);
+	if (err)
+		leave_packet_path(daemon, "pin the flow table", err);
 }
 
 static int start_workers(struct daemon *daemon, unsigned int n)
@@ -412,7 +427,7 @@ static int start_engine(struct daemon *daemon, const struct arguments *arguments
 	if (err)
 		return err;
 	choose_paths(&daemon->engine);
-	err = start_packet_path(daemon, config);
+	err = load_packet_path(daemon, config);
 	err = err ? err : start_workers(daemon, arguments->workers);
 	return err ? err : step("open the control socket", control_open(daemon));
 }
@@ -435,12 +450,15 @@ static int daemon_start(struct daemon *daemon, const struct arguments *arguments
 		config_free(config);
 		return err;
 	}
+	attach_packet_path(daemon);
 	err = daemon_apply(daemon, config, line, sizeof(line));
 	if (err) {
 		log_line(LOG_ERROR, "%s", line);
 		return err;
 	}
-	return failed_to("pin programs and maps", instance_pin(&daemon->engine.instance));
+	err = failed_to("pin programs and maps", instance_pin(&daemon->engine.instance));
+	daemon->engine.flows.keep = !err;
+	return err;
 }
 
 static void daemon_end(struct daemon *daemon)

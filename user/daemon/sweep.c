@@ -201,7 +201,6 @@ int sweeper_init(struct sweeper *sweeper, struct engine *engine, struct event_ba
 	if (!sweeper->event || !sweeper->closed || !sweeper->removed)
 		return -ENOMEM;
 	err = watch_interfaces(sweeper, base);
-	err = err ? err : flows_attach(&engine->flows); /* those that came just before */
 	err = err ? err : flows_walk(flows_map(&engine->flows), adopt, sweeper);
 	if (!err && sweeper->flows)
 		log_line(LOG_INFO, "goes on with %u spliced connections of an earlier daemon",
@@ -211,6 +210,8 @@ int sweeper_init(struct sweeper *sweeper, struct engine *engine, struct event_ba
 
 void sweeper_free(struct sweeper *sweeper)
 {
+	if (!sweeper->engine)
+		return;
 	if (sweeper->event)
 		event_free(sweeper->event);
 	if (sweeper->interfaces)
@@ -221,4 +222,5 @@ void sweeper_free(struct sweeper *sweeper)
 	ring_buffer__free(sweeper->removed);
 	while (sweeper->first)
 		free(take_first(sweeper));
+	memset(sweeper, 0, sizeof(*sweeper));
 }

@@ -52,6 +52,7 @@ static int adopt_flows(struct flows *flows, uint32_t max_flows)
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
+	flows->keep = true;
 	err = bpf_obj_get_info_by_fd(fd, &info, &size) ? -errno : 0;
 	if (!err && (info.value_size != bpf_map__value_size(map) ||
 		     info.key_size != bpf_map__key_size(map)))
@@ -75,54 +76,6 @@ int flows_closed_ring(const struct flows *flows)
 int flows_removed_ring(const struct flows *flows)
 {
 	return bpf_map__fd(flows->programs->maps.removed);
-}
-
-/* ---- life -------------------------------------------------------------------------------- */
-
-int flows_open(struct flows *flows, const struct instance *instance, uint32_t max_flows,
-	       const char **failed)
-{
-	int err;
-
-	flows->instance = instance;
-	pthread_mutex_init(&flows->lock, NULL);
-	snprintf(flows->pin_dir, sizeof(flows->pin_dir), "%s", instance->pin_dir);
-	*failed = "load the packet path";
-	flows->programs = splice_bpf__open();
-	if (!flows->programs)
-		return -errno;
-	err = share_maps(flows);
-	if (!err) {
-		err = adopt_flows(flows, max_flows);
-		if (err == -EEXIST)
-			*failed =
-				"go on with the flows of another version (alpnlb unload ends them)";
-	}
-	err = err ? err : splice_bpf__load(flows->programs);
-	if (!err)
-		return 0;
-	flows_close(flows);
-	return err;
-}
-
-void flows_close(struct flows *flows)
-{
-	splice_bpf__destroy(flows->programs);
-	flows->programs = NULL;
-}
-
-int flows_pin(const struct flows *flows)
-{
-	struct bpf_program *program;
-	int err = instance_pin_object(flows->instance, flows_map(flows), "flows");
-
-	err = err ? err
-		  : instance_pin_object(flows->instance, flows_removed_ring(flows), "removed");
-	bpf_object__for_each_program(program, flows->programs->obj) err =
-		err ? err
-		    : instance_pin_object(flows->instance, bpf_program__fd(program),
-					  bpf_program__name(program));
-	return err;
 }
 
 /* ---- interfaces -------------------------------------------------------------------------- */
@@ -183,6 +136,14 @@ static int attach_one(struct flows *flows, __u32 ifindex)
 	return err;
 }
 
+static void unpin(const struct flows *flows, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", flows->pin_dir, name);
+	unlink(path);
+}
+
 static bool is_there(const struct if_nameindex *interfaces, __u32 ifindex)
 {
 	for (; interfaces->if_index; interfaces++)
@@ -192,7 +153,7 @@ static bool is_there(const struct if_nameindex *interfaces, __u32 ifindex)
 }
 
 /* Forgets interfaces that are gone, and the pins of their links. */
-static void detach_gone(struct flows *flows, const struct if_nameindex *interfaces)
+static void detach_gone(const struct flows *flows, const struct if_nameindex *interfaces)
 {
 	static const char *const names[] = {"ingress", "egress"};
 	int map = bpf_map__fd(flows->programs->maps.interfaces);
@@ -205,10 +166,10 @@ static void detach_gone(struct flows *flows, const struct if_nameindex *interfac
 		if (is_there(interfaces, ifindex))
 			continue;
 		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-			char path[256];
+			char name[64];
 
-			snprintf(path, sizeof(path), "%s/%s_%u", flows->pin_dir, names[i], ifindex);
-			unlink(path);
+			snprintf(name, sizeof(name), "%s_%u", names[i], ifindex);
+			unpin(flows, name);
 		}
 		bpf_map_delete_elem(map, &ifindex);
 	}
@@ -248,6 +209,71 @@ int flows_strip(struct flows *flows, const struct syn_key *key, uint32_t without
 void flows_unstrip(struct flows *flows, const struct syn_key *key)
 {
 	bpf_map_delete_elem(bpf_map__fd(flows->programs->maps.syns), key);
+}
+
+/* ---- life -------------------------------------------------------------------------------- */
+
+int flows_open(struct flows *flows, const struct instance *instance, uint32_t max_flows,
+	       const char **failed)
+{
+	int err;
+
+	flows->instance = instance;
+	pthread_mutex_init(&flows->lock, NULL);
+	snprintf(flows->pin_dir, sizeof(flows->pin_dir), "%s", instance->pin_dir);
+	*failed = "load the packet path";
+	flows->programs = splice_bpf__open();
+	if (!flows->programs)
+		return -errno;
+	err = share_maps(flows);
+	if (!err) {
+		err = adopt_flows(flows, max_flows);
+		if (err == -EEXIST)
+			*failed =
+				"go on with the flows of another version (alpnlb unload ends them)";
+	}
+	err = err ? err : splice_bpf__load(flows->programs);
+	if (!err)
+		return 0;
+	flows_close(flows);
+	return err;
+}
+
+/* An attachment goes with the pin of its link. */
+static void unpin_all(const struct flows *flows)
+{
+	struct if_nameindex nobody = {0};
+	struct bpf_program *program;
+
+	detach_gone(flows, &nobody);
+	unpin(flows, "flows");
+	unpin(flows, "removed");
+	bpf_object__for_each_program(program, flows->programs->obj)
+		unpin(flows, bpf_program__name(program));
+}
+
+void flows_close(struct flows *flows)
+{
+	if (!flows->programs)
+		return;
+	if (!flows->keep)
+		unpin_all(flows);
+	splice_bpf__destroy(flows->programs);
+	flows->programs = NULL;
+}
+
+int flows_pin(const struct flows *flows)
+{
+	struct bpf_program *program;
+	int err = instance_pin_object(flows->instance, flows_map(flows), "flows");
+
+	err = err ? err
+		  : instance_pin_object(flows->instance, flows_removed_ring(flows), "removed");
+	bpf_object__for_each_program(program, flows->programs->obj) err =
+		err ? err
+		    : instance_pin_object(flows->instance, bpf_program__fd(program),
+					  bpf_program__name(program));
+	return err;
 }
 
 /* ---- programs ---------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ struct flows {
 	char pin_dir[128];
 	pthread_mutex_t lock; /* held to attach */
 	atomic_bool strips;   /* some client came without an option: `splice_syn` is wanted */
+	bool keep;	      /* pins and attachments shall stay, or were there before */
 };
 
 /*
@@ -32,7 +34,7 @@ struct flows {
 int flows_open(struct flows *flows, const struct instance *instance, uint32_t max_flows,
 	       const char **failed);
 
-/* Pins stay, and so do the attachments. */
+/* Pins and attachments go, unless flows->keep says that they are to stay. Accepts a closed one. */
 void flows_close(struct flows *flows);
 
 /*
