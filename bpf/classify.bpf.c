@@ -98,10 +98,10 @@ struct {
 #define SEND_ROOM (256 << 10)
 
 /*
- * Memory of passed packets that the worker has not read: beyond the receive buffer, which
- * holds the sender back. A sender that ignores its window is reset.
+ * Memory of passed packets that the worker has not read. Twice the receive buffer is what it
+ * can hold at most, by this count: no less, or a sender would not be held back by its window.
  */
-#define PASSED_MAX (8 << 20)
+#define PASSED_MAX (2560 << 10)
 
 /* What a packet costs beside its bytes: struct sk_buff and the least data area. */
 #define PACKET_OVERHEAD 1536
@@ -313,9 +313,17 @@ static __always_inline void classify_hello(struct __sk_buff *skb, struct conn *c
 
 /* ---- redirection --------------------------------------------------------------------- */
 
+typedef struct {
+	int counter;
+} __attribute__((preserve_access_index)) atomic_t___alpnlb;
+
 struct sock___alpnlb {
 	int sk_wmem_queued;
 	int sk_sndbuf;
+	int sk_rcvbuf;
+	struct {
+		atomic_t___alpnlb rmem_alloc;
+	} sk_backlog;
 } __attribute__((preserve_access_index));
 
 /* The memory that `bytes` take, if they came in packets like the latest ones. */
@@ -461,8 +469,8 @@ static __always_inline bool trim(struct __sk_buff *skb, __s64 bytes)
 	return bytes <= 0;
 }
 
-/* TCP takes a packet whether the receive buffer has room or not, if the receive queue is empty. */
-static __always_inline bool overran(struct conn *conn, __u32 side, __u64 before, __u32 len)
+/* Counts a packet that is left to the socket. */
+static __always_inline void count_passed(struct conn *conn, __u32 side)
 {
 	__u64 taken = conn->taken[side];
 
@@ -471,7 +479,6 @@ static __always_inline bool overran(struct conn *conn, __u32 side, __u64 before,
 		conn->passed[side] = 0;
 	}
 	conn->passed[side]++;
-	return before + len - taken + (__u64)conn->passed[side] * PACKET_OVERHEAD > PASSED_MAX;
 }
 
 /* The packet is lost, and so the connection: the worker resets it. */
@@ -484,12 +491,19 @@ static __always_inline int end_connection(struct conn *conn, __u32 slot, __u32 s
 	return SK_DROP;
 }
 
+static __always_inline struct leg *find_leg(struct __sk_buff *skb)
+{
+	__u64 cookie = bpf_get_socket_cookie(skb);
+
+	return bpf_map_lookup_elem(&legs, &cookie);
+}
+
 SEC("sk_skb")
 int classify(struct __sk_buff *skb)
 {
-	__u64 cookie, before;
 	struct conn *conn;
 	struct leg *leg;
+	__u64 before;
 	__u32 side;
 
 	/*
@@ -499,8 +513,7 @@ int classify(struct __sk_buff *skb)
 	 */
 	if (!skb->len)
 		return SK_DROP;
-	cookie = bpf_get_socket_cookie(skb);
-	leg = bpf_map_lookup_elem(&legs, &cookie);
+	leg = find_leg(skb);
 	if (!leg) {
 		count(COUNTER_LEG_UNKNOWN);
 		return SK_PASS;
@@ -516,11 +529,57 @@ int classify(struct __sk_buff *skb)
 	before = __sync_fetch_and_add(&conn->flow[side], skb->len);
 	if (before & FLOW_REDIRECT)
 		return redirect(skb, conn, leg, side, before);
-	if (overran(conn, side, before, skb->len))
-		return end_connection(conn, leg->slot, side);
+	count_passed(conn, side);
 	if (side == CLIENT && conn->state == CONN_HELLO)
 		classify_hello(skb, conn);
 	return SK_PASS;
+}
+
+/* ---- passed packets ------------------------------------------------------------------ */
+
+static __always_inline bool has_payload(struct __sk_buff *skb)
+{
+	__u8 offset = 0; /* of the data, in the upper half: RFC 9293 section 3.1 */
+
+	return !bpf_skb_load_bytes(skb, 12, &offset, sizeof(offset)) &&
+	       skb->len > (offset >> 4) * sizeof(__u32);
+}
+
+/* Does TCP know of the memory? Then it holds the sender back by itself. */
+static __always_inline bool is_charged(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct sock___alpnlb *sock = sk ? (void *)bpf_skc_to_tcp_sock(sk) : NULL;
+
+	return !sock || sock->sk_backlog.rmem_alloc.counter > sock->sk_rcvbuf;
+}
+
+/*
+ * The filter of a leg, before TCP sees a packet. Passed packets wait behind bytes that are
+ * redirected to the same socket until the kernel's worker has run, and meanwhile no window
+ * closes. What would be too much is dropped: the sender repeats it.
+ */
+SEC("socket")
+int hold_back(struct __sk_buff *skb)
+{
+	struct leg *leg = find_leg(skb);
+	struct conn *conn = leg ? bpf_map_lookup_elem(&conns, &leg->slot) : NULL;
+	__u64 flow, memory;
+	__u32 side;
+
+	if (!conn)
+		return skb->len;
+	side = leg->side & 1;
+	flow = conn->flow[side];
+	if (flow & FLOW_REDIRECT)
+		return skb->len;
+	memory = flow - conn->taken[side] + (__u64)conn->passed[side] * PACKET_OVERHEAD;
+	if (memory <= PASSED_MAX || !has_payload(skb))
+		return skb->len;
+	if (memory <= 2 * PASSED_MAX && is_charged(skb))
+		return skb->len;
+	count(COUNTER_HELD_BACK);
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -399,7 +399,8 @@ struct throttle_event {
 	X(SPLICE_TOO_BIG, "splice_too_big", "packets whose sender was told the other leg's MTU")   \
 	X(LEG_UNKNOWN, "leg_unknown", "packets of a socket without a connection")                  \
 	X(REDIRECT_FAILED, "redirect_failed", "packets whose peer was not in the sockhash")        \
-	X(OVERRUNS, "overruns", "closed: the sender ignored its window")                           \
+	X(HELD_BACK, "held_back", "packets the sender has to repeat: too many wait to be read")    \
+	X(OVERRUNS, "overruns", "closed: a packet could not be freed of bytes that came before")   \
 	X(INTERNAL_ERRORS, "internal_errors", "connections closed by an error of the host")
 
 enum counter {

@@ -99,9 +99,11 @@ static int leg_insert(struct session *s, enum side side)
 	uint32_t key = s->slot << 1 | side;
 	uint64_t cookie, fd = s->fd[side];
 	socklen_t size = sizeof(cookie);
+	int filter = instance_filter_fd(instance);
 	char byte;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size))
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) ||
+	    setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &filter, sizeof(filter)))
 		return -errno;
 	if (bpf_map_update_elem(instance_legs_fd(instance), &cookie, &leg, BPF_ANY))
 		return -errno;

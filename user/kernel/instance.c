@@ -306,6 +306,11 @@ int instance_legs_fd(const struct instance *instance)
 	return bpf_map__fd(instance->programs->maps.legs);
 }
 
+int instance_filter_fd(const struct instance *instance)
+{
+	return bpf_program__fd(instance->programs->progs.hold_back);
+}
+
 /* ---- refresh ----------------------------------------------------------------------------- */
 
 static int outer_map(const struct instance *instance, enum table_id id)

@@ -86,6 +86,7 @@ int instance_pin_object(const struct instance *instance, int fd, const char *nam
 
 int instance_sockets_fd(const struct instance *instance);
 int instance_legs_fd(const struct instance *instance);
+int instance_filter_fd(const struct instance *instance);
 
 static inline void instance_count(const struct instance *instance, enum counter counter)
 {
