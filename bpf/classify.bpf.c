@@ -274,6 +274,26 @@ static __always_inline bool route(struct conn *conn)
 	return true;
 }
 
+#define AF_INET 2
+
+/* The address the client connected to. */
+static __always_inline void note_local(const struct __sk_buff *skb, struct conn *conn)
+{
+	__u32 *address = (__u32 *)conn->local, v4 = skb->local_ip4;
+
+	OPAQUE(v4); /* or the compiler makes one load of two, from a context pointer it chose */
+	if (skb->family == AF_INET) {
+		address[2] = bpf_htonl(0xffff);
+		address[3] = v4;
+	} else {
+		address[0] = skb->local_ip6[0];
+		address[1] = skb->local_ip6[1];
+		address[2] = skb->local_ip6[2];
+		address[3] = skb->local_ip6[3];
+	}
+	conn->local_port = bpf_htons(skb->local_port);
+}
+
 /*
  * What the packet path will want to know of the client leg. Under the socket's lock, where the
  * two numbers belong together.
@@ -299,6 +319,8 @@ static __always_inline void classify_hello(struct __sk_buff *skb, struct conn *c
 	struct hello *hello = &conn->hello;
 	__u32 state = CONN_DECIDED;
 
+	if (!conn->local_port)
+		note_local(skb, conn);
 	if (!conn->has_start)
 		note_client(skb, conn);
 	if (hello_feed(hello, skb, skb->len) == VERDICT_NEED_MORE)

@@ -38,7 +38,7 @@ static void endpoint_free(struct listeners *l, struct endpoint *endpoint)
 }
 
 /* Adds an endpoint with its sockets. 0 or -errno. */
-static int endpoint_open(struct listeners *l, const struct endpoint_key *key,
+static int endpoint_open(struct listeners *l, const struct endpoint_key *key, bool carry,
 			 struct endpoint **opened)
 {
 	int err = socket_probe(key->address, htons(key->port));
@@ -59,13 +59,14 @@ static int endpoint_open(struct listeners *l, const struct endpoint_key *key,
 		endpoint->listeners[i].fd = -1;
 	HASH_ADD(hh, l->open, key, sizeof(*key), endpoint);
 	for (unsigned int i = 0; i < l->n_workers; i++) {
-		int fd = socket_listen(key->address, htons(key->port));
+		int fd = socket_listen(key->address, htons(key->port), carry);
 
 		if (fd < 0) {
 			endpoint_free(l, endpoint);
 			return fd;
 		}
 		endpoint->listeners[i].fd = fd;
+		endpoint->listeners[i].carry = carry;
 	}
 	*opened = endpoint;
 	return 0;
@@ -173,10 +174,13 @@ static int prepare_endpoint(struct walk *walk, const struct frontend *frontend,
 	struct listeners *l = walk->listeners;
 	struct endpoint *endpoint;
 	char text[64];
+	bool carry;
 	int err;
 
 	HASH_FIND(hh, l->open, key, sizeof(*key), endpoint);
-	err = endpoint ? 0 : endpoint_open(l, key, &endpoint);
+	/* Only a guess: a refresh may change the path, and a connection take another one. */
+	carry = frontend->path == PATH_SOCKMAP || frontend->path == PATH_RELAY;
+	err = endpoint ? 0 : endpoint_open(l, key, carry, &endpoint);
 	if (err)
 		snprintf(walk->failed, walk->size, "frontend %s: cannot listen on %s: %s",
 			 frontend->o.name,

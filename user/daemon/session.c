@@ -99,11 +99,9 @@ static int leg_insert(struct session *s, enum side side)
 	uint32_t key = s->slot << 1 | side;
 	uint64_t cookie, fd = s->fd[side];
 	socklen_t size = sizeof(cookie);
-	int filter = instance_filter_fd(instance);
 	char byte;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) ||
-	    setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &filter, sizeof(filter)))
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size))
 		return -errno;
 	if (bpf_map_update_elem(instance_legs_fd(instance), &cookie, &leg, BPF_ANY))
 		return -errno;
@@ -387,6 +385,17 @@ void session_throttled(struct session *s, enum side side)
 	run_halves(s);
 }
 
+/* Before TCP takes more than the socket can be charged for: see hold_back() in classify.bpf.c. */
+static int attach_filters(struct session *s)
+{
+	int filter = instance_filter_fd(instance_of(s));
+
+	for (int side = 0; side < 2; side++)
+		if (setsockopt(s->fd[side], SOL_SOCKET, SO_ATTACH_BPF, &filter, sizeof(filter)))
+			return -errno;
+	return 0;
+}
+
 /*
  * Puts both legs under the program. The server leg redirects from its first byte on, since
  * nothing was sent to the client yet.
@@ -399,7 +408,8 @@ static bool open_sockmap(struct session *s)
 
 	conn->flow[SERVER] = FLOW_REDIRECT;
 	s->half[SERVER].mode = HALF_REDIRECT;
-	if (unread && !s->half[CLIENT].taken) {
+	err = attach_filters(s);
+	if (!err && unread && !s->half[CLIENT].taken) {
 		/* The client is a target from now on, and no source before the server is one. */
 		conn->flow[CLIENT] = 0;
 		err = leg_insert(s, CLIENT);
@@ -430,6 +440,8 @@ static void leave_packet_path(struct session *s)
 {
 	count(s, COUNTER_SPLICE_REFUSED);
 	s->conn->path = s->worker->engine->sockmap_auto ? PATH_SOCKMAP : PATH_RELAY;
+	socket_carry(s->fd[CLIENT]);
+	socket_carry(s->fd[SERVER]);
 }
 
 static void open_packet_path(struct session *s)
@@ -469,7 +481,7 @@ static void session_open(struct session *s)
 	s->quiet = 0;
 	arm_open_timer(s);
 	run_halves(s);
-	if (s->phase == PHASE_OPEN && conn->flow[CLIENT])
+	if (s->phase == PHASE_OPEN && conn->flow[CLIENT] && !s->spliced)
 		socket_set_quickack(s->fd[SERVER], true);
 }
 
@@ -510,6 +522,8 @@ static int open_server_socket(struct session *s)
 	if (fd < 0)
 		return fd;
 	s->fd[SERVER] = fd;
+	if (s->conn->path != PATH_PACKET)
+		socket_carry(fd);
 	if (s->conn->flow[CLIENT])
 		socket_set_quickack(fd, false); /* saves a packet: there is a hello to send */
 	if (connect(fd, (struct sockaddr *)&address, size) && errno != EINPROGRESS)
@@ -671,6 +685,16 @@ static void hello_timeout(struct session *s)
 	session_decided(s);
 }
 
+/* The address the client connected to, where the program has not seen a packet of it. */
+static void find_local(struct session *s)
+{
+	struct sockaddr_storage local;
+	socklen_t size = sizeof(local);
+
+	if (!s->conn->local_port && !getsockname(s->fd[CLIENT], (struct sockaddr *)&local, &size))
+		s->conn->local_port = socket_endpoint(&local, s->conn->local);
+}
+
 /* Acts on a decision. */
 static void session_decided(struct session *s)
 {
@@ -680,6 +704,7 @@ static void session_decided(struct session *s)
 	add(&frontend_stats(s)->verdicts[conn->hello.verdict], 1);
 	event_del(&s->timer);
 	s->phase = PHASE_CONNECT;
+	find_local(s);
 	switch (conn->action) {
 	case ACTION_REJECT:
 		add(&instance->route_stats[conn->route_id].matched, 1);
@@ -932,25 +957,23 @@ static void session_start(struct session *s, uint32_t hello_timeout)
 	set_timer(s, hello_timeout);
 }
 
-void session_accept(struct worker *worker, uint32_t slot, int fd, const atomic_uint *frontend_id,
+void session_accept(struct worker *worker, uint32_t slot, int fd, const struct listener *listener,
 		    const struct sockaddr_storage *peer)
 {
 	struct session *s = &worker->engine->sessions[slot];
-	struct sockaddr_storage local;
-	socklen_t size = sizeof(local);
 	uint32_t flags = 0, timeout = 0;
 
 	session_init(s, worker, slot, fd, peer);
 	s->phase = PHASE_HELLO;
 	atomic_fetch_add(&worker->engine->live, 1);
 	count(s, COUNTER_ACCEPTED);
-	if (!admit(s, frontend_id, &flags, &timeout)) {
+	if (!admit(s, &listener->frontend_id, &flags, &timeout)) {
 		add(&frontend_stats(s)->refused, 1);
 		session_close(s, true);
 		return;
 	}
-	if (!getsockname(fd, (struct sockaddr *)&local, &size))
-		s->conn->local_port = socket_endpoint(&local, s->conn->local);
+	if (s->conn->path != PATH_PACKET && !listener->carry)
+		socket_carry(fd);
 	if (flags & FRONTEND_NEEDS_HELLO) {
 		session_start(s, timeout);
 		return;

@@ -56,7 +56,7 @@ struct session {
  * and closes it when the frontend does not want it. Which frontend that is, is read
  * together with the tables.
  */
-void session_accept(struct worker *worker, uint32_t slot, int fd, const atomic_uint *frontend_id,
+void session_accept(struct worker *worker, uint32_t slot, int fd, const struct listener *listener,
 		    const struct sockaddr_storage *peer);
 
 /* epoll events of one leg. */

@@ -63,12 +63,16 @@ static int tcp_socket(int family)
 	if (fd < 0)
 		return -errno;
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	return fd;
+}
+
+void socket_carry(int fd)
+{
 	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1); /* urgent data is data, and stops no read */
 	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, LEG_RECEIVE_BUFFER);
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, LEG_SEND_BUFFER);
 	set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1); /* no other limit than the buffer */
-	return fd;
 }
 
 void socket_reuse_address(int fd)
@@ -119,11 +123,15 @@ static int bound_socket(const uint8_t address[16], __be16 port, bool reuse_port)
 	return err;
 }
 
-int socket_listen(const uint8_t address[16], __be16 port)
+int socket_listen(const uint8_t address[16], __be16 port, bool carry)
 {
 	int fd = bound_socket(address, port, true), err;
 
-	if (fd < 0 || !listen(fd, BACKLOG))
+	if (fd < 0)
+		return fd;
+	if (carry)
+		socket_carry(fd);
+	if (!listen(fd, BACKLOG))
 		return fd;
 	err = -errno;
 	close(fd);

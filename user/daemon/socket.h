@@ -26,6 +26,12 @@ __be16 socket_endpoint(const struct sockaddr_storage *from, uint8_t address[16])
 int socket_for_leg(int family);
 
 /*
+ * Prepares a leg to carry the connection as long as it lives: bounded memory, keepalive. Legs that
+ * become spliced do without, so that the kernel chooses larger windows for both ends.
+ */
+void socket_carry(int fd);
+
+/*
  * Is the address free? A SO_REUSEPORT group would let another daemon's socket join in, and
  * share its connections. 0 or -errno.
  */
@@ -33,9 +39,9 @@ int socket_probe(const uint8_t address[16], __be16 port);
 
 /*
  * A listening socket of a SO_REUSEPORT group: its fd, or -errno. What is set here is inherited by
- * the sockets it accepts.
+ * the sockets it accepts; with `carry` they are prepared by socket_carry().
  */
-int socket_listen(const uint8_t address[16], __be16 port);
+int socket_listen(const uint8_t address[16], __be16 port, bool carry);
 
 /*
  * Off: an acknowledgement waits for data to ride on, the handshake's last one for the hello.

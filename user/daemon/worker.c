@@ -190,7 +190,7 @@ static bool accept_one(struct worker *worker, struct listener *listener)
 	}
 	fd = accept4(listener->fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
-		session_accept(worker, slot, fd, &listener->frontend_id, &peer);
+		session_accept(worker, slot, fd, listener, &peer);
 		return true;
 	}
 	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)

@@ -46,6 +46,7 @@ struct engine {
 struct listener {
 	int fd;
 	atomic_uint frontend_id;
+	bool carry; /* what it accepts is prepared by socket_carry() */
 	struct worker *worker;
 	struct listener *next; /* in the worker's list */
 };
