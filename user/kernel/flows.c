@@ -10,12 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "pin.h"
 #include "splice.skel.h"
 
-#define ATTACH_TCX_INGRESS 46 /* BPF_TCX_INGRESS, kernel 6.6 */
-#define ATTACH_TCX_EGRESS  47
-#define WALK_BATCH	   4096
+#define WALK_BATCH 4096
 
 /* ---- maps -------------------------------------------------------------------------------- */
 
@@ -80,68 +79,28 @@ int flows_removed_ring(const struct flows *flows)
 
 /* ---- interfaces -------------------------------------------------------------------------- */
 
-/*
- * Takes over the pinned link of that name, or makes one. The interface of an old link may be gone,
- * and its number be another one's.
- */
-static int attach_at(struct flows *flows, const char *name, const struct bpf_program *program,
-		     __u32 ifindex, int hook)
-{
-	int fd = bpf_program__fd(program), link, err = 0;
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", flows->pin_dir, name);
-	link = bpf_obj_get(path);
-	if (link >= 0 && bpf_link_update(link, fd, NULL)) {
-		close(link);
-		link = -1;
-	}
-	if (link < 0) {
-		link = bpf_link_create(fd, ifindex, hook, NULL);
-		if (link < 0)
-			return -errno;
-		err = instance_pin_object(flows->instance, link, name);
-	}
-	close(link);
-	return err;
-}
-
-/* The value in `interfaces` says what is attached. */
-enum {
-	AT_INGRESS = 1 << 0,
-	AT_EGRESS = 1 << 1,
-};
-
-static int attach_one(struct flows *flows, __u32 ifindex)
+/* The value in `interfaces`: a bit for each hook the programs are attached to. */
+static int attach_one(const struct flows *flows, __u32 ifindex)
 {
 	int interfaces = bpf_map__fd(flows->programs->maps.interfaces), err = 0;
-	__u32 wanted = AT_INGRESS | (atomic_load(&flows->strips) ? AT_EGRESS : 0), is = 0;
-	char name[64];
+	__u32 wanted = 1 << HOOK_INGRESS, is = 0;
 
+	if (atomic_load(&flows->strips))
+		wanted |= 1 << HOOK_EGRESS;
 	(void)bpf_map_lookup_elem(interfaces, &ifindex, &is);
 	if ((is & wanted) == wanted)
 		return 0;
-	if (!(is & AT_INGRESS)) {
-		snprintf(name, sizeof(name), "ingress_%u", ifindex);
-		err = attach_at(flows, name, flows->programs->progs.splice, ifindex,
-				ATTACH_TCX_INGRESS);
-	}
-	if (!err && wanted & AT_EGRESS) {
-		snprintf(name, sizeof(name), "egress_%u", ifindex);
-		err = attach_at(flows, name, flows->programs->progs.splice_syn, ifindex,
-				ATTACH_TCX_EGRESS);
-	}
+	if (!attachable(ifindex))
+		return -EPROTONOSUPPORT;
+	if (!(is & 1 << HOOK_INGRESS))
+		err = attach_program(flows->pin_dir, ifindex, HOOK_INGRESS,
+				     bpf_program__fd(flows->programs->progs.splice));
+	if (!err && wanted & 1 << HOOK_EGRESS)
+		err = attach_program(flows->pin_dir, ifindex, HOOK_EGRESS,
+				     bpf_program__fd(flows->programs->progs.splice_syn));
 	if (!err && bpf_map_update_elem(interfaces, &ifindex, &wanted, BPF_ANY))
 		err = -errno;
 	return err;
-}
-
-static void unpin(const struct flows *flows, const char *name)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", flows->pin_dir, name);
-	unlink(path);
 }
 
 static bool is_there(const struct if_nameindex *interfaces, __u32 ifindex)
@@ -152,10 +111,9 @@ static bool is_there(const struct if_nameindex *interfaces, __u32 ifindex)
 	return false;
 }
 
-/* Forgets interfaces that are gone, and the pins of their links. */
-static void detach_gone(const struct flows *flows, const struct if_nameindex *interfaces)
+/* Lets go of interfaces that are not in the list. */
+static void detach_others(const struct flows *flows, const struct if_nameindex *interfaces)
 {
-	static const char *const names[] = {"ingress", "egress"};
 	int map = bpf_map__fd(flows->programs->maps.interfaces);
 	__u32 ifindex, next;
 	bool more = !bpf_map_get_next_key(map, NULL, &next);
@@ -165,12 +123,7 @@ static void detach_gone(const struct flows *flows, const struct if_nameindex *in
 		more = !bpf_map_get_next_key(map, &ifindex, &next);
 		if (is_there(interfaces, ifindex))
 			continue;
-		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-			char name[64];
-
-			snprintf(name, sizeof(name), "%s_%u", names[i], ifindex);
-			unpin(flows, name);
-		}
+		detach_programs(flows->pin_dir, ifindex);
 		bpf_map_delete_elem(map, &ifindex);
 	}
 }
@@ -178,20 +131,21 @@ static void detach_gone(const struct flows *flows, const struct if_nameindex *in
 int flows_attach(struct flows *flows)
 {
 	struct if_nameindex *interfaces = if_nameindex();
-	int err = 0;
+	int err = 0, failed;
+	bool some = false;
 
 	if (!interfaces)
 		return -errno;
 	pthread_mutex_lock(&flows->lock);
 	for (struct if_nameindex *i = interfaces; i->if_index; i++) {
-		int failed = attach_one(flows, i->if_index);
-
+		failed = attach_one(flows, i->if_index);
+		some |= !failed;
 		err = err ? err : failed;
 	}
-	detach_gone(flows, interfaces);
+	detach_others(flows, interfaces);
 	pthread_mutex_unlock(&flows->lock);
 	if_freenameindex(interfaces);
-	return err;
+	return some ? 0 : err;
 }
 
 int flows_strip(struct flows *flows, const struct syn_key *key, uint32_t without)
@@ -239,13 +193,20 @@ int flows_open(struct flows *flows, const struct instance *instance, uint32_t ma
 	return err;
 }
 
-/* An attachment goes with the pin of its link. */
+static void unpin(const struct flows *flows, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", flows->pin_dir, name);
+	unlink(path);
+}
+
 static void unpin_all(const struct flows *flows)
 {
 	struct if_nameindex nobody = {0};
 	struct bpf_program *program;
 
-	detach_gone(flows, &nobody);
+	detach_others(flows, &nobody);
 	unpin(flows, "flows");
 	unpin(flows, "removed");
 	bpf_object__for_each_program(program, flows->programs->obj)

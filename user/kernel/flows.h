@@ -38,8 +38,8 @@ int flows_open(struct flows *flows, const struct instance *instance, uint32_t ma
 void flows_close(struct flows *flows);
 
 /*
- * Attaches to every interface of this network namespace that is not attached to yet; an attachment
- * of an earlier daemon gets this one's program. 0 or -errno of the first that failed.
+ * Attaches to the interfaces of this network namespace, as far as that has not been done and they
+ * have a link layer that is known. 0, or -errno when there is none that could be attached to.
  */
 int flows_attach(struct flows *flows);
 

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "attach.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "pin.h"
+
+#define ATTACH_TCX_INGRESS 46 /* BPF_TCX_INGRESS, of newer headers */
+#define ATTACH_TCX_EGRESS  47
+
+#define PATH_SIZE	   256
+
+static const struct {
+	const char *name;    /* of the pin of its link */
+	const char *program; /* of the pin of its program */
+	int tcx;
+	enum bpf_tc_attach_point clsact;
+} hooks[HOOK_COUNT] = {
+	{"ingress", "splice", ATTACH_TCX_INGRESS, BPF_TC_INGRESS},
+	{"egress", "splice_syn", ATTACH_TCX_EGRESS, BPF_TC_EGRESS},
+};
+
+bool attachable(uint32_t ifindex)
+{
+	struct ifreq request = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool known = false;
+
+	if (fd < 0)
+		return false;
+	if (if_indextoname(ifindex, request.ifr_name) && !ioctl(fd, SIOCGIFHWADDR, &request))
+		known = request.ifr_hwaddr.sa_family == ARPHRD_ETHER ||
+			request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
+	close(fd);
+	return known;
+}
+
+/* ---- links ------------------------------------------------------------------------------- */
+
+static void link_path(const char *pin_dir, uint32_t ifindex, enum hook hook, char *path)
+{
+	snprintf(path, PATH_SIZE, "%s/%s_%u", pin_dir, hooks[hook].name, ifindex);
+}
+
+/* The interface of a pinned link may be gone, and its number be another one's. */
+static int attach_link(const char *pin_dir, uint32_t ifindex, enum hook hook, int program)
+{
+	char path[PATH_SIZE];
+	int link, err = 0;
+
+	link_path(pin_dir, ifindex, hook, path);
+	link = bpf_obj_get(path);
+	if (link >= 0) {
+		err = bpf_link_update(link, program, NULL) ? -errno : 0;
+		close(link);
+		if (!err)
+			return 0;
+		unlink(path);
+	}
+	link = bpf_link_create(program, ifindex, hooks[hook].tcx, NULL);
+	if (link < 0)
+		return -errno;
+	err = bpf_obj_pin(link, path) ? -errno : 0;
+	close(link);
+	return err;
+}
+
+/* ---- filters ----------------------------------------------------------------------------- */
+
+/* By the name of the instance: FNV-1a, within the 16 bits a priority has. */
+static uint32_t filter_priority(const char *pin_dir)
+{
+	uint32_t hash = 0x811c9dc5;
+
+	for (const char *c = pin_dir; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * 0x01000193;
+	return 1 + (hash ^ hash >> 16) % 0xfffe;
+}
+
+static uint32_t program_id(int fd)
+{
+	struct bpf_prog_info info = {0};
+	__u32 size = sizeof(info);
+
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) ? info.id : 0;
+}
+
+/* The program this instance has pinned for the hook: 0 = none. */
+static uint32_t pinned_id(const char *pin_dir, enum hook hook)
+{
+	char path[PATH_SIZE];
+	uint32_t id;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", pin_dir, hooks[hook].program);
+	fd = bpf_obj_get(path);
+	id = program_id(fd);
+	if (fd >= 0)
+		close(fd);
+	return id;
+}
+
+/* The program of the filter with our priority: 0 = none. */
+static uint32_t filter_id(const struct bpf_tc_hook *where, uint32_t priority)
+{
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = 1, .priority = priority);
+
+	return bpf_tc_query(where, &options) ? 0 : options.prog_id;
+}
+
+static int attach_filter(const char *pin_dir, uint32_t ifindex, enum hook hook, int program)
+{
+	LIBBPF_OPTS(bpf_tc_hook, where, .ifindex = ifindex, .attach_point = hooks[hook].clsact);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = 1, .priority = filter_priority(pin_dir),
+		    .prog_fd = program, .flags = BPF_TC_F_REPLACE);
+	int err = bpf_tc_hook_create(&where);
+	uint32_t there;
+
+	if (err && err != -EEXIST)
+		return err;
+	there = filter_id(&where, options.priority);
+	if (there && there != pinned_id(pin_dir, hook) && there != program_id(program))
+		return -EEXIST;
+	return bpf_tc_attach(&where, &options);
+}
+
+static void detach_filter(const char *pin_dir, uint32_t ifindex, enum hook hook)
+{
+	LIBBPF_OPTS(bpf_tc_hook, where, .ifindex = ifindex, .attach_point = hooks[hook].clsact);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = 1, .priority = filter_priority(pin_dir));
+	uint32_t there = filter_id(&where, options.priority);
+
+	if (there && there == pinned_id(pin_dir, hook))
+		(void)bpf_tc_detach(&where, &options);
+}
+
+/* ---- either ------------------------------------------------------------------------------ */
+
+int attach_program(const char *pin_dir, uint32_t ifindex, enum hook hook, int program)
+{
+	int err = attach_link(pin_dir, ifindex, hook, program);
+
+	/* Before 6.6 there is no such kind of attachment. */
+	return err == -EINVAL ? attach_filter(pin_dir, ifindex, hook, program) : err;
+}
+
+void detach_programs(const char *pin_dir, uint32_t ifindex)
+{
+	char path[PATH_SIZE];
+
+	for (int hook = 0; hook < HOOK_COUNT; hook++) {
+		link_path(pin_dir, ifindex, hook, path);
+		if (unlink(path))
+			detach_filter(pin_dir, ifindex, hook);
+	}
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Programs at the ingress and egress of interfaces. By tcx links where the kernel has them (6.6),
+ * which live as long as their pins; by filters of the clsact qdisc before, which live as long as
+ * the interface and are found again by their priority, one per instance.
+ */
+#ifndef ALPNLB_ATTACH_H
+#define ALPNLB_ATTACH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum hook {
+	HOOK_INGRESS = 0,
+	HOOK_EGRESS,
+	HOOK_COUNT,
+};
+
+/* Does it have a link layer that the programs know? Loopback has the same header as Ethernet. */
+bool attachable(uint32_t ifindex);
+
+/*
+ * Attaches the program, in the place of one of an earlier daemon. `pin_dir` is the directory of the
+ * instance's pins. 0 or -errno; -EEXIST: another program has the filter's priority.
+ */
+int attach_program(const char *pin_dir, uint32_t ifindex, enum hook hook, int program);
+
+/* Undoes it; does nothing where nothing is attached, or what is attached is not this instance's. */
+void detach_programs(const char *pin_dir, uint32_t ifindex);
+
+#endif
