@@ -89,8 +89,10 @@ static int reset_v6(const struct flow_key *key, uint32_t seq)
 	struct {
 		struct ip6_hdr ip;
 		struct tcphdr tcp;
-	} packet = {.ip = {.ip6_vfc = 6 << 4, .ip6_hlim = IPDEFTTL, .ip6_nxt = IPPROTO_TCP}};
+	} packet = {.ip = {.ip6_hlim = IPDEFTTL, .ip6_nxt = IPPROTO_TCP}};
 
+	packet.ip.ip6_vfc =
+		6 << 4; /* a member of a union: cannot be initialized beside the others */
 	packet.ip.ip6_plen = htons(sizeof(packet.tcp));
 	memcpy(&packet.ip.ip6_src, key->destination, 16);
 	memcpy(&packet.ip.ip6_dst, key->source, 16);
