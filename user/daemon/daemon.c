@@ -3,19 +3,17 @@
 
 #include <errno.h>
 #include <event2/thread.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../cli/cli.h"
 #include "../kernel/kernel_version.h"
+#include "../kernel/lock.h"
 #include "../kernel/view.h"
 #include "../model/names.h"
 #include "limits.h"
@@ -58,29 +56,18 @@ static int step(const char *what, int err)
 /* One daemon per instance: whoever holds the lock. */
 static int take_lock(struct daemon *daemon)
 {
-	char path[192];
-
-	if (mkdir("/run/alpnlb", 0755) && errno != EEXIST)
-		goto failed;
-	snprintf(daemon->run_dir, sizeof(daemon->run_dir), "/run/alpnlb/%s", daemon->name);
-	if (mkdir(daemon->run_dir, 0700) && errno != EEXIST)
-		goto failed;
-	snprintf(path, sizeof(path), "%s/lock", daemon->run_dir);
-	daemon->lock = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-	if (daemon->lock < 0)
-		goto failed;
-	if (!flock(daemon->lock, LOCK_EX | LOCK_NB))
+	snprintf(daemon->run_dir, sizeof(daemon->run_dir), RUN_ROOT "/%s", daemon->name);
+	daemon->lock = lock_take(daemon->name);
+	if (daemon->lock >= 0)
 		return 0;
-	if (errno == EWOULDBLOCK) {
+	if (daemon->lock == -EBUSY)
 		log_line(LOG_ERROR,
 			 "instance '%s' is already run by another daemon; choose another one with "
 			 "--instance NAME",
 			 daemon->name);
-		return -EBUSY;
-	}
-failed:
-	log_line(LOG_ERROR, "/run/alpnlb/%s: %s", daemon->name, strerror(errno));
-	return -errno;
+	else
+		log_line(LOG_ERROR, "%s: %s", daemon->run_dir, strerror(-daemon->lock));
+	return daemon->lock;
 }
 
 static void log_problems(const struct problems *problems, const char *file)
