@@ -7,7 +7,7 @@
 #ifndef ALPNLB_FLOW_H
 #define ALPNLB_FLOW_H
 
-#include "model.h"
+#include "portable.h"
 
 /* A packet's addresses (IPv6, or IPv4 mapped) and ports (network order). */
 struct flow_key {
@@ -88,6 +88,41 @@ enum {
 	SYN_WITHOUT_TIMESTAMPS = 1 << 0,
 	SYN_WITHOUT_SACK = 1 << 1,
 };
+
+/* The key of the packets that come the other way. */
+static __always_inline void key_of_peer(const struct flow *flow, struct flow_key *key)
+{
+	__builtin_memcpy(key->source, flow->destination, sizeof(key->source));
+	__builtin_memcpy(key->destination, flow->source, sizeof(key->destination));
+	key->source_port = flow->destination_port;
+	key->destination_port = flow->source_port;
+}
+
+/* Have both sides finished, and each heard that the other has? */
+static __always_inline bool finished(const struct flow *flow, const struct flow *peer)
+{
+	return flow->state & peer->state & FLOW_FIN_ACKED;
+}
+
+/*
+ * An RST is the last word: who it was for has accepted it, or would have answered. A later packet
+ * of an unaware peer is answered by another RST.
+ */
+static __always_inline bool was_reset(const struct flow *flow, const struct flow *peer)
+{
+	return flow->state & FLOW_RESET && flow->reset >= peer->seen;
+}
+
+static __always_inline bool has_closed(const struct flow *flow, const struct flow *peer)
+{
+	return finished(flow, peer) || was_reset(flow, peer) || was_reset(peer, flow);
+}
+
+/* Bytes of the stream, without its FIN. */
+static __always_inline __u64 stream_bytes(const struct flow *flow)
+{
+	return flow->end - (flow->state & FLOW_FIN ? 1 : 0);
+}
 
 /* What BPF_PROG_RUN of `splice_start` is given as a packet, and gives back. */
 struct splice_request {

@@ -94,36 +94,7 @@ static __always_inline void count(enum counter counter)
 		__sync_fetch_and_add(value, 1);
 }
 
-/* The key of the packets that come the other way. */
-static __always_inline void key_of_peer(const struct flow *flow, struct flow_key *key)
-{
-	__builtin_memcpy(key->source, flow->destination, sizeof(key->source));
-	__builtin_memcpy(key->destination, flow->source, sizeof(key->destination));
-	key->source_port = flow->destination_port;
-	key->destination_port = flow->source_port;
-}
-
 /* ---- the end of a flow ------------------------------------------------------------------- */
-
-/* Have both sides finished, and each heard that the other has? */
-static __always_inline bool finished(const struct flow *flow, const struct flow *peer)
-{
-	return flow->state & peer->state & FLOW_FIN_ACKED;
-}
-
-/*
- * An RST is the last word: who it was for has accepted it, or would have answered. A later packet
- * of an unaware peer is answered by another RST.
- */
-static __always_inline bool was_reset(const struct flow *flow, const struct flow *peer)
-{
-	return flow->state & FLOW_RESET && flow->reset >= peer->seen;
-}
-
-static __always_inline bool has_closed(const struct flow *flow, const struct flow *peer)
-{
-	return finished(flow, peer) || was_reset(flow, peer) || was_reset(peer, flow);
-}
 
 /* When a flow may be forgotten. */
 static __always_inline __u64 flow_expires(const struct flow *flow, const struct flow *peer)
@@ -141,12 +112,6 @@ static __always_inline __u64 flow_expires(const struct flow *flow, const struct 
 	if ((flow->state | peer->state) & FLOW_FIN)
 		return seen + IDLE_CLOSING;
 	return seen + IDLE_OPEN;
-}
-
-/* Bytes of the stream, without its FIN. */
-static __always_inline __u64 stream_bytes(const struct flow *flow)
-{
-	return flow->end - (flow->state & FLOW_FIN ? 1 : 0);
 }
 
 /* An entry that goes hands its counters over. */
