@@ -215,7 +215,7 @@ int noun_help(const struct noun *noun)
 	for (const struct verb *verb = noun->verbs; verb && verb->name; verb++) {
 		printf("  alpnlb [OPTIONS] %s %s", noun->name, verb->name);
 		for (const struct keyword *k = verb->keywords; k && k->name; k++)
-			printf(" [%s %s]", k->name, k->value);
+			printf(" [%s%s%s]", k->name, k->value ? " " : "", k->value ? k->value : "");
 		printf("\n      %s\n", verb->help);
 	}
 	if (noun->text)
@@ -266,14 +266,15 @@ static int help_run(const struct noun *const *nouns, int argc, char **argv)
 
 /* ---- running ------------------------------------------------------------------------- */
 
-/* Reads `KEYWORD VALUE` pairs into `values`. Returns an exit code. */
+/* Reads `KEYWORD VALUE` pairs, and keywords that have no value, into `values`. Returns an exit
+ * code. */
 static int keywords_parse(const struct verb *verb, int argc, char **argv, const char **values)
 {
 	static const struct keyword none[] = {{NULL, NULL}};
 	const struct keyword *keywords = verb->keywords ? verb->keywords : none;
 
-	for (; argc; argc -= 2, argv += 2) {
-		int i;
+	while (argc) {
+		int i, n;
 
 		if (argv[0][0] == '-' && argv[0][1])
 			return fail(CLI_USAGE, "option '%s' has to stand before the noun", argv[0]);
@@ -283,13 +284,16 @@ static int keywords_parse(const struct verb *verb, int argc, char **argv, const 
 		i = word_find("keyword", argv[0], keywords, keyword_at);
 		if (i < 0)
 			return CLI_USAGE;
-		if (argc < 2)
+		n = keywords[i].value ? 2 : 1;
+		if (argc < n)
 			return fail(CLI_USAGE, "%s needs a value: %s %s", keywords[i].name,
 				    keywords[i].name, keywords[i].value);
 		if (values[i])
 			return fail(CLI_USAGE, "%s is given twice: '%s' and '%s'", keywords[i].name,
-				    values[i], argv[1]);
-		values[i] = argv[1];
+				    values[i], argv[n - 1]);
+		values[i] = argv[n - 1];
+		argc -= n;
+		argv += n;
 	}
 	return CLI_OK;
 }

@@ -27,17 +27,18 @@ struct options {
 };
 extern struct options options;
 
-/* One `KEYWORD VALUE` a verb accepts. */
+/* One `KEYWORD VALUE`, or `KEYWORD`, a verb accepts. */
 struct keyword {
 	const char *name;
-	const char *value; /* how help writes the value: NAME, FILE, ... */
+	const char *value; /* how help writes the value: NAME, FILE, ...; NULL = it has none */
 };
 
 struct verb {
 	const char *name;
 	const char *help;		/* one line */
 	const struct keyword *keywords; /* ends with a NULL name; may be NULL */
-	/* `values` has one entry per keyword, NULL where it was not given. */
+	/* `values` has one entry per keyword, NULL where it was not given; without value, its name.
+	 */
 	int (*run)(const char *const *values);
 };
 
@@ -53,7 +54,7 @@ struct noun {
 };
 
 extern const struct noun noun_daemon, noun_check, noun_apply, noun_frontend, noun_farm, noun_server,
-	noun_route, noun_rule, noun_conn, noun_stat, noun_hello, noun_doctor;
+	noun_route, noun_rule, noun_conn, noun_flow, noun_stat, noun_hello, noun_doctor;
 
 /*
  * Prints one line on stderr, `alpnlb: MESSAGE`, or {"error": "MESSAGE"} under -j, and

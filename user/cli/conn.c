@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <arpa/inet.h>
-#include <stdio.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
+#include "../kernel/spliced.h"
 #include "cli.h"
 #include "control.h"
+#include "flow_rows.h"
+#include "format.h"
 #include "rows.h"
 #include "snapshot.h"
-#include "format.h"
 
 static const struct column columns[] = {
 	COLUMN("client", "CLIENT"),
@@ -25,6 +28,7 @@ static const struct column columns[] = {
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_client", "FROM CLIENT"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_server", "FROM SERVER"),
 	COLUMN_AS(FORMAT_MILLISECONDS, "age_ms", "AGE"),
+	COLUMN_AS(FORMAT_BELOW, "refusal", "not on the packet path"),
 	COLUMNS_END,
 };
 
@@ -36,36 +40,18 @@ struct filter {
 static const char *state_name(uint32_t state)
 {
 	static const char *const names[] = {
-		[CONN_FREE] = "free",	       [CONN_HELLO] = "hello", [CONN_DECIDING] = "deciding",
-		[CONN_DECIDED] = "connecting", [CONN_ASK] = "asking",  [CONN_OPEN] = "open",
-		[CONN_CLOSING] = "closing", [CONN_SPLICING] = "splicing",
+		[CONN_FREE] = "free",	      [CONN_HELLO] = "hello",
+		[CONN_DECIDING] = "deciding", [CONN_DECIDED] = "connecting",
+		[CONN_ASK] = "asking",	      [CONN_OPEN] = "open",
+		[CONN_CLOSING] = "closing",   [CONN_SPLICING] = "splicing",
 	};
 
 	return state < sizeof(names) / sizeof(*names) ? names[state] : "?";
 }
 
-/* The name of an object, "#ID" if it is no longer configured, null without an id. */
-static void set_name(json_t *row, const char *key, const struct object *object, uint32_t id)
-{
-	char buf[16];
-
-	if (!object && id)
-		snprintf(buf, sizeof(buf), "#%u", id);
-	set_string(row, key, object ? object->name : id ? buf : NULL);
-}
-
-/* An object of the snapshot by its id; NULL if it has none. */
-#define BY_ID(array, id, max) ((id) <= (max) && (array)[id] ? &(array)[id]->o : NULL)
-
 static void set_decision(json_t *row, const struct snapshot *s, const struct conn *conn)
 {
-	set_name(row, "frontend", BY_ID(s->frontends, conn->frontend_id, MAX_FRONTENDS),
-		 conn->frontend_id);
-	set_name(row, "route", BY_ID(s->routes, conn->route_id, MAX_ROUTES), conn->route_id);
-	if (conn->farm_id && !conn->route_id)
-		set_string(row, "route", "default");
-	set_name(row, "farm", BY_ID(s->farms, conn->farm_id, MAX_FARMS), conn->farm_id);
-	set_name(row, "server", BY_ID(s->servers, conn->server_id, MAX_SERVERS), conn->server_id);
+	snapshot_names(s, row, conn->frontend_id, conn->route_id, conn->farm_id, conn->server_id);
 	json_object_set_new(row, "server_address",
 			    conn->server_id ? json_endpoint(conn->server, ntohs(conn->server_port))
 					    : json_null());
@@ -86,6 +72,18 @@ static void set_hello(json_t *row, const struct hello *hello)
 	json_object_set_new(row, "ech", json_boolean(hello->flags & HELLO_ECH));
 }
 
+/* Why the packet path did not take the connection; NULL if it was not asked to, or did. */
+static const char *refusal_text(uint8_t refusal)
+{
+	static const char *const texts[] = {
+#define X(id, text) [SPLICE_##id] = (text),
+		SPLICE_RESULTS(X)
+#undef X
+	};
+
+	return refusal != SPLICE_STARTED && refusal < SPLICE_RESULT_MAX ? texts[refusal] : NULL;
+}
+
 static json_t *conn_row(const struct snapshot *s, const struct conn *conn, uint64_t now)
 {
 	json_t *row = json_object();
@@ -100,6 +98,20 @@ static json_t *conn_row(const struct snapshot *s, const struct conn *conn, uint6
 	set_integer(row, "bytes_from_server", conn->flow[SERVER] & FLOW_BYTES);
 	set_integer(row, "age_ms", now > conn->accepted ? (now - conn->accepted) / 1000000 : 0);
 	set_integer(row, "worker", conn->worker);
+	set_string(row, "refusal", refusal_text(conn->refusal));
+	return row;
+}
+
+/* One without sockets, in the same shape. What the client said is no longer known. */
+static json_t *spliced_row(const struct snapshot *s, const struct spliced *spliced, uint64_t now)
+{
+	static const char *const unknown[] = {"verdict", "sni",	   "alpn",   "alpn_cut",
+					      "ech",	 "worker", "refusal"};
+	json_t *row = flow_row(s, spliced, now);
+
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++)
+		json_object_set_new(row, unknown[i], json_null());
+	set_string(row, "path", path_name(PATH_PACKET));
 	return row;
 }
 
@@ -110,19 +122,73 @@ static bool selected(const struct filter *filter, const struct conn *conn)
 	       (!filter->server || filter->server == conn->server_id);
 }
 
-static json_t *conn_rows(const struct snapshot *s, const struct filter *filter)
-{
-	json_t *rows = json_array();
-	struct timespec ts;
-	struct conn conn;
+/* What `show` collects. */
+struct list {
+	const struct snapshot *snapshot;
+	const struct filter *filter;
 	uint64_t now;
+	uint64_t *accepted; /* by slot: of the connection seen there, which may become spliced */
+	json_t *rows;
+};
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now = ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-	for (size_t i = 0; i < view_conns(&s->view); i++)
-		if (view_conn(&s->view, i, &conn) && selected(filter, &conn))
-			json_array_append_new(rows, conn_row(s, &conn, now));
-	return rows;
+static void list_conns(struct list *list)
+{
+	const struct view *view = &list->snapshot->view;
+	struct conn conn;
+
+	for (size_t i = 0; i < view_conns(view); i++) {
+		if (!view_conn(view, i, &conn))
+			continue;
+		list->accepted[i] = conn.accepted;
+		if (selected(list->filter, &conn))
+			json_array_append_new(list->rows,
+					      conn_row(list->snapshot, &conn, list->now));
+	}
+}
+
+static bool spliced_selected(const struct flow_key *key, const struct flow *flow, void *context)
+{
+	const struct list *list = context;
+	const struct filter *filter = list->filter;
+	size_t slot = flow->slot;
+
+	return (!filter->frontend || filter->frontend == flow->frontend_id) &&
+	       (!filter->farm || filter->farm == flow->farm_id) &&
+	       (!filter->server || filter->server == flow->server_id) &&
+	       (slot >= view_conns(&list->snapshot->view) || list->accepted[slot] != flow->started);
+}
+
+static void list_spliced(const struct spliced *spliced, void *context)
+{
+	enum spliced_state state = spliced_state(spliced);
+	struct list *list = context;
+
+	if (state == SPLICED_OPEN || state == SPLICED_CLOSING)
+		json_array_append_new(list->rows, spliced_row(list->snapshot, spliced, list->now));
+}
+
+/* Those with sockets, which end with the daemon, and those without. Returns an exit code. */
+static int list_all(struct list *list)
+{
+	int map = spliced_open(options.instance), err = map;
+	bool alive = control_alive(options.instance);
+
+	if (alive)
+		list_conns(list);
+	if (map >= 0) {
+		err = spliced_walk(map, spliced_selected, list_spliced, list);
+		close(map);
+	}
+	if (err < 0 && err != -ENOENT)
+		return fail(CLI_FAILED, "instance '%s': the flow table: %s", options.instance,
+			    strerror(-err));
+	if (!alive && !json_array_size(list->rows))
+		return fail(
+			CLI_NO_DAEMON,
+			"instance '%s': no daemon is running, and no connection goes on without "
+			"it",
+			options.instance);
+	return CLI_OK;
 }
 
 static int filter_parse(const struct config *config, const char *const *values,
@@ -149,6 +215,28 @@ static int filter_parse(const struct config *config, const char *const *values,
 	return CLI_OK;
 }
 
+static int show(const struct snapshot *s, const struct filter *filter)
+{
+	struct list list = {
+		.snapshot = s,
+		.filter = filter,
+		.now = monotonic_now(),
+		.accepted = calloc(view_conns(&s->view), sizeof(*list.accepted)),
+		.rows = json_array(),
+	};
+	int code;
+
+	if (!list.accepted || !list.rows)
+		code = fail(CLI_FAILED, "out of memory");
+	else
+		code = list_all(&list);
+	if (!code)
+		code = output_table(columns, list.rows);
+	json_decref(list.rows);
+	free(list.accepted);
+	return code;
+}
+
 static int conn_show(const char *const *values)
 {
 	struct filter filter;
@@ -157,13 +245,8 @@ static int conn_show(const char *const *values)
 
 	if (!code)
 		code = filter_parse(s.config, values, &filter);
-	if (!code && !control_alive(options.instance))
-		code = fail(
-			CLI_NO_DAEMON,
-			"instance '%s': no daemon is running, and its connections ended with it",
-			options.instance);
 	if (!code)
-		code = output_show(columns, conn_rows(&s, &filter), false);
+		code = show(&s, &filter);
 	snapshot_close(&s);
 	return code;
 }

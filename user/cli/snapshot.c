@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,39 +10,36 @@
 
 /* ---- opening ------------------------------------------------------------------------- */
 
-static int open_failed(int err, const char *map)
+static int open_failed(const char *instance, int err, const char *map, struct text *message)
 {
-	const char *instance = options.instance;
-
-	switch (err) {
-	case -ENOENT:
-		return fail(CLI_NO_DAEMON, "instance '%s': nothing is pinned below %s/%s%s",
-			    instance, PIN_ROOT, instance,
+	text_append(message, "instance '%s': ", instance);
+	if (err == -ENOENT) {
+		text_append(message, "nothing is pinned below %s/%s%s", PIN_ROOT, instance,
 			    geteuid() ? " (or it may not be read: try as root)" : "");
-	case -EPERM:
-	case -EACCES:
-		return fail(CLI_FAILED, "instance '%s': map %s: %s; try as root", instance, map,
-			    strerror(-err));
-	case -EPROTO:
-		return fail(CLI_FAILED,
-			    "instance '%s': map %s is not laid out as alpnlb %s expects: it was "
-			    "made by another version",
-			    instance, map, ALPNLB_VERSION);
-	default:
-		return fail(CLI_FAILED, "instance '%s': map %s: %s", instance, map, strerror(-err));
+		return CLI_NO_DAEMON;
 	}
+	text_append(message, "map %s", map);
+	if (err == -EPROTO)
+		text_append(message,
+			    " is not laid out as alpnlb %s expects: it was made by another version",
+			    ALPNLB_VERSION);
+	else
+		text_append(message, ": %s%s", strerror(-err),
+			    err == -EPERM || err == -EACCES ? "; try as root" : "");
+	return CLI_FAILED;
 }
 
 /* Decodes the configuration text the daemon left in the maps. */
-static int decode_text(const char *text, size_t len, struct config **config)
+static int decode_text(const char *text, size_t len, const char *instance, struct config **config,
+		       struct text *message)
 {
 	struct problems problems = {0};
 	struct document *document = document_parse(text, len, &problems);
 
 	*config = document ? config_decode(document, &problems) : NULL;
 	if (!*config)
-		fail(CLI_FAILED, "instance '%s': its configuration cannot be read: %s",
-		     options.instance, problems.n ? problems.v[0].message : "no reason given");
+		text_append(message, "instance '%s': its configuration cannot be read: %s",
+			    instance, problems.n ? problems.v[0].message : "no reason given");
 	document_free(document);
 	problems_free(&problems);
 	return *config ? CLI_OK : CLI_FAILED;
@@ -73,7 +71,7 @@ static void index_config(struct snapshot *s)
 	}
 }
 
-static int index_alloc(struct snapshot *s)
+static int index_alloc(struct snapshot *s, struct text *message)
 {
 	s->frontends = calloc(MAX_FRONTENDS + 1, sizeof(*s->frontends));
 	s->farms = calloc(MAX_FARMS + 1, sizeof(*s->farms));
@@ -82,33 +80,42 @@ static int index_alloc(struct snapshot *s)
 	s->routes = calloc(MAX_ROUTES + 1, sizeof(*s->routes));
 	if (s->frontends && s->farms && s->servers && s->server_farms && s->routes)
 		return CLI_OK;
-	return fail(CLI_FAILED, "out of memory");
+	text_append(message, "out of memory");
+	return CLI_FAILED;
 }
 
-int snapshot_open(struct snapshot *snapshot)
+int snapshot_load(struct snapshot *snapshot, const char *instance, struct text *message)
 {
 	char *text = NULL;
 	size_t len;
 	int err, code;
 
 	*snapshot = (struct snapshot){.view.config = -1};
-	err = view_open(options.instance, &snapshot->view);
+	err = view_open(instance, &snapshot->view);
 	if (err)
-		return open_failed(err, snapshot->view.failed);
+		return open_failed(instance, err, snapshot->view.failed, message);
 	err = view_config(&snapshot->view, &text, &len, &snapshot->revision);
-	if (err == -ENODATA)
-		return fail(CLI_NO_DAEMON, "instance '%s' has no configuration yet",
-			    options.instance);
+	if (err == -ENODATA) {
+		text_append(message, "instance '%s' has no configuration yet", instance);
+		return CLI_NO_DAEMON;
+	}
 	if (err)
-		return open_failed(err, "config");
-	code = decode_text(text, len, &snapshot->config);
+		return open_failed(instance, err, "config", message);
+	code = decode_text(text, len, instance, &snapshot->config, message);
 	free(text);
-	if (code)
-		return code;
-	code = index_alloc(snapshot);
+	if (!code)
+		code = index_alloc(snapshot, message);
 	if (!code)
 		index_config(snapshot);
 	return code;
+}
+
+int snapshot_open(struct snapshot *snapshot)
+{
+	struct text message = {0};
+	int code = snapshot_load(snapshot, options.instance, &message);
+
+	return code ? fail(code, "%s", message.s) : CLI_OK;
 }
 
 void snapshot_close(struct snapshot *snapshot)
@@ -120,6 +127,31 @@ void snapshot_close(struct snapshot *snapshot)
 	free(snapshot->routes);
 	config_free(snapshot->config);
 	view_close(&snapshot->view);
+}
+
+/* ---- names --------------------------------------------------------------------------- */
+
+static void set_name(json_t *row, const char *key, const struct object *object, uint32_t id)
+{
+	char buf[16];
+
+	if (!object && id)
+		snprintf(buf, sizeof(buf), "#%u", id);
+	set_string(row, key, object ? object->name : id ? buf : NULL);
+}
+
+/* An object of the snapshot by its id; NULL if it has none. */
+#define BY_ID(array, id, max) ((array) && (id) <= (max) && (array)[id] ? &(array)[id]->o : NULL)
+
+void snapshot_names(const struct snapshot *s, json_t *row, uint32_t frontend, uint32_t route,
+		    uint32_t farm, uint32_t server)
+{
+	set_name(row, "frontend", BY_ID(s->frontends, frontend, MAX_FRONTENDS), frontend);
+	set_name(row, "route", BY_ID(s->routes, route, MAX_ROUTES), route);
+	if (farm && !route)
+		set_string(row, "route", "default");
+	set_name(row, "farm", BY_ID(s->farms, farm, MAX_FARMS), farm);
+	set_name(row, "server", BY_ID(s->servers, server, MAX_SERVERS), server);
 }
 
 /* ---- finding ------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 
 #include "../kernel/view.h"
 #include "../model/decode.h"
+#include "../model/text.h"
 
 struct snapshot {
 	struct view view;
@@ -21,8 +22,18 @@ struct snapshot {
 /* Opens the maps of options.instance. Returns an exit code, after it has said what failed. */
 int snapshot_open(struct snapshot *snapshot);
 
+/* Opens those of any instance, and leaves it to the caller to print `message` on failure. */
+int snapshot_load(struct snapshot *snapshot, const char *instance, struct text *message);
+
 /* Accepts one that could not be opened. */
 void snapshot_close(struct snapshot *snapshot);
+
+/*
+ * Sets `frontend`, `route`, `farm` and `server` of a row: null without an id, "#ID" for an object
+ * that is no longer configured.
+ */
+void snapshot_names(const struct snapshot *snapshot, json_t *row, uint32_t frontend, uint32_t route,
+		    uint32_t farm, uint32_t server);
 
 /*
  * Find the object a user named by `name` or `id` (one of them NULL). Each returns an exit

@@ -55,6 +55,15 @@ static bool clear_host_bits(uint8_t address[16], int length)
 	return found;
 }
 
+bool prefix_contains(const struct prefix *prefix, const uint8_t address[16])
+{
+	uint8_t network[16];
+
+	memcpy(network, address, sizeof(network));
+	clear_host_bits(network, prefix->length);
+	return !memcmp(network, prefix->address, sizeof(network));
+}
+
 static bool covers_ipv4(const struct prefix *prefix)
 {
 	uint8_t address[16] = {0};

@@ -19,6 +19,9 @@ enum prefix_scan prefix_scan(const char *text, struct prefix *prefix);
 /* Is it IPv4? */
 bool address_is_mapped(const uint8_t address[16]);
 
+/* Is the address in the block? */
+bool prefix_contains(const struct prefix *prefix, const uint8_t address[16]);
+
 /* An address alone. 0 or -EINVAL. */
 int address_parse(const char *text, uint8_t address[16]);
 

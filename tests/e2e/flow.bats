@@ -1,0 +1,215 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# What an operator sees of spliced connections and does to them, with a daemon and without.
+
+# shellcheck disable=SC2030,SC2031 # every test is a subshell, `run` sets output
+
+load lib
+
+# start_two: h2 goes to server 11, everything else over IPv6 to server 12; both echo.
+start_two() {
+	{
+		farms h2=11 h1=12v6
+		frontend packet h1
+		printf 'routes:\n'
+		route http2 h2 "protocol is http/2.0"
+	} >"$CONFIG"
+	start_tcp h2 11 9000 echo
+	start_tcp h1 12 9000 echo
+	start_daemon
+}
+
+# stay NAME ADDRESS [OPTION...]: a connection that has sent 100,000 bytes and never ends by itself;
+# its report goes to $NETNS_DIR/NAME.log.
+stay() {
+	local name=$1 address=$2
+	shift 2
+	netns_spawn client "$NETNS_DIR/$name.log" "$TREE/tests/e2e/peers/tcp.py" client "$address" 443 \
+		--bytes 100000 "$@"
+}
+
+# hold NAME ADDRESS [OPTION...]: one that ends when the file $NETNS_DIR/go exists.
+hold() {
+	stay "$@" --half-close --until-sent "$NETNS_DIR/go"
+}
+
+flows_are() {
+	[[ $(alpnlb -j flow show | jq "[.[] | select($1)] | length") == "$2" ]]
+}
+
+# await_flows CONDITION NUMBER: so many flows fulfil a condition of jq.
+await_flows() {
+	netns_await 10 flows_are "$1" "$2" || fail "not $2 flows with $1: $(alpnlb -p flow show)"
+}
+
+sockets_gone() {
+	[[ $(alpnlb -j conn show | jq '[.[] | select(.worker != null)] | length') == 0 ]]
+}
+
+# three stay|hold stay|hold stay|hold: connections `one` and `two` to h2, `three` to h1, all without
+# sockets and with all bytes there.
+three() {
+	start_two
+	"$1" one "$LB4" --alpn h2 --source 192.0.2.3
+	"$2" two "$LB4" --alpn h2 --source 192.0.2.4
+	"$3" three "$LB6" --sni www.alpnlb.test
+	await_flows '.bytes_from_server >= 100000 and .bytes_from_server == .bytes_from_client' 3
+	netns_await 10 sockets_gone || fail "connections keep their sockets: $(alpnlb -p conn show)"
+}
+
+kill_daemon() {
+	kill -KILL "$DAEMON_PID"
+	netns_await 10 netns_dead "$DAEMON_PID"
+}
+
+# ended NAME: how that connection ended, once it has.
+ended() {
+	netns_await 10 grep -q '^{' "$NETNS_DIR/$1.log" || fail "connection $1 goes on" || return
+	report_field end <"$NETNS_DIR/$1.log"
+}
+
+count_of() {
+	alpnlb -j flow count "$@" | jq .flows
+}
+
+@test "flow show tells all about a spliced connection" {
+	local row
+	three hold hold hold
+	row=$(alpnlb -j flow show client 192.0.2.3 | jq '.[0]')
+	assert_equal "$(jq -r '[.frontend, .route, .farm, .server, .state] | join(" ")' <<<"$row")" \
+		"web http2 h2 s11 open"
+	assert_matches "$(jq -r .client <<<"$row")" '^192\.0\.2\.3:[0-9]+$'
+	assert_equal "$(jq -r .local <<<"$row")" "$LB4:443"
+	assert_equal "$(jq -r .server_address <<<"$row")" 198.51.100.11:9000
+	assert_matches "$(jq -r .nat_address <<<"$row")" '^198\.51\.100\.1:[0-9]+$'
+	assert_equal "$(jq .bytes_from_server <<<"$row")" "$(jq .bytes_from_client <<<"$row")"
+	jq -e '.packets_from_client > 0 and .packets_from_server > 0' <<<"$row"
+	jq -e '.idle_ms <= .age_ms and .age_ms < 60000' <<<"$row"
+	assert_matches "$(alpnlb -j flow show farm h1 | jq -r '.[0].client')" '^\[2001:db8:1::2\]:[0-9]+$'
+	assert_equal "$(alpnlb -j flow show farm h1 | jq -r '.[0].route')" default
+	run -0 alpnlb flow show
+	assert_equal "${#lines[@]}" 4
+	touch "$NETNS_DIR/go"
+	assert_equal "$(ended one)" eof
+	await_flows true 0
+	stop_daemon
+}
+
+@test "flow count and its filters" {
+	three hold hold hold
+	assert_equal "$(count_of)" 3
+	assert_equal "$(count_of client 192.0.2.3)" 1
+	assert_equal "$(count_of client 192.0.2.0/24)" 2
+	assert_equal "$(count_of client 2001:db8:1::/64)" 1
+	assert_equal "$(count_of client 2001:db8:2::/64)" 0
+	assert_equal "$(count_of server s11)" 2
+	assert_equal "$(count_of server h1/s12v6)" 1
+	assert_equal "$(count_of farm h2 client 192.0.2.4)" 1
+	assert_equal "$(count_of farm h1 client 192.0.2.4)" 0
+	assert_equal "$(count_of frontend web)" 3
+	assert_equal "$(count_of older 1h)" 0
+	assert_equal "$(count_of younger 1h)" 3
+	assert_equal "$(alpnlb -j flow count | jq -c .)" \
+		'{"flows":3,"open":3,"closing":0,"closed":0,"reset":0}'
+	run -3 alpnlb flow show farm nowhere
+	run -3 alpnlb flow show server h1/s11
+	run -2 alpnlb flow show older soon
+	assert_matches "$output" "older 'soon': expected a duration"
+	run -2 alpnlb flow show client 192.0.2.3/24
+	assert_matches "$output" 'did you mean 192\.0\.2\.0/24'
+	run -2 alpnlb flow show client www
+	run -2 alpnlb flow delete
+	assert_matches "$output" 'needs a filter, or all'
+	run -2 alpnlb flow delete all farm h2
+	assert_equal "$(count_of)" 3
+	touch "$NETNS_DIR/go"
+	assert_equal "$(ended three)" eof
+	stop_daemon
+}
+
+@test "flow delete resets both ends at once, and nobody else" {
+	three hold stay stay
+	assert_equal "$(alpnlb -j flow delete client 192.0.2.4)" '{"deleted":1}'
+	assert_equal "$(ended two)" reset
+	assert_equal "$(server_report h2 1 | report_field end)" reset
+	assert_equal "$(count_of)" 2
+	assert_equal "$(alpnlb -j flow delete farm h1)" '{"deleted":1}'
+	assert_equal "$(ended three)" reset
+	assert_equal "$(server_report h1 1 | report_field end)" reset
+	assert_equal "$(alpnlb -j flow delete farm h1)" '{"deleted":0}'
+	touch "$NETNS_DIR/go"
+	assert_equal "$(ended one)" eof
+	await_flows true 0
+	await_stat '.frontends[0].live' 0
+	await_stat .counters.closed 3
+	assert_equal "$(stats .counters.idle_timeouts)" 0
+	stop_daemon
+}
+
+@test "flow delete in the midst of transfers" {
+	local n
+	start_two
+	for n in 1 2 3 4 5 6 7 8; do
+		stay "c$n" "$LB4" --alpn h2 --bytes 3000000000
+	done
+	await_flows '.bytes_from_client > 1000000' 8
+	assert_equal "$(alpnlb -j flow delete all)" '{"deleted":8}'
+	for n in 1 2 3 4 5 6 7 8; do
+		assert_equal "$(ended "c$n")" reset
+		assert_equal "$(server_report h2 "$n" | report_field end)" reset
+	done
+	stop_daemon
+}
+
+@test "after kill -9 of the daemon flows are shown, counted and deleted" {
+	three stay hold hold
+	kill_daemon
+	assert_equal "$(count_of)" 3
+	assert_equal "$(alpnlb -j conn show | jq -r '[.[] | .path] | join(" ")')" "packet packet packet"
+	assert_equal "$(alpnlb -j conn show farm h1 | jq -r '.[0] | "\(.frontend) \(.server) \(.state) \(.sni)"')" \
+		"web s12v6 open null"
+	assert_equal "$(alpnlb -j flow delete client 192.0.2.3)" '{"deleted":1}'
+	assert_equal "$(ended one)" reset
+	assert_equal "$(server_report h2 1 | report_field end)" reset
+	touch "$NETNS_DIR/go"
+	assert_equal "$(ended two)" eof
+	assert_equal "$(ended three)" eof
+	assert_equal "$(stats .counters.closed)" 1
+	run -4 alpnlb conn show
+	assert_matches "$output" 'no daemon is running'
+	start_daemon
+	stop_daemon
+}
+
+@test "conn show shows spliced connections among the others" {
+	local row
+	{
+		farms h2=11 h1=12v6
+		frontend auto h1
+		printf 'routes:\n'
+		route http2 h2 "protocol is http/2.0"
+	} >"$CONFIG"
+	start_tcp h2 11 9000 echo
+	start_tcp h1 12 9000 echo
+	start_daemon
+	hold one "$LB4" --alpn h2
+	hold other "$LB4" --alpn http/1.1
+	await_flows '.bytes_from_server >= 100000' 1
+	netns_await 10 both_shown || fail "$(alpnlb -p conn show)"
+	row=$(alpnlb -j conn show farm h2 | jq '.[0]')
+	assert_equal "$(jq -r '[.frontend, .route, .server, .path, .state, .refusal] | map(tostring) | join(" ")' <<<"$row")" \
+		"web http2 s11 packet open null"
+	assert_equal "$(jq .bytes_from_client <<<"$row")" "$(jq .bytes_from_server <<<"$row")"
+	row=$(alpnlb -j conn show farm h1 | jq '.[0]')
+	assert_equal "$(jq -r .refusal <<<"$row")" "client and server are of different address families"
+	run -0 alpnlb conn show farm h1
+	assert_matches "$output" 'not on the packet path: client and server are of different'
+	assert_equal "$(stats '.counters | "\(.spliced) \(.splice_refused)"')" "1 1"
+	touch "$NETNS_DIR/go"
+	await_connections 0
+	stop_daemon
+}
+both_shown() {
+	[[ $(alpnlb -j conn show | jq -c '[.[] | .worker == null] | sort') == "[false,true]" ]]
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../kernel/spliced.h"
+#include "cli.h"
+#include "flow_filter.h"
+#include "flow_rows.h"
+#include "output.h"
+#include "snapshot.h"
+
+static const struct column columns[] = {
+	COLUMN("client", "CLIENT"),
+	COLUMN("frontend", "FRONTEND"),
+	COLUMN("route", "ROUTE"),
+	COLUMN("farm", "FARM"),
+	COLUMN("server", "SERVER"),
+	COLUMN("server_address", "ADDRESS"),
+	COLUMN("nat_address", "FROM ADDRESS"),
+	COLUMN("state", "STATE"),
+	COLUMN_AS(FORMAT_BYTES, "bytes_from_client", "FROM CLIENT"),
+	COLUMN_AS(FORMAT_BYTES, "bytes_from_server", "FROM SERVER"),
+	COLUMN("packets_from_client", "PACKETS"),
+	COLUMN("packets_from_server", "PACKETS"),
+	COLUMN_AS(FORMAT_MILLISECONDS, "age_ms", "AGE"),
+	COLUMN_AS(FORMAT_MILLISECONDS, "idle_ms", "IDLE"),
+	COLUMNS_END,
+};
+
+static const struct column count_columns[] = {
+	COLUMN("flows", "FLOWS"),   COLUMN("open", "OPEN"),   COLUMN("closing", "CLOSING"),
+	COLUMN("closed", "CLOSED"), COLUMN("reset", "RESET"), COLUMNS_END,
+};
+
+/* What a verb works on, and collects. */
+struct flow_job {
+	struct snapshot snapshot;
+	struct flow_filter filter;
+	uint64_t now;
+	json_t *rows;			      /* show */
+	json_int_t states[SPLICED_RESET + 1]; /* count */
+	struct spliced_cut *cuts;	      /* delete */
+	size_t n_cuts, room;
+	bool out_of_memory;
+};
+
+static bool wanted(const struct flow_key *key, const struct flow *server, void *context)
+{
+	const struct flow_job *job = context;
+
+	return flow_filter_matches(&job->filter, server);
+}
+
+/* Calls step() for what the user's filter lets through. Returns an exit code. */
+static int walk(struct flow_job *job, const char *const *values, spliced_step *step)
+{
+	int code = snapshot_open(&job->snapshot), map, err;
+
+	job->now = monotonic_now();
+	if (!code)
+		code = flow_filter_parse(job->snapshot.config, values, job->now, &job->filter);
+	if (code)
+		return code;
+	map = spliced_open(options.instance);
+	if (map == -ENOENT)
+		return CLI_OK; /* the packet path has never been available */
+	err = map < 0 ? map : spliced_walk(map, wanted, step, job);
+	if (map >= 0)
+		close(map);
+	if (!err && job->out_of_memory)
+		err = -ENOMEM;
+	return err ? fail(CLI_FAILED, "instance '%s': the flow table: %s", options.instance,
+			  strerror(-err))
+		   : CLI_OK;
+}
+
+/* ---- show and count ------------------------------------------------------------------ */
+
+static void show_step(const struct spliced *spliced, void *context)
+{
+	struct flow_job *job = context;
+
+	json_array_append_new(job->rows, flow_row(&job->snapshot, spliced, job->now));
+}
+
+static int flow_show(const char *const *values)
+{
+	struct flow_job job = {.rows = json_array()};
+	int code = walk(&job, values, show_step);
+
+	if (!code)
+		code = output_table(columns, job.rows);
+	json_decref(job.rows);
+	snapshot_close(&job.snapshot);
+	return code;
+}
+
+static void count_step(const struct spliced *spliced, void *context)
+{
+	struct flow_job *job = context;
+
+	job->states[spliced_state(spliced)]++;
+}
+
+static int flow_count(const char *const *values)
+{
+	struct flow_job job = {0};
+	int code = walk(&job, values, count_step);
+	json_t *row = json_object();
+	json_int_t all = 0;
+
+	set_integer(row, "flows", 0); /* first in the output */
+	for (int state = 0; state <= SPLICED_RESET; state++) {
+		set_integer(row, flow_state_name(state), job.states[state]);
+		all += job.states[state];
+	}
+	set_integer(row, "flows", all);
+	if (!code)
+		code = output_record(count_columns, row);
+	json_decref(row);
+	snapshot_close(&job.snapshot);
+	return code;
+}
+
+/* ---- delete -------------------------------------------------------------------------- */
+
+/* Those that have ended are left: their ports are in quarantine, and nobody holds on to them. */
+static void delete_step(const struct spliced *spliced, void *context)
+{
+	enum spliced_state state = spliced_state(spliced);
+	struct flow_job *job = context;
+
+	if (state == SPLICED_CLOSED || state == SPLICED_RESET)
+		return;
+	if (job->n_cuts == job->room) {
+		size_t room = job->room ? 2 * job->room : 1024;
+		struct spliced_cut *cuts = reallocarray(job->cuts, room, sizeof(*cuts));
+
+		if (!cuts) {
+			job->out_of_memory = true;
+			return;
+		}
+		job->cuts = cuts;
+		job->room = room;
+	}
+	job->cuts[job->n_cuts++] = spliced_cut_of(spliced);
+}
+
+static int delete_flows(struct flow_job *job)
+{
+	static const struct column deleted[] = {COLUMN("deleted", "DELETED"), COLUMNS_END};
+	size_t left = 0;
+	int err = 0, code;
+	json_t *row;
+
+	if (job->n_cuts)
+		err = spliced_cut(options.instance, job->cuts, job->n_cuts, &left);
+	if (err)
+		return fail(CLI_FAILED, "instance '%s': cannot remove flows: %s", options.instance,
+			    strerror(-err));
+	if (left)
+		return fail(CLI_FAILED,
+			    "%zu flows deleted; %zu are so young that their sockets still exist, "
+			    "and were left: try again",
+			    job->n_cuts - left, left);
+	row = json_pack("{s:I}", "deleted", (json_int_t)job->n_cuts);
+	code = output_record(deleted, row);
+	json_decref(row);
+	return code;
+}
+
+static bool any_given(const char *const *values)
+{
+	for (int i = 0; i < FLOW_FILTER_COUNT; i++)
+		if (values[i])
+			return true;
+	return false;
+}
+
+static int flow_delete(const char *const *values)
+{
+	bool filtered = any_given(values), all = values[FLOW_FILTER_COUNT];
+	struct flow_job job = {0};
+	int code;
+
+	if (filtered == all)
+		return fail(CLI_USAGE, filtered ? "delete takes either filters or all, not both"
+						: "delete needs a filter, or all");
+	code = walk(&job, values, delete_step);
+	if (!code)
+		code = delete_flows(&job);
+	free(job.cuts);
+	snapshot_close(&job.snapshot);
+	return code;
+}
+
+/* ---- the noun ------------------------------------------------------------------------ */
+
+static const struct keyword filter_keywords[] = {FLOW_FILTER_KEYWORDS, {NULL, NULL}};
+static const struct keyword delete_keywords[] = {FLOW_FILTER_KEYWORDS, {"all", NULL}, {NULL, NULL}};
+
+static const struct verb verbs[] = {
+	{"show", "list the spliced connections", filter_keywords, flow_show},
+	{"count", "count them by state", filter_keywords, flow_count},
+	{"delete", "cut those that fit, with a reset to both ends", delete_keywords, flow_delete},
+	{NULL, NULL, NULL, NULL},
+};
+
+const struct noun noun_flow = {
+	.name = "flow",
+	.help = "connections on the packet path",
+	.text = "Filters add up. Read from the pinned maps: no daemon is needed. Manual: "
+		"alpnlb-flow(8).\n",
+	.verbs = verbs,
+	.default_verb = "show",
+};

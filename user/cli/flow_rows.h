@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Spliced connections as rows of output. */
+#ifndef ALPNLB_FLOW_ROWS_H
+#define ALPNLB_FLOW_ROWS_H
+
+#include <jansson.h>
+
+#include "../kernel/spliced.h"
+#include "snapshot.h"
+
+/* CLOCK_MONOTONIC, nanoseconds. */
+uint64_t monotonic_now(void);
+
+const char *flow_state_name(enum spliced_state state);
+
+/* A new reference. `now` is monotonic_now(), or a little earlier. */
+json_t *flow_row(const struct snapshot *snapshot, const struct spliced *spliced, uint64_t now);
+
+#endif

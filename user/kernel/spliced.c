@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "spliced.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "flows.h"
+#include "lock.h"
+#include "pin.h"
+#include "reset.h"
+
+/* How long one that stays is tried again while nothing else goes. */
+#define CUT_TRIES 50
+static const struct timespec cut_wait = {.tv_nsec = 20 * 1000 * 1000};
+
+/* ---- reading ----------------------------------------------------------------------------- */
+
+static int open_pin(const char *instance, const char *name)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), PIN_ROOT "/%s/%s", instance, name);
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
+static int map_info(int map, struct bpf_map_info *info)
+{
+	__u32 size = sizeof(*info);
+
+	memset(info, 0, sizeof(*info));
+	return bpf_obj_get_info_by_fd(map, info, &size) ? -errno : 0;
+}
+
+int spliced_open(const char *instance)
+{
+	struct bpf_map_info info;
+	int fd = open_pin(instance, "flows"), err;
+
+	if (fd < 0)
+		return fd;
+	err = map_info(fd, &info);
+	if (!err &&
+	    (info.key_size != sizeof(struct flow_key) || info.value_size != sizeof(struct flow)))
+		err = -EPROTO;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+uint32_t spliced_room(int map)
+{
+	struct bpf_map_info info;
+
+	return map_info(map, &info) ? 0 : info.max_entries / 2;
+}
+
+struct walk {
+	int map;
+	spliced_wanted *wanted;
+	spliced_step *step;
+	void *context;
+};
+
+static void walk_entry(const struct flow_key *key, const struct flow *flow, void *context)
+{
+	const struct walk *walk = context;
+	struct spliced spliced = {.key[SERVER] = *key, .flow[SERVER] = *flow};
+
+	if (!(flow->constant & FLOW_FROM_SERVER) || !walk->wanted(key, flow, walk->context))
+		return;
+	key_of_peer(flow, &spliced.key[CLIENT]);
+	spliced.paired =
+		!(flow->state & FLOW_ORPHAN) &&
+		!bpf_map_lookup_elem(walk->map, &spliced.key[CLIENT], &spliced.flow[CLIENT]);
+	walk->step(&spliced, walk->context);
+}
+
+int spliced_walk(int map, spliced_wanted *wanted, spliced_step *step, void *context)
+{
+	struct walk walk = {map, wanted, step, context};
+
+	return flows_walk(map, walk_entry, &walk);
+}
+
+enum spliced_state spliced_state(const struct spliced *spliced)
+{
+	const struct flow *client = &spliced->flow[CLIENT], *server = &spliced->flow[SERVER];
+
+	if (!spliced->paired)
+		return SPLICED_CLOSED;
+	if (was_reset(client, server) || was_reset(server, client))
+		return SPLICED_RESET;
+	if (finished(client, server))
+		return SPLICED_CLOSED;
+	return (client->state | server->state) & FLOW_FIN ? SPLICED_CLOSING : SPLICED_OPEN;
+}
+
+uint64_t spliced_seen(const struct spliced *spliced)
+{
+	uint64_t seen = spliced->flow[SERVER].started; /* the program's clock is coarse */
+
+	for (int side = 0; side < 2; side++)
+		if (spliced->flow[side].seen > seen)
+			seen = spliced->flow[side].seen;
+	return seen;
+}
+
+/* ---- cutting ----------------------------------------------------------------------------- */
+
+struct spliced_cut spliced_cut_of(const struct spliced *spliced)
+{
+	struct spliced_cut cut = {.slot = spliced->flow[SERVER].slot};
+
+	for (int side = 0; side < 2; side++) {
+		cut.event.key[side] = spliced->key[side];
+		cut.event.expects[side] = spliced->flow[side].acked;
+	}
+	cut.event.end = FLOW_END_FORCED;
+	return cut;
+}
+
+/* What is needed of the instance. */
+struct cutter {
+	int program;		  /* flow_remove */
+	struct ring_buffer *ring; /* `removed`, which nobody else reads: there is no daemon */
+	int conns;		  /* without a daemon, else -1 */
+};
+
+static int ignore_event(void *context, void *data, size_t size)
+{
+	return 0;
+}
+
+static void cutter_close(struct cutter *cutter)
+{
+	ring_buffer__free(cutter->ring);
+	if (cutter->program >= 0)
+		close(cutter->program);
+	if (cutter->conns >= 0)
+		close(cutter->conns);
+}
+
+/*
+ * Without a daemon, the ring it would read has to be emptied in its place. The ring is opened
+ * before the look at the lock: so it cannot be that of a daemon that starts meanwhile.
+ */
+static int cutter_open(const char *instance, struct cutter *cutter)
+{
+	int ring = open_pin(instance, "removed");
+
+	*cutter = (struct cutter){.program = open_pin(instance, "flow_remove"), .conns = -1};
+	if (ring >= 0 && !lock_is_taken(instance)) {
+		cutter->ring = ring_buffer__new(ring, ignore_event, NULL, NULL);
+		cutter->conns = open_pin(instance, "conns");
+	}
+	if (ring >= 0)
+		close(ring);
+	return cutter->program < 0 ? cutter->program : 0;
+}
+
+/* A connection that was about to leave its sockets when the daemon died has lost them. */
+static void forget_sockets(const struct cutter *cutter, const struct spliced_cut *cut)
+{
+	struct bpf_map_info info;
+	struct conn *conn;
+
+	if (cutter->conns < 0 || map_info(cutter->conns, &info) || info.value_size < sizeof(*conn))
+		return;
+	conn = calloc(1, info.value_size);
+	if (conn && !bpf_map_lookup_elem(cutter->conns, &cut->slot, conn) &&
+	    conn->state == CONN_SPLICING) {
+		conn->state = CONN_FREE;
+		bpf_map_update_elem(cutter->conns, &cut->slot, conn, BPF_EXIST);
+	}
+	free(conn);
+}
+
+/* Up to REMOVE_MAX of them; those that stay go to the front of `cuts`, behind *left others. */
+static int cut_batch(const struct cutter *cutter, struct spliced_cut *cuts, size_t first, size_t n,
+		     size_t *left)
+{
+	struct remove_request request = {.n = n, .force = 1};
+	int err;
+
+	for (size_t i = 0; i < n; i++)
+		request.keys[i] = cuts[first + i].event.key[SERVER];
+	err = flows_remove(cutter->program, &request);
+	if (err)
+		return err;
+	if (cutter->ring)
+		ring_buffer__consume(cutter->ring);
+	for (size_t i = 0; i < n; i++) {
+		if (request.removed[i]) {
+			(void)flow_reset(
+				&cuts[first + i].event); /* who cannot be reached hears nothing */
+			continue;
+		}
+		forget_sockets(cutter, &cuts[first + i]);
+		cuts[(*left)++] = cuts[first + i];
+	}
+	return 0;
+}
+
+/* All of them once. */
+static int cut_round(const struct cutter *cutter, struct spliced_cut *cuts, size_t n, size_t *left)
+{
+	int err = 0;
+
+	*left = 0;
+	for (size_t first = 0; first < n && !err; first += REMOVE_MAX)
+		err = cut_batch(cutter, cuts, first, MIN(n - first, REMOVE_MAX), left);
+	return err;
+}
+
+int spliced_cut(const char *instance, struct spliced_cut *cuts, size_t n, size_t *left)
+{
+	struct cutter cutter;
+	int err = cutter_open(instance, &cutter);
+
+	*left = n;
+	for (int tries = 0; n && !err && tries < CUT_TRIES; tries++) {
+		err = cut_round(&cutter, cuts, n, left);
+		if (*left < n)
+			tries = 0;
+		n = *left;
+		if (n)
+			nanosleep(&cut_wait, NULL);
+	}
+	cutter_close(&cutter);
+	return err;
+}

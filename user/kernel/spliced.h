@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The spliced connections of an instance, from its pinned maps and programs: with and without a
+ * daemon.
+ */
+#ifndef ALPNLB_SPLICED_H
+#define ALPNLB_SPLICED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../bpf/flow.h"
+
+enum spliced_state {
+	SPLICED_OPEN = 0,
+	SPLICED_CLOSING, /* one side has finished */
+	SPLICED_CLOSED,	 /* both have; the entry only lingers */
+	SPLICED_RESET,	 /* likewise */
+};
+
+/* Both entries of a connection. */
+struct spliced {
+	struct flow_key key[2]; /* by side: of the packets from there */
+	struct flow flow[2];	/* likewise; zero without `paired` */
+	bool paired; /* false: closed, and the client's entry has made room for a new connection */
+};
+
+/* The fd of the flow table, or -errno: -ENOENT when there is none. */
+int spliced_open(const char *instance);
+
+/* The number of connections the table has room for; 0 if that cannot be read. */
+uint32_t spliced_room(int map);
+
+/*
+ * Calls step() for each connection for which wanted(), which sees the server's entry, is true. 0 or
+ * -errno. Connections that come or go meanwhile may be missed.
+ */
+typedef bool spliced_wanted(const struct flow_key *key, const struct flow *server, void *context);
+typedef void spliced_step(const struct spliced *spliced, void *context);
+int spliced_walk(int map, spliced_wanted *wanted, spliced_step *step, void *context);
+
+enum spliced_state spliced_state(const struct spliced *spliced);
+
+/* Nanoseconds, CLOCK_MONOTONIC: of the last packet of either side. */
+uint64_t spliced_seen(const struct spliced *spliced);
+
+/* A connection to be cut. */
+struct spliced_cut {
+	struct flow_event event;
+	uint32_t slot; /* of its sockets, if they are still there */
+};
+struct spliced_cut spliced_cut_of(const struct spliced *spliced);
+
+/*
+ * Removes connections from the table and resets both ends. Those whose sockets are still there
+ * stay: they come first in `cuts` then, and their number is *left. 0 or -errno.
+ */
+int spliced_cut(const char *instance, struct spliced_cut *cuts, size_t n, size_t *left);
+
+#endif
