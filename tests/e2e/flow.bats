@@ -213,3 +213,55 @@ count_of() {
 both_shown() {
 	[[ $(alpnlb -j conn show | jq -c '[.[] | .worker == null] | sort') == "[false,true]" ]]
 }
+
+@test "unload needs the daemon to be gone" {
+	start_two
+	run -1 alpnlb unload
+	assert_matches "$output" 'a daemon is running'
+	run -1 alpnlb -j unload
+	assert_equal "$(tcp_client "$LB4" 443 --alpn h2 --half-close | report_field end)" eof
+	stop_daemon
+}
+
+# A program is there as long as a link, and a map as long as a program, holds on to it.
+is_gone() {
+	! bpftool "$1" show id "$2" &>/dev/null
+}
+
+@test "unload after kill -9 lists what it cut and leaves nothing" {
+	local report n program map pins=/sys/fs/bpf/alpnlb/$NETNS_NAME
+	three stay stay stay
+	program=$(bpftool -j prog show pinned "$pins/splice" | jq .id)
+	map=$(bpftool -j map show pinned "$pins/flows" | jq .id)
+	kill_daemon
+	report=$(alpnlb -j unload)
+	assert_equal "$(jq -r '[.flows[] | "\(.frontend) \(.route) \(.server) \(.flows)"] | sort | join(", ")' <<<"$report")" \
+		"web default s12v6 1, web http2 s11 2"
+	assert_equal "$(jq -r '[.links[].interface] | sort | join(" ")' <<<"$report")" "client lo server"
+	jq -e '[.pins[].name] | contains(["flows", "conns", "splice", "ingress_1"])' <<<"$report"
+	for n in one two three; do
+		assert_equal "$(ended $n)" reset
+	done
+	assert_equal "$(server_report h2 2 | report_field end)" reset
+	assert_equal "$(server_report h1 1 | report_field end)" reset
+	[[ ! -e $pins ]] || fail "pins are left"
+	[[ ! -e /run/alpnlb/$NETNS_NAME ]] || fail "files are left in /run"
+	netns_await 10 is_gone prog "$program" || fail "the program is still attached"
+	netns_await 10 is_gone map "$map" || fail "the flow table is still there"
+	assert_equal "$(alpnlb -j unload | jq -c 'del(.instance)')" '{"flows":[],"links":[],"pins":[]}'
+	run -4 alpnlb flow show
+	rm -f "$NETNS_DIR/go"
+	start_daemon
+	hold four "$LB4" --alpn h2
+	await_flows '.bytes_from_server >= 100000' 1
+	stop_daemon
+}
+
+@test "unload finishes what was half done" {
+	three stay stay stay
+	kill_daemon
+	rm "/sys/fs/bpf/alpnlb/$NETNS_NAME"/{config,conns,flow_remove,ingress_1}
+	assert_equal "$(alpnlb -j unload | jq -c '[.flows[].flows] | add')" 3
+	assert_equal "$(ended one)" reset
+	[[ ! -e /sys/fs/bpf/alpnlb/$NETNS_NAME ]] || fail "pins are left"
+}

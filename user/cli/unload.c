@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Takes everything of an instance out of the kernel, in whatever state it was left. */
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../kernel/lock.h"
+#include "../kernel/pin.h"
+#include "../kernel/reset.h"
+#include "../kernel/spliced.h"
+#include "cli.h"
+#include "output.h"
+#include "snapshot.h"
+
+static const struct column flow_columns[] = {
+	COLUMN("frontend", "FRONTEND"), COLUMN("route", "ROUTE"), COLUMN("farm", "FARM"),
+	COLUMN("server", "SERVER"),	COLUMN("flows", "FLOWS"), COLUMNS_END};
+static const struct column link_columns[] = {COLUMN("interface", "INTERFACE"), COLUMNS_END};
+static const struct column pin_columns[] = {COLUMN("name", "NAME"), COLUMNS_END};
+
+/* What was cut; rows. */
+struct unload {
+	struct snapshot snapshot; /* for names; empty if the maps are not whole */
+	json_t *flows, *links, *pins;
+};
+
+/* ---- the parts ----------------------------------------------------------------------- */
+
+static bool every_flow(const struct flow_key *key, const struct flow *server, void *context)
+{
+	return true;
+}
+
+/* One more of a kind of flow: rows differ in their names. Takes over `names`. */
+static void count_flow(json_t *rows, json_t *names)
+{
+	json_t *row, *flows = NULL;
+	size_t i;
+
+	json_array_foreach (rows, i, row) {
+		flows = json_object_get(row, "flows");
+		json_object_set(names, "flows", flows);
+		if (json_equal(row, names))
+			break;
+		flows = NULL;
+	}
+	if (flows) {
+		json_integer_set(flows, json_integer_value(flows) + 1);
+		json_decref(names);
+		return;
+	}
+	set_integer(names, "flows", 1);
+	json_array_append_new(rows, names);
+}
+
+static void cut_flow(const struct spliced *spliced, void *context)
+{
+	const struct flow *flow = &spliced->flow[SERVER];
+	enum spliced_state state = spliced_state(spliced);
+	struct spliced_cut cut = spliced_cut_of(spliced);
+	struct unload *unload = context;
+	json_t *names;
+
+	if (state != SPLICED_OPEN && state != SPLICED_CLOSING)
+		return;
+	(void)flow_reset(&cut.event); /* who cannot be reached hears nothing */
+	names = json_object();
+	snapshot_names(&unload->snapshot, names, flow->frontend_id, flow->route_id, flow->farm_id,
+		       flow->server_id);
+	count_flow(unload->flows, names);
+}
+
+static int cut_flows(struct unload *unload)
+{
+	int map = spliced_open(options.instance), err;
+
+	if (map < 0) /* none, or of another version: removed unread */
+		return 0;
+	err = spliced_walk(map, every_flow, cut_flow, unload);
+	close(map);
+	return err;
+}
+
+/* Taking the pin away would detach it, too, but a little later. */
+static void detach(struct unload *unload, const char *path, unsigned int ifindex)
+{
+	int link = bpf_obj_get(path);
+	char name[IF_NAMESIZE];
+
+	if (link < 0)
+		return;
+	(void)bpf_link_detach(link); /* fails when its interface is gone */
+	close(link);
+	if (!if_indextoname(ifindex, name))
+		snprintf(name, sizeof(name), "#%u", ifindex);
+	json_array_append_new(unload->links, json_pack("{s:s}", "interface", name));
+}
+
+typedef int pin_step(struct unload *unload, const char *path, const char *name);
+
+static int detach_pin(struct unload *unload, const char *path, const char *name)
+{
+	unsigned int ifindex;
+
+	if (sscanf(name, "ingress_%u", &ifindex) == 1)
+		detach(unload, path, ifindex);
+	return 0;
+}
+
+static int remove_pin(struct unload *unload, const char *path, const char *name)
+{
+	if (unlink(path))
+		return -errno;
+	return json_array_append_new(unload->pins, json_pack("{s:s}", "name", name));
+}
+
+static int each_pin(struct unload *unload, const char *directory, pin_step *step)
+{
+	DIR *dir = opendir(directory);
+	struct dirent *entry;
+	char path[512];
+	int err = 0;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while (!err && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+		err = step(unload, path, entry->d_name);
+	}
+	closedir(dir);
+	return err;
+}
+
+static int remove_directory(const char *path)
+{
+	return rmdir(path) && errno != ENOENT ? -errno : 0;
+}
+
+static int remove_run_files(const char *directory)
+{
+	static const char *const names[] = {"control.sock", "lock"};
+	char path[512];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+		if (unlink(path) && errno != ENOENT)
+			return -errno;
+	}
+	return remove_directory(directory);
+}
+
+/* ---- the command --------------------------------------------------------------------- */
+
+/*
+ * Detached first: so nothing more is forwarded, and a packet that comes after the resets is
+ * answered by the host's stack, with another one.
+ */
+static int unload_all(struct unload *unload)
+{
+	char pins[256], run[256];
+	int err;
+
+	snprintf(pins, sizeof(pins), PIN_ROOT "/%s", options.instance);
+	snprintf(run, sizeof(run), RUN_ROOT "/%s", options.instance);
+	err = each_pin(unload, pins, detach_pin);
+	err = err ? err : cut_flows(unload);
+	err = err ? err : each_pin(unload, pins, remove_pin);
+	err = err ? err : remove_directory(pins);
+	err = err ? err : remove_run_files(run);
+	return err ? fail(CLI_FAILED, "instance '%s': cannot be unloaded: %s", options.instance,
+			  strerror(-err))
+		   : CLI_OK;
+}
+
+static int print(const struct unload *unload)
+{
+	const struct section sections[] = {
+		{"flows", "Connections cut", flow_columns, unload->flows, false},
+		{"links", "Interfaces detached from", link_columns, unload->links, false},
+		{"pins", "Pins removed", pin_columns, unload->pins, false},
+		SECTIONS_END,
+	};
+	json_t *head = json_pack("{s:s}", "instance", options.instance);
+	int code = output_sections(sections, head);
+
+	json_decref(head);
+	return code;
+}
+
+static int unload_locked(void)
+{
+	struct unload unload = {.flows = json_array(), .links = json_array(), .pins = json_array()};
+	struct text ignored = {0};
+	int code;
+
+	(void)snapshot_load(&unload.snapshot, options.instance, &ignored);
+	code = unload_all(&unload);
+	if (!code)
+		code = print(&unload);
+	snapshot_close(&unload.snapshot);
+	json_decref(unload.flows);
+	json_decref(unload.links);
+	json_decref(unload.pins);
+	return code;
+}
+
+static int unload_run(int argc, char **argv)
+{
+	int lock, code;
+
+	if (argc > 1)
+		return fail(CLI_USAGE, "unexpected '%s': unload takes no argument", argv[1]);
+	lock = lock_take(options.instance);
+	if (lock == -EBUSY)
+		return fail(CLI_FAILED,
+			    "instance '%s': a daemon is running; stop it before you unload",
+			    options.instance);
+	if (lock < 0)
+		return fail(CLI_FAILED, RUN_ROOT "/%s: %s", options.instance, strerror(-lock));
+	code = unload_locked();
+	close(lock);
+	return code;
+}
+
+const struct noun noun_unload = {
+	.name = "unload",
+	.help = "remove what an instance left in the kernel",
+	.text = "Ends the connections on the packet path with a reset to both ends, detaches the\n"
+		"programs from the interfaces and removes every pin. No daemon may be running.\n"
+		"Manual: alpnlb-unload(8).\n",
+	.arguments = "",
+	.run = unload_run,
+};
