@@ -162,6 +162,31 @@ count_of() {
 	stop_daemon
 }
 
+# traffic OBJECT: bytes and packets of the first of them, by `stat show`.
+traffic() {
+	stats ".$1[0] | \"\(.bytes_from_clients) \(.bytes_from_servers) \(.packets_from_clients) \(.packets_from_servers)\""
+}
+
+@test "totals include live spliced connections, and are exact when they have ended" {
+	local flows object
+	three hold hold hold
+	flows=$(alpnlb -j flow show farm h2 | jq '.[] | [.bytes_from_client, .bytes_from_server,
+		.packets_from_client, .packets_from_server]' | jq -rs 'transpose | map(add) | join(" ")')
+	for object in routes farms servers; do
+		assert_equal "$(traffic $object)" "$flows" "$object"
+	done
+	assert_equal "$(alpnlb -j frontend show | jq '.[0].bytes_from_clients')" \
+		"$(alpnlb -j flow show | jq '[.[].bytes_from_client] | add')"
+	assert_equal "$(alpnlb -j route show name http2 | jq .bytes_from_servers)" "$(cut -d' ' -f2 <<<"$flows")"
+	touch "$NETNS_DIR/go"
+	await_flows true 0
+	assert_equal "$(traffic servers | cut -d' ' -f1-2)" "$(cut -d' ' -f1-2 <<<"$flows")"
+	(($(traffic servers | cut -d' ' -f3) > $(cut -d' ' -f3 <<<"$flows"))) || fail "FIN and ACK are not counted"
+	assert_equal "$(stats '.servers[0].bytes_from_clients')" \
+		$(($(server_report h2 1 | report_field received) + $(server_report h2 2 | report_field received)))
+	stop_daemon
+}
+
 @test "after kill -9 of the daemon flows are shown, counted and deleted" {
 	three stay hold hold
 	kill_daemon

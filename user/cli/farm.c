@@ -15,6 +15,8 @@ static const struct column columns[] = {
 	COLUMN("chosen", "CHOSEN"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS"),
+	DETAIL("packets_from_clients", "PACKETS FROM CLIENTS"),
+	DETAIL("packets_from_servers", "PACKETS FROM SERVERS"),
 	COLUMNS_END,
 };
 
@@ -23,7 +25,7 @@ static int farm_show(const char *const *values)
 	const char *name = values[0], *id = values[1];
 	const struct farm *farm;
 	struct snapshot s;
-	int code = snapshot_open(&s);
+	int code = snapshot_open_counted(&s);
 
 	if (code)
 		goto out;

@@ -27,6 +27,8 @@ static const struct column columns[] = {
 	DETAIL("to_default_farm", "TO DEFAULT FARM"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS"),
+	DETAIL("packets_from_clients", "PACKETS FROM CLIENTS"),
+	DETAIL("packets_from_servers", "PACKETS FROM SERVERS"),
 	COLUMNS_END,
 };
 
@@ -36,7 +38,7 @@ static int frontend_show(const char *const *values)
 	const struct frontend *frontend;
 	struct snapshot s;
 	json_t *rows;
-	int code = snapshot_open(&s);
+	int code = snapshot_open_counted(&s);
 
 	if (code)
 		goto out;

@@ -17,6 +17,8 @@ static const struct column columns[] = {
 	COLUMN("matched", "MATCHED"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS"),
+	DETAIL("packets_from_clients", "PACKETS FROM CLIENTS"),
+	DETAIL("packets_from_servers", "PACKETS FROM SERVERS"),
 	COLUMNS_END,
 };
 
@@ -40,7 +42,7 @@ static int route_show(const char *const *values)
 	const struct frontend *frontend = NULL;
 	const struct route *route;
 	struct snapshot s;
-	int code = snapshot_open(&s);
+	int code = snapshot_open_counted(&s);
 
 	if (!code && frontend_name && (name || id))
 		code = fail(CLI_USAGE, "route: give either a frontend or one route");

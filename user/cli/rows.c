@@ -64,10 +64,12 @@ static void set_port(json_t *row, uint16_t port)
 	json_object_set_new(row, "port", port ? json_integer(port) : json_null());
 }
 
-static void set_bytes(json_t *row, const __u64 bytes[2])
+static void set_traffic(json_t *row, const __u64 bytes[2], const __u64 packets[2])
 {
 	set_integer(row, "bytes_from_clients", bytes[CLIENT]);
 	set_integer(row, "bytes_from_servers", bytes[SERVER]);
+	set_integer(row, "packets_from_clients", packets[CLIENT]);
+	set_integer(row, "packets_from_servers", packets[SERVER]);
 }
 
 char *rule_text(const struct rule *rule)
@@ -91,7 +93,7 @@ static void frontend_stats_set(json_t *row, const struct frontend_stats *stats)
 	set_integer(row, "accepted", stats->accepted);
 	set_integer(row, "refused", stats->refused);
 	set_integer(row, "to_default_farm", stats->default_farm);
-	set_bytes(row, stats->bytes);
+	set_traffic(row, stats->bytes, stats->packets);
 	for (int i = VERDICT_TLS; i < (int)COUNT(stats->verdicts); i++)
 		set_integer(verdicts, verdict_name(i), stats->verdicts[i]);
 	for (int i = PATH_PACKET; i < (int)COUNT(stats->paths); i++)
@@ -147,7 +149,7 @@ json_t *frontend_rows(const struct config *config, const struct view *view)
 json_t *farm_row(const struct farm *farm, const struct view *view)
 {
 	json_t *row = object_new(&farm->o);
-	__u64 bytes[2] = {0}, live = 0;
+	__u64 bytes[2] = {0}, packets[2] = {0}, live = 0;
 
 	set_string(row, "display_name", farm->o.display_name);
 	set_string(row, "zone", farm->zone);
@@ -160,12 +162,14 @@ json_t *farm_row(const struct farm *farm, const struct view *view)
 		struct server_stats stats = view_server_stats(view, farm->servers[i].o.id);
 
 		live += stats.live;
-		bytes[CLIENT] += stats.bytes[CLIENT];
-		bytes[SERVER] += stats.bytes[SERVER];
+		for (int side = 0; side < 2; side++) {
+			bytes[side] += stats.bytes[side];
+			packets[side] += stats.packets[side];
+		}
 	}
 	set_integer(row, "live", live);
 	set_integer(row, "chosen", view_farm_stats(view, farm->o.id).chosen);
-	set_bytes(row, bytes);
+	set_traffic(row, bytes, packets);
 	return row;
 }
 
@@ -208,7 +212,7 @@ static void server_stats_set(json_t *row, const struct server_stats *stats)
 	set_integer(row, "refused", stats->refused);
 	set_integer(row, "timeouts", stats->timeouts);
 	set_integer(row, "errors", stats->errors);
-	set_bytes(row, stats->bytes);
+	set_traffic(row, stats->bytes, stats->packets);
 }
 
 json_t *server_row(const struct farm *farm, const struct server *server, const struct view *view)
@@ -311,7 +315,7 @@ json_t *route_row(const struct route *route, size_t place, const struct view *vi
 
 		set_integer(row, "live", stats.live);
 		set_integer(row, "matched", stats.matched);
-		set_bytes(row, stats.bytes);
+		set_traffic(row, stats.bytes, stats.packets);
 	}
 	return row;
 }

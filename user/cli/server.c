@@ -22,6 +22,8 @@ static const struct column columns[] = {
 	COLUMN("errors", "ERRORS"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS"),
+	DETAIL("packets_from_clients", "PACKETS FROM CLIENTS"),
+	DETAIL("packets_from_servers", "PACKETS FROM SERVERS"),
 	COLUMNS_END,
 };
 
@@ -31,7 +33,7 @@ static int server_show(const char *const *values)
 	const struct server *server;
 	const struct farm *farm = NULL;
 	struct snapshot s;
-	int code = snapshot_open(&s);
+	int code = snapshot_open_counted(&s);
 
 	if (!code && farm_name && (name || id))
 		code = fail(CLI_USAGE, "server: give either a farm or one server (FARM/SERVER)");

@@ -118,6 +118,18 @@ int snapshot_open(struct snapshot *snapshot)
 	return code ? fail(code, "%s", message.s) : CLI_OK;
 }
 
+int snapshot_open_counted(struct snapshot *snapshot)
+{
+	int code = snapshot_open(snapshot), err;
+
+	if (code)
+		return code;
+	err = view_add_flows(&snapshot->view, options.instance);
+	return err ? fail(CLI_FAILED, "instance '%s': the flow table: %s", options.instance,
+			  strerror(-err))
+		   : CLI_OK;
+}
+
 void snapshot_close(struct snapshot *snapshot)
 {
 	free(snapshot->frontends);

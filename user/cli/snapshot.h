@@ -22,6 +22,9 @@ struct snapshot {
 /* Opens the maps of options.instance. Returns an exit code, after it has said what failed. */
 int snapshot_open(struct snapshot *snapshot);
 
+/* The same, for commands that show statistics: live spliced connections are counted in. */
+int snapshot_open_counted(struct snapshot *snapshot);
+
 /* Opens those of any instance, and leaves it to the caller to print `message` on failure. */
 int snapshot_load(struct snapshot *snapshot, const char *instance, struct text *message);
 

@@ -20,6 +20,8 @@ static const struct column frontend_columns[] = {
 	COLUMN("to_default_farm", "TO DEFAULT FARM"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS"),
+	COLUMN("packets_from_clients", "PACKETS"),
+	COLUMN("packets_from_servers", "PACKETS"),
 	COLUMNS_END,
 };
 static const struct column route_columns[] = {
@@ -29,6 +31,8 @@ static const struct column route_columns[] = {
 	COLUMN("matched", "MATCHED"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS"),
+	COLUMN("packets_from_clients", "PACKETS"),
+	COLUMN("packets_from_servers", "PACKETS"),
 	COLUMNS_END,
 };
 static const struct column farm_columns[] = {
@@ -37,6 +41,8 @@ static const struct column farm_columns[] = {
 	COLUMN("chosen", "CHOSEN"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS"),
+	COLUMN("packets_from_clients", "PACKETS"),
+	COLUMN("packets_from_servers", "PACKETS"),
 	COLUMNS_END,
 };
 static const struct column server_columns[] = {
@@ -50,6 +56,8 @@ static const struct column server_columns[] = {
 	COLUMN("errors", "ERRORS"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS"),
+	COLUMN("packets_from_clients", "PACKETS"),
+	COLUMN("packets_from_servers", "PACKETS"),
 	COLUMNS_END,
 };
 
@@ -127,7 +135,7 @@ static int show_all(const struct snapshot *s)
 static int stat_show(const char *const *values)
 {
 	struct snapshot s;
-	int code = snapshot_open(&s);
+	int code = snapshot_open_counted(&s);
 
 	if (!code)
 		code = show_all(&s);

@@ -922,6 +922,8 @@ static bool admit(struct session *s, const atomic_uint *frontend_id, uint32_t *f
 		s->connect_timeout = row->connect_timeout;
 		s->idle_timeout = row->idle_timeout;
 		conn->path = choose_path(engine, row);
+		if (row->path == PATH_PACKET && conn->path != PATH_PACKET)
+			conn->refusal = SPLICE_OFF;
 		if (row->path == PATH_SOCKMAP && conn->path == PATH_RELAY)
 			count(s, COUNTER_PATH_FALLBACKS);
 		if (row->max_connections && live > row->max_connections)

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "flows.h"
+#include "spliced.h"
 #include "view.h"
 
 #define CONFIG_TRIES 16 /* times a refresh may come in between while the text is copied */
@@ -104,6 +106,10 @@ void view_close(struct view *view)
 {
 	for (size_t i = 0; i < VIEW_MAX; i++)
 		unmap_rows(&view->maps[i]);
+	free(view->frontends);
+	free(view->routes);
+	free(view->servers);
+	view->frontends = view->routes = view->servers = NULL;
 	if (view->config >= 0)
 		close(view->config);
 	view->config = -1;
@@ -209,18 +215,72 @@ uint64_t view_counter(const struct view *view, enum counter counter)
 	return value ? __atomic_load_n(value, __ATOMIC_RELAXED) : 0;
 }
 
+/* ---- statistics ---------------------------------------------------------------------- */
+
+static void add_flow(struct traffic *traffic, const struct flow *flow)
+{
+	int side = flow->constant & FLOW_FROM_SERVER ? SERVER : CLIENT;
+
+	traffic->bytes[side] += stream_bytes(flow);
+	traffic->packets[side] += flow->packets;
+}
+
+static void add_entry(const struct flow_key *key, const struct flow *flow, void *context)
+{
+	struct view *view = context;
+
+	if (flow->frontend_id <= MAX_FRONTENDS)
+		add_flow(&view->frontends[flow->frontend_id], flow);
+	if (flow->route_id <= MAX_ROUTES)
+		add_flow(&view->routes[flow->route_id], flow);
+	if (flow->server_id <= MAX_SERVERS)
+		add_flow(&view->servers[flow->server_id], flow);
+}
+
+int view_add_flows(struct view *view, const char *instance)
+{
+	int map = spliced_open(instance), err;
+
+	if (map < 0)
+		return map == -ENOENT ? 0 : map;
+	view->frontends = calloc(MAX_FRONTENDS + 1, sizeof(*view->frontends));
+	view->routes = calloc(MAX_ROUTES + 1, sizeof(*view->routes));
+	view->servers = calloc(MAX_SERVERS + 1, sizeof(*view->servers));
+	if (view->frontends && view->routes && view->servers)
+		err = flows_walk(map, add_entry, view);
+	else
+		err = -ENOMEM;
+	close(map);
+	return err;
+}
+
+/* Adds what is in row `id` of `live`, if that was asked for. */
+static void add_live(__u64 bytes[2], __u64 packets[2], const struct traffic *live, uint32_t id)
+{
+	for (int side = 0; live && side < 2; side++) {
+		bytes[side] += live[id].bytes[side];
+		packets[side] += live[id].packets[side];
+	}
+}
+
 struct frontend_stats view_frontend_stats(const struct view *view, uint32_t id)
 {
-	const struct frontend_stats *stats = row(view, VIEW_FRONTEND_STATS, id);
+	const struct frontend_stats *live = row(view, VIEW_FRONTEND_STATS, id);
+	struct frontend_stats stats = live ? *live : (struct frontend_stats){0};
 
-	return stats ? *stats : (struct frontend_stats){0};
+	if (id <= MAX_FRONTENDS)
+		add_live(stats.bytes, stats.packets, view->frontends, id);
+	return stats;
 }
 
 struct route_stats view_route_stats(const struct view *view, uint32_t id)
 {
-	const struct route_stats *stats = row(view, VIEW_ROUTE_STATS, id);
+	const struct route_stats *live = row(view, VIEW_ROUTE_STATS, id);
+	struct route_stats stats = live ? *live : (struct route_stats){0};
 
-	return stats ? *stats : (struct route_stats){0};
+	if (id <= MAX_ROUTES)
+		add_live(stats.bytes, stats.packets, view->routes, id);
+	return stats;
 }
 
 struct farm_stats view_farm_stats(const struct view *view, uint32_t id)
@@ -232,7 +292,10 @@ struct farm_stats view_farm_stats(const struct view *view, uint32_t id)
 
 struct server_stats view_server_stats(const struct view *view, uint32_t id)
 {
-	const struct server_stats *stats = row(view, VIEW_SERVER_STATS, id);
+	const struct server_stats *live = row(view, VIEW_SERVER_STATS, id);
+	struct server_stats stats = live ? *live : (struct server_stats){0};
 
-	return stats ? *stats : (struct server_stats){0};
+	if (id <= MAX_SERVERS)
+		add_live(stats.bytes, stats.packets, view->servers, id);
+	return stats;
 }

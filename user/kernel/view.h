@@ -33,8 +33,16 @@ enum view_map_id {
 	VIEW_MAX,
 };
 
+/* By side: what came in. */
+struct traffic {
+	__u64 bytes[2];
+	__u64 packets[2]; /* of spliced connections */
+};
+
 struct view {
 	struct view_map maps[VIEW_MAX];
+	struct traffic *frontends, *routes,
+		*servers;   /* of live flows, by id; see view_add_flows() */
 	int config;	    /* fd of the map of two `config` tables */
 	const char *failed; /* after an error: the map it was about */
 };
@@ -60,6 +68,12 @@ bool view_conn(const struct view *view, size_t slot, struct conn *conn);
 size_t view_conns(const struct view *view);
 
 uint64_t view_counter(const struct view *view, enum counter counter);
+
+/*
+ * From now on statistics include what live spliced connections have moved, which the maps are told
+ * of when a connection ends. Looks at the whole flow table. 0 or -errno.
+ */
+int view_add_flows(struct view *view, const char *instance);
 
 /* Statistics by object id, zero for an id the maps do not hold. */
 struct frontend_stats view_frontend_stats(const struct view *view, uint32_t id);
