@@ -19,6 +19,7 @@
 #include "../kernel/pin.h"
 #include "cli.h"
 #include "control.h"
+#include "doctor.h"
 #include "output.h"
 
 #define WANTED_FILES   1048576 /* two sockets per connection */
@@ -33,12 +34,8 @@ static const struct column columns[] = {
 	COLUMNS_END,
 };
 
-enum status { STATUS_OK, STATUS_WARN, STATUS_FAIL };
-
-/* Appends a finding; `advice` may be NULL. */
-__attribute__((format(printf, 5, 6))) static void finding(json_t *rows, enum status status,
-							  const char *check, const char *advice,
-							  const char *format, ...)
+void finding(json_t *rows, enum status status, const char *check, const char *advice,
+	     const char *format, ...)
 {
 	static const char *const names[] = {"ok", "warn", "fail"};
 	char found[512];
@@ -279,6 +276,8 @@ static void check_instance(json_t *rows, const char *name)
 	else
 		finding(rows, STATUS_OK, check, NULL, "%s",
 			alive ? "a daemon runs" : "no daemon; its maps are still pinned");
+	if (pinned)
+		check_packet_instance(rows, name);
 }
 
 /* 0, also where there is no such directory, or -errno. */
@@ -329,9 +328,9 @@ static bool failed(const json_t *rows)
 static int doctor_run(int argc, char **argv)
 {
 	static void (*const checks[])(json_t *) = {
-		check_kernel,	    check_features,  check_jit,	    check_bpffs,
-		check_capabilities, check_files,     check_backlog, check_ports,
-		check_memory,	    check_conntrack, check_mptcp,   check_instances,
+		check_kernel,	    check_features, check_packet_path, check_jit,   check_bpffs,
+		check_capabilities, check_files,    check_backlog,     check_ports, check_memory,
+		check_conntrack,    check_mptcp,    check_instances,
 	};
 	json_t *rows = json_array();
 	int code;

@@ -13,6 +13,7 @@
 
 #include "../cli/cli.h"
 #include "../kernel/kernel_version.h"
+#include "../kernel/local_ports.h"
 #include "../kernel/lock.h"
 #include "../kernel/view.h"
 #include "../model/names.h"
@@ -146,6 +147,18 @@ static void choose_paths(struct engine *engine)
 				   "doctor): auto uses relay");
 }
 
+/* To the kernel the port of a spliced connection is free. */
+static void warn_of_local_ports(const struct port_range *range)
+{
+	struct port_range local;
+
+	if (local_ports_overlap(range, &local))
+		log_line(LOG_WARN,
+			 "nat_ports %u-%u overlap net.ipv4.ip_local_port_range %u-%u (see alpnlb "
+			 "doctor)",
+			 range->first, range->last, local.first, local.last);
+}
+
 /* A packet path that cannot be had is no reason not to start. */
 static void leave_packet_path(struct daemon *daemon, const char *failed, int err)
 {
@@ -177,6 +190,8 @@ static int load_packet_path(struct daemon *daemon, const struct config *config)
 	}
 	if (err)
 		leave_packet_path(daemon, failed, err);
+	else
+		warn_of_local_ports(&config->nat_ports);
 	return 0;
 }
 

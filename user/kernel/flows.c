@@ -237,6 +237,17 @@ int flows_pin(const struct flows *flows)
 	return err;
 }
 
+int flows_probe(const char **failed)
+{
+	struct splice_bpf *programs = splice_bpf__open_and_load();
+
+	*failed = "load the packet path";
+	if (!programs)
+		return -errno;
+	splice_bpf__destroy(programs);
+	return 0;
+}
+
 /* ---- programs ---------------------------------------------------------------------------- */
 
 /* Runs a program on `request`, which it answers in place. */

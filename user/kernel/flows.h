@@ -34,6 +34,11 @@ struct flows {
 int flows_open(struct flows *flows, const struct instance *instance, uint32_t max_flows,
 	       const char **failed);
 
+/*
+ * Tries to load the programs, which are gone again afterwards: 0 or -errno, *failed as above.
+ */
+int flows_probe(const char **failed);
+
 /* Pins and attachments go, unless flows->keep says that they are to stay. Accepts a closed one. */
 void flows_close(struct flows *flows);
 

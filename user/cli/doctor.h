@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef ALPNLB_DOCTOR_H
+#define ALPNLB_DOCTOR_H
+
+#include <jansson.h>
+
+enum status { STATUS_OK, STATUS_WARN, STATUS_FAIL };
+
+/* Appends a finding; `advice` may be NULL. */
+__attribute__((format(printf, 5, 6))) void finding(json_t *rows, enum status status,
+						   const char *check, const char *advice,
+						   const char *format, ...);
+
+/* Can connections be spliced on this host? */
+void check_packet_path(json_t *rows);
+
+/* What an instance with pinned maps has of it. */
+void check_packet_instance(json_t *rows, const char *instance);
+
+#endif
