@@ -17,13 +17,34 @@ struct pool_key {
 
 struct port_pool {
 	struct pool_key key;
-	uint32_t next; /* port to try first: the one that was longest out of use */
-	uint32_t used;
+	uint32_t next;		   /* port to try first: the one that was longest out of use */
+	uint32_t used;		   /* of the range */
 	uint64_t busy[65536 / 64]; /* bit by port */
 	UT_hash_handle hh;
 };
 
 static const uint8_t no_address[16];
+
+static bool is_busy(const struct port_pool *pool, uint32_t port)
+{
+	return pool->busy[port / 64] >> (port % 64) & 1;
+}
+
+static void set_busy(const struct ports *ports, struct port_pool *pool, uint32_t port, bool busy)
+{
+	if (is_busy(pool, port) == busy)
+		return;
+	pool->busy[port / 64] ^= 1ULL << (port % 64);
+	if (port >= ports->range.first && port <= ports->range.last)
+		pool->used += busy ? 1 : -1;
+}
+
+static void count_used(const struct ports *ports, struct port_pool *pool)
+{
+	pool->used = 0;
+	for (uint32_t port = ports->range.first; port <= ports->range.last; port++)
+		pool->used += is_busy(pool, port);
+}
 
 void ports_init(struct ports *ports)
 {
@@ -34,6 +55,7 @@ void ports_init(struct ports *ports)
 void ports_configure(struct ports *ports, const struct port_range *range,
 		     const struct prefix_list *addresses)
 {
+	struct port_pool *pool, *next;
 	struct prefix *copy = NULL;
 
 	if (addresses->n)
@@ -45,6 +67,8 @@ void ports_configure(struct ports *ports, const struct port_range *range,
 		(struct prefix_list){.v = copy, .n = copy ? addresses->n : 0, .set = copy};
 	if (copy)
 		memcpy(copy, addresses->v, addresses->n * sizeof(*copy));
+	HASH_ITER (hh, ports->pools, pool, next)
+		count_used(ports, pool);
 	pthread_mutex_unlock(&ports->lock);
 }
 
@@ -81,19 +105,6 @@ static struct port_pool *find_pool(struct ports *ports, const uint8_t address[16
 	return pool;
 }
 
-static bool is_busy(const struct port_pool *pool, uint32_t port)
-{
-	return pool->busy[port / 64] >> (port % 64) & 1;
-}
-
-static void set_busy(struct port_pool *pool, uint32_t port, bool busy)
-{
-	if (is_busy(pool, port) == busy)
-		return;
-	pool->busy[port / 64] ^= 1ULL << (port % 64);
-	pool->used += busy ? 1 : -1;
-}
-
 /* Goes round, so that a port that came back rests as long as others are free. */
 static uint16_t take_from(struct ports *ports, struct port_pool *pool)
 {
@@ -107,7 +118,7 @@ static uint16_t take_from(struct ports *ports, struct port_pool *pool)
 		pool->next = port + 1;
 		if (is_busy(pool, port))
 			continue;
-		set_busy(pool, port, true);
+		set_busy(ports, pool, port, true);
 		return port;
 	}
 	return 0;
@@ -146,7 +157,7 @@ static void set_lease(struct ports *ports, const uint8_t server[16], __be16 port
 	pthread_mutex_lock(&ports->lock);
 	pool = find_pool(ports, address, server, port);
 	if (pool)
-		set_busy(pool, lease, busy);
+		set_busy(ports, pool, lease, busy);
 	pthread_mutex_unlock(&ports->lock);
 }
 
