@@ -1027,6 +1027,79 @@ static void dedicated_addresses_are_full(void **state)
 	check_frontends(examples, COUNT(examples));
 }
 
+/* ---- the packet path -------------------------------------------------------------------- */
+
+static void attributes_of_the_packet_path_are_checked(void **state)
+{
+	static const struct example examples[] = {
+		{"nat_ports: 1024-65535", NULL},
+		{"nat_ports: \"20000\"", NULL},
+		{"nat_ports: null", NULL},
+		{"nat_ports: 1023-2000", "nat_ports: \"1023-2000\" is no range of ports, allowed: "
+					 "FIRST-LAST within 1024..65535"},
+		{"nat_ports: 3000-2000", "nat_ports: \"3000-2000\" is no range of ports, allowed: "
+					 "FIRST-LAST within 1024..65535"},
+		{"nat_ports: 2000-65536", "nat_ports: \"2000-65536\" is no range of ports, "
+					  "allowed: FIRST-LAST within 1024..65535"},
+		{"nat_ports: \"2000-2001,3000\"", "nat_ports: \"2000-2001,3000\" is no range of "
+						  "ports, allowed: FIRST-LAST within 1024..65535"},
+		{"nat_ip: [192.0.2.1, \"2001:db8::1\"]", NULL},
+		{"nat_ip: null", NULL},
+		{"nat_ip: []", "nat_ip: is empty, allowed: a list of 1..256 addresses, null"},
+		{"nat_ip: 192.0.2.1", "nat_ip: \"192.0.2.1\" is not a list, allowed: a list of "
+				      "1..256 addresses, null"},
+		{"nat_ip: [192.0.2.1, 192.0.2.0/24]",
+		 "nat_ip[1]: \"192.0.2.0/24\" is a block, allowed: a full address"},
+		{"max_flows: 1024", NULL},
+		{"max_flows: 16777216", NULL},
+		{"max_flows: null", NULL},
+		{"max_flows: 1023",
+		 "max_flows: 1023 is out of range, allowed: 1024..16777216, null"},
+		{"max_flows: 16777217",
+		 "max_flows: 16777217 is out of range, allowed: 1024..16777216, null"},
+		{"max_flows: many",
+		 "max_flows: \"many\" is not an integer, allowed: 1024..16777216, null"},
+	};
+
+	for (size_t i = 0; i < COUNT(examples); i++) {
+		char *expected = NULL;
+
+		if (examples[i].message)
+			assert_true(asprintf(&expected, "1: %s", examples[i].message) > 0);
+		expect_errors(examples[i].yaml, expected ? expected : "");
+		free(expected);
+	}
+}
+
+static void attributes_of_the_packet_path_are_kept(void **state)
+{
+	struct config *preset = decode("zone: null\n");
+	struct config *config = decode("nat_ip: [\"2001:db8::1\", 192.0.2.2, 192.0.2.1]\n"
+				       "nat_ports: 20000-29999\n"
+				       "max_flows: 5000\n");
+	json_t *json = config_encode(preset);
+	char buf[64];
+
+	assert_int_equal(preset->nat_ports.first, 10240);
+	assert_int_equal(preset->nat_ports.last, 32767);
+	assert_int_equal(preset->max_flows, 1000000);
+	assert_false(preset->nat_ip.set);
+	assert_null(json_object_get(json, "nat_ports"));
+	json_decref(json);
+	assert_int_equal(config->nat_ports.first, 20000);
+	assert_int_equal(config->nat_ports.last, 29999);
+	assert_int_equal(config->max_flows, 5000);
+	assert_int_equal(config->nat_ip.n, 3);
+	assert_string_equal(prefix_format(&config->nat_ip.v[0], buf, sizeof(buf)), "192.0.2.1");
+	json = config_encode(config);
+	assert_string_equal(json_string_value(json_object_get(json, "nat_ports")), "20000-29999");
+	assert_int_equal(json_integer_value(json_object_get(json, "max_flows")), 5000);
+	assert_int_equal(json_array_size(json_object_get(json, "nat_ip")), 3);
+	json_decref(json);
+	config_free(config);
+	config_free(preset);
+}
+
 static void frontend_needs_a_way_out(void **state)
 {
 	expect_errors("farms: [{name: f}]\n"
@@ -1755,6 +1828,8 @@ int main(void)
 		cmocka_unit_test(source_lists_are_checked),
 		cmocka_unit_test(source_lists_are_kept_in_one_order),
 		cmocka_unit_test(dedicated_addresses_are_full),
+		cmocka_unit_test(attributes_of_the_packet_path_are_checked),
+		cmocka_unit_test(attributes_of_the_packet_path_are_kept),
 		cmocka_unit_test(frontend_needs_a_way_out),
 		cmocka_unit_test(unresolved_reference_is_one_mistake),
 		cmocka_unit_test(frontends_may_not_share_a_port),
