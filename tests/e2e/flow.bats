@@ -327,3 +327,13 @@ doctor_says() {
 	ip -n "$NETNS_NAME-balancer" link add late type veth peer name later
 	doctor_says warn '^no program at the interfaces:( late| later){2}$'
 }
+
+@test "the shell's completion knows the words of flow" {
+	start_two
+	assert_equal "$(alpnlb help list flow | paste -sd' ')" "show count delete"
+	assert_equal "$(alpnlb help list flow show | paste -sd' ')" "client server farm frontend older younger"
+	assert_equal "$(alpnlb help list flow delete | tail -n 1)" all
+	assert_equal "$(alpnlb help list flow delete server | paste -sd' ')" "h2/s11 h1/s12v6"
+	assert_equal "$(alpnlb help list flow delete all)" ""
+	stop_daemon
+}
