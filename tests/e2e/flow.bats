@@ -337,3 +337,41 @@ doctor_says() {
 	assert_equal "$(alpnlb help list flow delete all)" ""
 	stop_daemon
 }
+
+# The server takes the handshake and nothing of usual size: a hello is never acknowledged.
+deafen_server() {
+	ip -n "$NETNS_NAME-server" link set balancer mtu 100
+	ip -n "$NETNS_NAME-server" route change 198.51.100.0/24 dev balancer advmss 1460
+}
+
+is_splicing() {
+	[[ $(alpnlb -j conn show | jq -r '[.[].state] | join(" ")') == splicing ]]
+}
+
+@test "flow delete leaves a connection that still has sockets, and says so" {
+	start_two
+	deafen_server
+	stay one "$LB4" --alpn h2
+	netns_await 10 is_splicing || fail "$(alpnlb -p conn show)"
+	assert_equal "$(count_of)" 1
+	run -1 alpnlb flow delete all
+	assert_matches "$output" '^alpnlb: 0 flows deleted; 1 still have their sockets'
+	assert_equal "$(count_of)" 1
+	ip -n "$NETNS_NAME-server" link set balancer mtu 1500
+	netns_await 20 sockets_gone || fail "$(alpnlb -p conn show)"
+	assert_equal "$(alpnlb -j flow delete all)" '{"deleted":1}'
+	assert_equal "$(ended one)" reset
+	stop_daemon
+}
+
+@test "flow delete works on a connection that lost its sockets with the daemon" {
+	start_two
+	deafen_server
+	hold one "$LB4" --alpn h2
+	netns_await 10 is_splicing || fail "$(alpnlb -p conn show)"
+	ip -n "$NETNS_NAME-server" link set balancer down # it would answer the end with a reset
+	kill_daemon
+	assert_equal "$(alpnlb -j flow count | jq '.open + .closing')" 1
+	assert_equal "$(alpnlb -j flow delete all)" '{"deleted":1}'
+	assert_equal "$(count_of)" 0
+}

@@ -164,8 +164,9 @@ static int delete_flows(struct flow_job *job)
 			    strerror(-err));
 	if (left)
 		return fail(CLI_FAILED,
-			    "%zu flows deleted; %zu are so young that their sockets still exist, "
-			    "and were left: try again",
+			    "%zu flows deleted; %zu still have their sockets, as in the first "
+			    "milliseconds or while an end does not acknowledge, and were left: try "
+			    "again",
 			    job->n_cuts - left, left);
 	row = json_pack("{s:I}", "deleted", (json_int_t)job->n_cuts);
 	code = output_record(deleted, row);
