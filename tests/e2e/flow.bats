@@ -156,7 +156,8 @@ count_of() {
 	await_flows '.bytes_from_client > 1000000' 8
 	assert_equal "$(alpnlb -j flow delete all)" '{"deleted":8}'
 	for n in 1 2 3 4 5 6 7 8; do
-		assert_equal "$(ended "c$n")" reset
+		# "closed": its sender saw the reset before its reader did.
+		assert_matches "$(ended "c$n")" '^(reset|closed)$'
 		assert_equal "$(server_report h2 "$n" | report_field end)" reset
 	done
 	stop_daemon
