@@ -90,9 +90,11 @@ count_of() {
 	assert_equal "$(alpnlb -j flow show farm h1 | jq -r '.[0].route')" default
 	run -0 alpnlb flow show
 	assert_equal "${#lines[@]}" 4
+	assert_equal "$(alpnlb -p flow show | jq length)" 3
 	touch "$NETNS_DIR/go"
 	assert_equal "$(ended one)" eof
 	await_flows true 0
+	assert_equal "$(alpnlb -j flow show)" "[]"
 	stop_daemon
 }
 

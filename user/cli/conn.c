@@ -128,7 +128,7 @@ struct list {
 	const struct filter *filter;
 	uint64_t now;
 	uint64_t *accepted; /* by slot: of the connection seen there, which may become spliced */
-	json_t *rows;
+	struct output_stream rows;
 };
 
 static void list_conns(struct list *list)
@@ -141,8 +141,7 @@ static void list_conns(struct list *list)
 			continue;
 		list->accepted[i] = conn.accepted;
 		if (selected(list->filter, &conn))
-			json_array_append_new(list->rows,
-					      conn_row(list->snapshot, &conn, list->now));
+			output_stream_add(&list->rows, conn_row(list->snapshot, &conn, list->now));
 	}
 }
 
@@ -164,7 +163,7 @@ static void list_spliced(const struct spliced *spliced, void *context)
 	struct list *list = context;
 
 	if (state == SPLICED_OPEN || state == SPLICED_CLOSING)
-		json_array_append_new(list->rows, spliced_row(list->snapshot, spliced, list->now));
+		output_stream_add(&list->rows, spliced_row(list->snapshot, spliced, list->now));
 }
 
 /* Those with sockets, which end with the daemon, and those without. Returns an exit code. */
@@ -182,7 +181,7 @@ static int list_all(struct list *list)
 	if (err < 0 && err != -ENOENT)
 		return fail(CLI_FAILED, "instance '%s': the flow table: %s", options.instance,
 			    strerror(-err));
-	if (!alive && !json_array_size(list->rows))
+	if (!alive && !list->rows.n)
 		return fail(
 			CLI_NO_DAEMON,
 			"instance '%s': no daemon is running, and no connection goes on without "
@@ -222,17 +221,15 @@ static int show(const struct snapshot *s, const struct filter *filter)
 		.filter = filter,
 		.now = monotonic_now(),
 		.accepted = calloc(view_conns(&s->view), sizeof(*list.accepted)),
-		.rows = json_array(),
+		.rows = output_stream_new(columns),
 	};
 	int code;
 
-	if (!list.accepted || !list.rows)
-		code = fail(CLI_FAILED, "out of memory");
+	code = list.accepted ? list_all(&list) : fail(CLI_FAILED, "out of memory");
+	if (code)
+		output_stream_free(&list.rows);
 	else
-		code = list_all(&list);
-	if (!code)
-		code = output_table(columns, list.rows);
-	json_decref(list.rows);
+		code = output_stream_end(&list.rows);
 	free(list.accepted);
 	return code;
 }

@@ -41,7 +41,7 @@ struct flow_job {
 	struct snapshot snapshot;
 	struct flow_filter filter;
 	uint64_t now;
-	json_t *rows;			      /* show */
+	struct output_stream rows;	      /* show */
 	json_int_t states[SPLICED_RESET + 1]; /* count */
 	struct spliced_cut *cuts;	      /* delete */
 	size_t n_cuts, room;
@@ -84,17 +84,18 @@ static void show_step(const struct spliced *spliced, void *context)
 {
 	struct flow_job *job = context;
 
-	json_array_append_new(job->rows, flow_row(&job->snapshot, spliced, job->now));
+	output_stream_add(&job->rows, flow_row(&job->snapshot, spliced, job->now));
 }
 
 static int flow_show(const char *const *values)
 {
-	struct flow_job job = {.rows = json_array()};
+	struct flow_job job = {.rows = output_stream_new(columns)};
 	int code = walk(&job, values, show_step);
 
-	if (!code)
-		code = output_table(columns, job.rows);
-	json_decref(job.rows);
+	if (code)
+		output_stream_free(&job.rows);
+	else
+		code = output_stream_end(&job.rows);
 	snapshot_close(&job.snapshot);
 	return code;
 }

@@ -236,13 +236,18 @@ static size_t terminal_width(void)
 
 /* ---- what commands call -------------------------------------------------------------- */
 
-int output_json(const json_t *value)
+static void json_print(const json_t *value)
 {
 	size_t flags = options.pretty ? JSON_INDENT(4) : JSON_COMPACT;
 
+	json_dumpf(value, stdout, flags | JSON_ENCODE_ANY);
+}
+
+int output_json(const json_t *value)
+{
 	if (!value)
 		return fail(CLI_FAILED, "out of memory");
-	json_dumpf(value, stdout, flags | JSON_ENCODE_ANY);
+	json_print(value);
 	putchar('\n');
 	return CLI_OK;
 }
@@ -285,6 +290,45 @@ int output_show(const struct column *columns, json_t *rows, bool one)
 		code = output_table(columns, rows);
 	json_decref(rows);
 	return code;
+}
+
+struct output_stream output_stream_new(const struct column *columns)
+{
+	return (struct output_stream){
+		.columns = columns,
+		.rows = options.json ? NULL : json_array(),
+	};
+}
+
+void output_stream_add(struct output_stream *stream, json_t *row)
+{
+	const char *line = options.pretty ? "\n" : "";
+
+	if (stream->rows) {
+		json_array_append_new(stream->rows, row);
+	} else {
+		printf("%s%s", stream->n ? "," : "[", line);
+		json_print(row);
+		json_decref(row);
+	}
+	stream->n++;
+}
+
+int output_stream_end(struct output_stream *stream)
+{
+	if (stream->rows)
+		return output_show(stream->columns, stream->rows, false);
+	if (stream->n)
+		puts(options.pretty ? "\n]" : "]");
+	else
+		puts("[]");
+	return CLI_OK;
+}
+
+void output_stream_free(struct output_stream *stream)
+{
+	json_decref(stream->rows);
+	stream->rows = NULL;
 }
 
 /* The rows of a `map` section as one object. */

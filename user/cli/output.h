@@ -55,6 +55,19 @@ int output_record(const struct column *columns, const json_t *row);
  * row as a record. Takes over `rows`.
  */
 int output_show(const struct column *columns, json_t *rows, bool one);
+
+/* A `show` of rows that may be a million: under -j each is written when it comes, and forgotten. */
+struct output_stream {
+	const struct column *columns;
+	json_t *rows; /* of the table; NULL under -j */
+	size_t n;     /* rows so far */
+};
+struct output_stream output_stream_new(const struct column *columns);
+void output_stream_add(struct output_stream *stream, json_t *row); /* takes over `row` */
+int output_stream_end(struct output_stream *stream);
+/* In the place of the end, if the command fails. */
+void output_stream_free(struct output_stream *stream);
+
 /* `head` (may be NULL): an object whose members come before the sections in JSON. */
 int output_sections(const struct section *sections, const json_t *head);
 int output_json(const json_t *value);
