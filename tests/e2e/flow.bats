@@ -266,7 +266,7 @@ is_gone() {
 	assert_equal "$(jq -r '[.flows[] | "\(.frontend) \(.route) \(.server) \(.flows)"] | sort | join(", ")' <<<"$report")" \
 		"web default s12v6 1, web http2 s11 2"
 	assert_equal "$(jq -r '[.links[].interface] | sort | join(" ")' <<<"$report")" "client lo server"
-	jq -e '[.pins[].name] | contains(["flows", "conns", "splice", "ingress_1"])' <<<"$report"
+	jq -e '[.pins[].name] | contains(["flows", "conns", "splice"])' <<<"$report"
 	for n in one two three; do
 		assert_equal "$(ended $n)" reset
 	done

@@ -305,7 +305,8 @@ static void line_of_a_path_is_found(void **state)
 static void unknown_key_gets_a_suggestion(void **state)
 {
 	expect_errors("zone: gra\nfrontend: []\nfoobar: 1\n",
-		      "2: frontend: unknown key, did you mean frontends? allowed: zone, nat_ip, nat_ports, max_flows, farms, "
+		      "2: frontend: unknown key, did you mean frontends? allowed: zone, nat_ip, "
+		      "nat_ports, max_flows, farms, "
 		      "frontends, routes\n"
 		      "3: foobar: unknown key, allowed: zone, nat_ip, nat_ports, max_flows, farms, "
 		      "frontends, routes");
@@ -430,9 +431,10 @@ static void files_of_10_mb_are_read(void **state)
 		    "1: not valid YAML: mapping values are not allowed in this context");
 	expect_long("", "? ", 5000000, "",
 		    "1: a list or mapping cannot be a key, allowed: a string");
-	expect_long("a:\n", " ", 10000000, "b\n",
-		    "1: a: unknown key, allowed: zone, nat_ip, nat_ports, max_flows, farms, frontends, "
-		      "routes");
+	expect_long(
+		"a:\n", " ", 10000000, "b\n",
+		"1: a: unknown key, allowed: zone, nat_ip, nat_ports, max_flows, farms, frontends, "
+		"routes");
 }
 
 static void numbers_are_quoted_as_what_they_are(void **state)
@@ -1029,6 +1031,8 @@ static void dedicated_addresses_are_full(void **state)
 
 /* ---- the packet path -------------------------------------------------------------------- */
 
+#define SOME_FRONTEND "farms: [{name: f}]\nfrontends: [{name: w, port: 1, default_farm: f}]\n"
+
 static void attributes_of_the_packet_path_are_checked(void **state)
 {
 	static const struct example examples[] = {
@@ -1036,13 +1040,14 @@ static void attributes_of_the_packet_path_are_checked(void **state)
 		{"nat_ports: \"20000\"", NULL},
 		{"nat_ports: null", NULL},
 		{"nat_ports: 1023-2000", "nat_ports: \"1023-2000\" is no range of ports, allowed: "
-					 "FIRST-LAST within 1024..65535"},
+					 "FIRST-LAST within 1024..65535, null"},
 		{"nat_ports: 3000-2000", "nat_ports: \"3000-2000\" is no range of ports, allowed: "
-					 "FIRST-LAST within 1024..65535"},
+					 "FIRST-LAST within 1024..65535, null"},
 		{"nat_ports: 2000-65536", "nat_ports: \"2000-65536\" is no range of ports, "
-					  "allowed: FIRST-LAST within 1024..65535"},
-		{"nat_ports: \"2000-2001,3000\"", "nat_ports: \"2000-2001,3000\" is no range of "
-						  "ports, allowed: FIRST-LAST within 1024..65535"},
+					  "allowed: FIRST-LAST within 1024..65535, null"},
+		{"nat_ports: \"2000-2001,3000\"",
+		 "nat_ports: \"2000-2001,3000\" is no range of "
+		 "ports, allowed: FIRST-LAST within 1024..65535, null"},
 		{"nat_ip: [192.0.2.1, \"2001:db8::1\"]", NULL},
 		{"nat_ip: null", NULL},
 		{"nat_ip: []", "nat_ip: is empty, allowed: a list of 1..256 addresses, null"},
@@ -1062,21 +1067,23 @@ static void attributes_of_the_packet_path_are_checked(void **state)
 	};
 
 	for (size_t i = 0; i < COUNT(examples); i++) {
-		char *expected = NULL;
+		char *expected = NULL, *yaml;
 
 		if (examples[i].message)
 			assert_true(asprintf(&expected, "1: %s", examples[i].message) > 0);
-		expect_errors(examples[i].yaml, expected ? expected : "");
+		assert_true(asprintf(&yaml, "%s\n" SOME_FRONTEND, examples[i].yaml) > 0);
+		expect_errors(yaml, expected ? expected : "");
 		free(expected);
+		free(yaml);
 	}
 }
 
 static void attributes_of_the_packet_path_are_kept(void **state)
 {
-	struct config *preset = decode("zone: null\n");
+	struct config *preset = decode("zone: null\n" SOME_FRONTEND);
 	struct config *config = decode("nat_ip: [\"2001:db8::1\", 192.0.2.2, 192.0.2.1]\n"
 				       "nat_ports: 20000-29999\n"
-				       "max_flows: 5000\n");
+				       "max_flows: 5000\n" SOME_FRONTEND);
 	json_t *json = config_encode(preset);
 	char buf[64];
 

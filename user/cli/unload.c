@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../kernel/attach.h"
 #include "../kernel/lock.h"
 #include "../kernel/pin.h"
 #include "../kernel/reset.h"
@@ -85,16 +87,12 @@ static int cut_flows(struct unload *unload)
 	return err;
 }
 
-/* Taking the pin away would detach it, too, but a little later. */
-static void detach(struct unload *unload, const char *path, unsigned int ifindex)
+static void detach(struct unload *unload, const char *pins, unsigned int ifindex)
 {
-	int link = bpf_obj_get(path);
 	char name[IF_NAMESIZE];
 
-	if (link < 0)
+	if (!detach_programs(pins, ifindex))
 		return;
-	(void)bpf_link_detach(link); /* fails when its interface is gone */
-	close(link);
 	if (!if_indextoname(ifindex, name))
 		snprintf(name, sizeof(name), "#%u", ifindex);
 	json_array_append_new(unload->links, json_pack("{s:s}", "interface", name));
@@ -102,13 +100,27 @@ static void detach(struct unload *unload, const char *path, unsigned int ifindex
 
 typedef int pin_step(struct unload *unload, const char *path, const char *name);
 
-static int detach_pin(struct unload *unload, const char *path, const char *name)
+/* Of an interface that is gone, too. */
+static int detach_pinned(struct unload *unload, const char *path, const char *name)
 {
-	unsigned int ifindex;
+	const char *number = strrchr(name, '_');
+	char pins[256];
 
-	if (sscanf(name, "ingress_%u", &ifindex) == 1)
-		detach(unload, path, ifindex);
+	if (number && (!strncmp(name, "ingress_", 8) || !strncmp(name, "egress_", 7))) {
+		snprintf(pins, sizeof(pins), PIN_ROOT "/%s", options.instance);
+		detach(unload, pins, atoi(number + 1));
+	}
 	return 0;
+}
+
+/* Where there are no links, but filters. */
+static void detach_filters(struct unload *unload, const char *pins)
+{
+	struct if_nameindex *interfaces = if_nameindex();
+
+	for (struct if_nameindex *i = interfaces; i && i->if_index; i++)
+		detach(unload, pins, i->if_index);
+	if_freenameindex(interfaces);
 }
 
 static int remove_pin(struct unload *unload, const char *path, const char *name)
@@ -168,7 +180,8 @@ static int unload_all(struct unload *unload)
 
 	snprintf(pins, sizeof(pins), PIN_ROOT "/%s", options.instance);
 	snprintf(run, sizeof(run), RUN_ROOT "/%s", options.instance);
-	err = each_pin(unload, pins, detach_pin);
+	err = each_pin(unload, pins, detach_pinned);
+	detach_filters(unload, pins);
 	err = err ? err : cut_flows(unload);
 	err = err ? err : each_pin(unload, pins, remove_pin);
 	err = err ? err : remove_directory(pins);

@@ -74,6 +74,22 @@ static int attach_link(const char *pin_dir, uint32_t ifindex, enum hook hook, in
 	return err;
 }
 
+/* Taking the pin away would detach it, too, but a little later. */
+static bool detach_link(const char *pin_dir, uint32_t ifindex, enum hook hook)
+{
+	char path[PATH_SIZE];
+	int link;
+
+	link_path(pin_dir, ifindex, hook, path);
+	link = bpf_obj_get(path);
+	if (link < 0)
+		return false;
+	(void)bpf_link_detach(link); /* fails when its interface is gone */
+	close(link);
+	unlink(path);
+	return true;
+}
+
 /* ---- filters ----------------------------------------------------------------------------- */
 
 /* By the name of the instance: FNV-1a, within the 16 bits a priority has. */
@@ -133,14 +149,13 @@ static int attach_filter(const char *pin_dir, uint32_t ifindex, enum hook hook, 
 	return bpf_tc_attach(&where, &options);
 }
 
-static void detach_filter(const char *pin_dir, uint32_t ifindex, enum hook hook)
+static bool detach_filter(const char *pin_dir, uint32_t ifindex, enum hook hook)
 {
 	LIBBPF_OPTS(bpf_tc_hook, where, .ifindex = ifindex, .attach_point = hooks[hook].clsact);
 	LIBBPF_OPTS(bpf_tc_opts, options, .handle = 1, .priority = filter_priority(pin_dir));
 	uint32_t there = filter_id(&where, options.priority);
 
-	if (there && there == pinned_id(pin_dir, hook))
-		(void)bpf_tc_detach(&where, &options);
+	return there && there == pinned_id(pin_dir, hook) && !bpf_tc_detach(&where, &options);
 }
 
 /* ---- either ------------------------------------------------------------------------------ */
@@ -153,13 +168,12 @@ int attach_program(const char *pin_dir, uint32_t ifindex, enum hook hook, int pr
 	return err == -EINVAL ? attach_filter(pin_dir, ifindex, hook, program) : err;
 }
 
-void detach_programs(const char *pin_dir, uint32_t ifindex)
+bool detach_programs(const char *pin_dir, uint32_t ifindex)
 {
-	char path[PATH_SIZE];
+	bool some = false;
 
-	for (int hook = 0; hook < HOOK_COUNT; hook++) {
-		link_path(pin_dir, ifindex, hook, path);
-		if (unlink(path))
+	for (int hook = 0; hook < HOOK_COUNT; hook++)
+		some |= detach_link(pin_dir, ifindex, hook) ||
 			detach_filter(pin_dir, ifindex, hook);
-	}
+	return some;
 }

@@ -25,7 +25,7 @@ bool attachable(uint32_t ifindex);
  */
 int attach_program(const char *pin_dir, uint32_t ifindex, enum hook hook, int program);
 
-/* Undoes it; does nothing where nothing is attached, or what is attached is not this instance's. */
-void detach_programs(const char *pin_dir, uint32_t ifindex);
+/* Undoes it at once, for both hooks. True if something of this instance was attached. */
+bool detach_programs(const char *pin_dir, uint32_t ifindex);
 
 #endif
