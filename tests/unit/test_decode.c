@@ -1050,7 +1050,7 @@ static void attributes_of_the_packet_path_are_checked(void **state)
 		 "ports, allowed: FIRST-LAST within 1024..65535, null"},
 		{"nat_ip: [192.0.2.1, \"2001:db8::1\"]", NULL},
 		{"nat_ip: null", NULL},
-		{"nat_ip: []", "nat_ip: is empty, allowed: a list of 1..256 addresses, null"},
+		{"nat_ip: []", "nat_ip: a list is empty, allowed: a list of 1..256 addresses, null"},
 		{"nat_ip: 192.0.2.1", "nat_ip: \"192.0.2.1\" is not a list, allowed: a list of "
 				      "1..256 addresses, null"},
 		{"nat_ip: [192.0.2.1, 192.0.2.0/24]",
