@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Which farm a connection goes to. Each test runs over both paths.
+# Which farm a connection goes to. Each test runs over every path.
 
 load lib
 
@@ -66,6 +66,9 @@ http2_is_routed() {
 @test "HTTP/2 clients reach the HTTP/2 farm, others the default farm (relay)" {
 	http2_is_routed relay
 }
+@test "HTTP/2 clients reach the HTTP/2 farm, others the default farm (packet)" {
+	http2_is_routed packet
+}
 
 @test "OpenSSL's ALPN names are compared byte for byte" {
 	local alpn
@@ -111,6 +114,7 @@ segmentation() {
 }
 @test "a hello is understood in segments of any size (sockmap)" { segmentation sockmap; }
 @test "a hello is understood in segments of any size (relay)" { segmentation relay; }
+@test "a hello is understood in segments of any size (packet)" { segmentation packet; }
 
 records() {
 	local size
@@ -125,6 +129,7 @@ records() {
 }
 @test "a hello is understood over TLS records of any size (sockmap)" { records sockmap; }
 @test "a hello is understood over TLS records of any size (relay)" { records relay; }
+@test "a hello is understood over TLS records of any size (packet)" { records packet; }
 
 sizes() {
 	local pad
@@ -139,6 +144,7 @@ sizes() {
 }
 @test "a hello of up to 64 kB with unknown extensions is understood (sockmap)" { sizes sockmap; }
 @test "a hello of up to 64 kB with unknown extensions is understood (relay)" { sizes relay; }
+@test "a hello of up to 64 kB with unknown extensions is understood (packet)" { sizes packet; }
 
 dripping() {
 	start_farms "$1" "hello_timeout: 600ms" <<<"$(route h2 special "alpn is h2")"
@@ -151,6 +157,7 @@ dripping() {
 	dripping sockmap
 }
 @test "the hello timeout is for the whole hello of a client that drips (relay)" { dripping relay; }
+@test "the hello timeout is for the whole hello of a client that drips (packet)" { dripping packet; }
 
 plain_protocols() {
 	quick_acks
@@ -171,6 +178,7 @@ plain_protocols() {
 }
 @test "clear-text protocols are told apart (sockmap)" { plain_protocols sockmap; }
 @test "clear-text protocols are told apart (relay)" { plain_protocols relay; }
+@test "clear-text protocols are told apart (packet)" { plain_protocols packet; }
 
 server_speaks_first() {
 	{
@@ -191,6 +199,9 @@ server_speaks_first() {
 }
 @test "a client that waits for the server gets the default farm (relay)" {
 	server_speaks_first relay
+}
+@test "a client that waits for the server gets the default farm (packet)" {
+	server_speaks_first packet
 }
 
 unreadable() {
@@ -247,6 +258,9 @@ sni_rules() {
 @test "SNI rules: is, endswith, startswith, contains, in, exists, negate (relay)" {
 	sni_rules relay
 }
+@test "SNI rules: is, endswith, startswith, contains, in, exists, negate (packet)" {
+	sni_rules packet
+}
 
 @test "a trailing dot of the SNI is ignored" {
 	guide auto
@@ -274,6 +288,7 @@ source_rules() {
 }
 @test "source rules: addresses and blocks of both families (sockmap)" { source_rules sockmap; }
 @test "source rules: addresses and blocks of both families (relay)" { source_rules relay; }
+@test "source rules: addresses and blocks of both families (packet)" { source_rules packet; }
 
 @test "routes that only read the source do not wait for the client to speak" {
 	{
@@ -305,6 +320,9 @@ reject_routes() {
 }
 @test "reject routes come before farm routes, whatever their weight (relay)" {
 	reject_routes relay
+}
+@test "reject routes come before farm routes, whatever their weight (packet)" {
+	reject_routes packet
 }
 
 @test "the route of the lowest weight wins, then the oldest" {

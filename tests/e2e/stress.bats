@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Many connections at once, each with its own sizes and segmentation. Each test runs over both
-# paths.
+# Many connections at once, each with its own sizes and segmentation. Each test runs over
+# every path.
 
 load lib
 
@@ -60,6 +60,7 @@ many_at_once() {
 }
 @test "600 connections of random sizes and cuts, 40 at a time (sockmap)" { many_at_once sockmap; }
 @test "600 connections of random sizes and cuts, 40 at a time (relay)" { many_at_once relay; }
+@test "600 connections of random sizes and cuts, 40 at a time (packet)" { many_at_once packet; }
 
 resets_and_closes() {
 	local before
@@ -81,4 +82,7 @@ resets_and_closes() {
 }
 @test "clients that reset or leave early take nothing with them (relay)" {
 	resets_and_closes relay
+}
+@test "clients that reset or leave early take nothing with them (packet)" {
+	resets_and_closes packet
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# What happens to the bytes once a server is chosen. Each test runs over both paths, which have
+# What happens to the bytes once a server is chosen. Each test runs over every path, which have
 # to behave alike.
 
 # shellcheck disable=SC2030,SC2031 # every test is a subshell, `run` sets output
@@ -43,8 +43,10 @@ both_ways() {
 }
 @test "100 MB each way at once, IPv4 (sockmap)" { both_ways sockmap 11 "$LB4"; }
 @test "100 MB each way at once, IPv4 (relay)" { both_ways relay 11 "$LB4"; }
+@test "100 MB each way at once, IPv4 (packet)" { both_ways packet 11 "$LB4"; }
 @test "100 MB each way at once, IPv6 (sockmap)" { both_ways sockmap 11v6 "$LB6"; }
 @test "100 MB each way at once, IPv6 (relay)" { both_ways relay 11v6 "$LB6"; }
+@test "100 MB each way at once, IPv6 (packet)" { both_ways packet 11v6 "$LB6"; }
 
 small_pieces() {
 	local client n
@@ -59,6 +61,7 @@ small_pieces() {
 }
 @test "writes of random sizes right behind a hello in pieces (sockmap)" { small_pieces sockmap; }
 @test "writes of random sizes right behind a hello in pieces (relay)" { small_pieces relay; }
+@test "writes of random sizes right behind a hello in pieces (packet)" { small_pieces packet; }
 
 nginx_files() {
 	{
@@ -77,6 +80,7 @@ nginx_files() {
 }
 @test "curl puts 120 MB to nginx and gets them back over HTTP/2 (sockmap)" { nginx_files sockmap; }
 @test "curl puts 120 MB to nginx and gets them back over HTTP/2 (relay)" { nginx_files relay; }
+@test "curl puts 120 MB to nginx and gets them back over HTTP/2 (packet)" { nginx_files packet; }
 
 many_requests() {
 	local address
@@ -98,6 +102,7 @@ many_requests() {
 }
 @test "h2load: 20,000 requests over 100 connections (sockmap)" { many_requests sockmap; }
 @test "h2load: 20,000 requests over 100 connections (relay)" { many_requests relay; }
+@test "h2load: 20,000 requests over 100 connections (packet)" { many_requests packet; }
 
 client_closes_first() {
 	local client
@@ -111,6 +116,7 @@ client_closes_first() {
 	client_closes_first sockmap
 }
 @test "a client that half-closes still gets the whole answer (relay)" { client_closes_first relay; }
+@test "a client that half-closes still gets the whole answer (packet)" { client_closes_first packet; }
 
 first_has_received() {
 	[[ $(alpnlb -j conn show | jq '.[0].bytes_from_server') == "$1" ]]
@@ -132,6 +138,7 @@ server_closes_first() {
 }
 @test "a server that half-closes still gets everything (sockmap)" { server_closes_first sockmap; }
 @test "a server that half-closes still gets everything (relay)" { server_closes_first relay; }
+@test "a server that half-closes still gets everything (packet)" { server_closes_first packet; }
 
 client_resets() {
 	one_farm "$1" 11 echo
@@ -145,6 +152,7 @@ client_resets() {
 }
 @test "a client's reset reaches the server as a reset (sockmap)" { client_resets sockmap; }
 @test "a client's reset reaches the server as a reset (relay)" { client_resets relay; }
+@test "a client's reset reaches the server as a reset (packet)" { client_resets packet; }
 
 server_resets() {
 	one_farm "$1" 11 reset
@@ -154,6 +162,7 @@ server_resets() {
 }
 @test "a server's reset reaches the client as a reset (sockmap)" { server_resets sockmap; }
 @test "a server's reset reaches the client as a reset (relay)" { server_resets relay; }
+@test "a server's reset reaches the client as a reset (packet)" { server_resets packet; }
 
 # tcp_info ROLE sport|dport PORT FIELD: of the one connection there.
 tcp_info() {
@@ -232,6 +241,13 @@ stopped_reader() {
 }
 @test "a reader that stops holds its sender, and gets everything later (relay, IPv6)" {
 	stopped_reader relay 11v6 "$LB6"
+}
+# On the packet path nothing is held but by the two ends.
+@test "a reader that stops holds its sender, and gets everything later (packet, IPv4)" {
+	MOST_HELD=1 stopped_reader packet 11 "$LB4"
+}
+@test "a reader that stops holds its sender, and gets everything later (packet, IPv6)" {
+	MOST_HELD=1 stopped_reader packet 11v6 "$LB6"
 }
 
 # stopped_readers PATH SERVER-HOST ADDRESS OPTION...: what both send, while neither reads.
@@ -347,6 +363,7 @@ proxy_protocol() {
 	proxy_protocol sockmap
 }
 @test "PROXY protocol v1 and v2 in front of what the client sends (relay)" { proxy_protocol relay; }
+@test "PROXY protocol v1 and v2 in front of what the client sends (packet)" { proxy_protocol packet; }
 
 refused_server() {
 	local n
@@ -363,6 +380,7 @@ refused_server() {
 	refused_server sockmap
 }
 @test "a server that refuses is replaced before the client notices (relay)" { refused_server relay; }
+@test "a server that refuses is replaced before the client notices (packet)" { refused_server packet; }
 
 @test "a server that does not answer is replaced after the connect timeout" {
 	one_farm auto 11,99 name
@@ -402,3 +420,4 @@ merged_retransmission() {
 	merged_retransmission sockmap
 }
 @test "a retransmission merged with new data arrives once (relay)" { merged_retransmission relay; }
+@test "a retransmission merged with new data arrives once (packet)" { merged_retransmission packet; }
