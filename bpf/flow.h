@@ -34,7 +34,7 @@ enum {
 	FLOW_FIN = 1 << 1,	 /* `fin` is set */
 	FLOW_PEER_FIN = 1 << 2,	 /* `peer_fin` is set */
 	FLOW_FIN_ACKED = 1 << 3, /* ... and was acknowledged: the other side has finished */
-	FLOW_RESET = 1 << 4,	 /* `reset` is set */
+	FLOW_GOT_RESET = 1 << 4, /* the other leg sent an RST to this one, silent since */
 	FLOW_ORPHAN = 1 << 5,	 /* the other entry has made room for a new connection */
 };
 
@@ -62,7 +62,7 @@ struct flow {
 	__u64 end;    /* bytes of the stream up to the highest that came; counts the FIN */
 	__u64 packets;
 	__u64 seen;	/* last packet that was no RST: CLOCK_MONOTONIC, nanoseconds */
-	__u64 reset;	/* last RST, likewise */
+	__u64 reset;	/* last RST that was taken for real, likewise */
 	__u64 started;	/* of the connection: its accept, likewise */
 	__u32 fin;	/* sequence number behind the FIN */
 	__u32 peer_fin; /* acknowledgement that covers the peer's FIN */
@@ -105,17 +105,18 @@ static __always_inline bool finished(const struct flow *flow, const struct flow 
 }
 
 /*
- * An RST is the last word: who it was for has accepted it, or would have answered. A later packet
- * of an unaware peer is answered by another RST.
+ * An RST is the last word: who it was for has accepted it, or answers (RFC 5961 section 3.2). What
+ * was on its way to a sender that is gone is answered by another RST. True for the entry of who got
+ * it.
  */
-static __always_inline bool was_reset(const struct flow *flow, const struct flow *peer)
+static __always_inline bool was_reset(const struct flow *peer)
 {
-	return flow->state & FLOW_RESET && flow->reset >= peer->seen;
+	return peer->state & FLOW_GOT_RESET;
 }
 
 static __always_inline bool has_closed(const struct flow *flow, const struct flow *peer)
 {
-	return finished(flow, peer) || was_reset(flow, peer) || was_reset(peer, flow);
+	return finished(flow, peer) || was_reset(peer) || was_reset(flow);
 }
 
 /* Bytes of the stream, without its FIN. */

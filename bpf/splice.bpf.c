@@ -101,9 +101,9 @@ static __always_inline __u64 flow_expires(const struct flow *flow, const struct 
 {
 	__u64 seen = flow->seen > peer->seen ? flow->seen : peer->seen;
 
-	if (was_reset(flow, peer))
+	if (was_reset(peer))
 		return flow->reset + LINGER;
-	if (was_reset(peer, flow))
+	if (was_reset(flow))
 		return peer->reset + LINGER;
 	if (finished(flow, peer))
 		return seen + (flow->constant & FLOW_TIMESTAMPS ? LINGER : LINGER_PLAIN);
@@ -221,44 +221,62 @@ static __always_inline void note_end(struct flow *flow, __u32 after)
 	}
 }
 
-/* Notes a FIN; a spurious one makes way for the real one, or is never acknowledged. */
+/*
+ * Notes a FIN, before the end of its packet: it is behind all bytes that came, and within its
+ * receiver's window. One that is not would be taken for acknowledged already.
+ */
 static __noinline int note_fin(struct flow *flow, __u32 after)
 {
 	struct flow_key key = {};
 	struct flow *peer;
+	__u32 more;
 
 	if (!flow)
 		return 0;
-	flow->fin = after;
-	__sync_fetch_and_or(&flow->state, FLOW_FIN);
 	key_of_peer(flow, &key);
 	peer = bpf_map_lookup_elem(&flows, &key);
-	if (!peer)
+	more = after - flow->base - (__u32)flow->end;
+	if (!peer || !more || more - 1 > peer->window)
 		return 0;
+	flow->fin = after;
+	__sync_fetch_and_or(&flow->state, FLOW_FIN);
 	peer->peer_fin = after + flow->seq_delta;
 	__sync_fetch_and_or(&peer->state, FLOW_PEER_FIN);
 	return 0;
 }
 
-/* An RST that its receiver would take: within the window, RFC 9293 section 3.10.7.4. */
+/*
+ * An RST that its receiver takes: at the next byte it expects, RFC 5961 section 3.2. That is
+ * between what it has acknowledged and what was sent; or anywhere in its window while the sockets
+ * still move bytes that the program did not see.
+ */
+static __always_inline bool is_real_reset(const struct flow *flow, const struct flow *peer,
+					  __u32 seq)
+{
+	__u32 ahead = seq + flow->seq_delta - peer->acked;
+	__s32 in_flight = flow->base + (__u32)flow->end + flow->seq_delta - peer->acked;
+
+	if (!ahead)
+		return true;
+	if ((flow->state | peer->state) & FLOW_OWNED)
+		return ahead <= peer->window;
+	return in_flight > 0 && ahead <= (__u32)in_flight;
+}
+
 static __noinline int note_reset(struct flow *flow, const struct flow_key *key, __u32 seq)
 {
 	struct flow_key peer_key = {};
 	struct flow *peer;
-	__u32 ahead;
 
 	if (!flow || !key)
 		return 0;
 	key_of_peer(flow, &peer_key);
 	peer = bpf_map_lookup_elem(&flows, &peer_key);
-	if (!peer)
-		return 0;
-	ahead = seq + flow->seq_delta - peer->acked;
-	if (ahead && ahead >= peer->window)
+	if (!peer || !is_real_reset(flow, peer, seq))
 		return 0;
 	flow->reset = bpf_ktime_get_coarse_ns();
-	__sync_fetch_and_or(&flow->state, FLOW_RESET);
-	tell_closed(flow, key, &peer_key);
+	if (!(__sync_fetch_and_or(&peer->state, FLOW_GOT_RESET) & FLOW_GOT_RESET))
+		tell_closed(flow, key, &peer_key);
 	/* Nobody will acknowledge anything any more. */
 	if (flow->state & FLOW_OWNED)
 		disown(flow);
@@ -305,6 +323,9 @@ static __always_inline enum fate inspect(struct flow *flow, const struct flow_ke
 	__u64 now = bpf_ktime_get_coarse_ns();
 	bool owned;
 
+	/* The other entry is another connection's by now. */
+	if (flow->state & FLOW_ORPHAN)
+		return FATE_DROP;
 	if (flags & (TCP_WORD_SYN | TCP_WORD_RST)) {
 		if (flags & TCP_WORD_RST)
 			note_reset(flow, key, seq);
@@ -316,15 +337,17 @@ static __always_inline enum fate inspect(struct flow *flow, const struct flow_ke
 		return FATE_FORWARD;
 	}
 	flow->seen = now;
+	if (flow->state & FLOW_GOT_RESET)
+		__sync_fetch_and_and(&flow->state, ~FLOW_GOT_RESET);
 	__sync_fetch_and_add(&flow->packets, 1);
 	flow->window = (__u32)bpf_ntohs(tcp->window) << (flow->window_scale & 15);
 	owned = flow->state & FLOW_OWNED;
 	if (flags & TCP_WORD_ACK)
 		note_ack(flow, key, ack);
 	if (after != seq) {
-		note_end(flow, after);
 		if (flags & TCP_WORD_FIN)
 			note_fin(flow, after);
+		note_end(flow, after);
 		return FATE_FORWARD;
 	}
 	/* Without it the socket could not send more than an initial window. */
@@ -596,6 +619,8 @@ static __always_inline int splice_v4(struct __sk_buff *skb)
 	fate = inspect(flow, &key, tcp, size - header);
 	if (fate == FATE_STACK)
 		return TC_ACT_UNSPEC;
+	if (fate == FATE_DROP)
+		return drop();
 	if (too_big(skb, flow, size, header))
 		return answer_too_big_v4(skb, flow->mtu);
 
@@ -647,6 +672,8 @@ static __always_inline int splice_v6(struct __sk_buff *skb)
 	fate = inspect(flow, &key, tcp, size - header);
 	if (fate == FATE_STACK)
 		return TC_ACT_UNSPEC;
+	if (fate == FATE_DROP)
+		return drop();
 	if (too_big(skb, flow, size, header))
 		return answer_too_big_v6(skb, flow->mtu);
 
@@ -666,6 +693,9 @@ int splice(struct __sk_buff *skb)
 	const __u32 headers = ETH_HLEN + sizeof(struct ipv6hdr) + TCP_HEADER_MAX;
 
 	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
+		return TC_ACT_UNSPEC;
+	/* It comes by again, at the interface of its VLAN, and without the tag. */
+	if (skb->vlan_present)
 		return TC_ACT_UNSPEC;
 	if ((void *)(long)skb->data + ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcp_words) >
 	    (void *)(long)skb->data_end)
@@ -990,9 +1020,9 @@ static __always_inline bool extend(const struct extend_request *request)
 	if (!peer || !conn || conn->serial != flow->serial)
 		return false;
 	after = flow->base + (__u32)request->bytes + (request->fin ? 1 : 0);
-	note_end(flow, after);
 	if (request->fin)
 		note_fin(flow, after);
+	note_end(flow, after);
 	side = peer->constant & FLOW_FROM_SERVER ? SERVER : CLIENT;
 	peer->owned_end = after + flow->seq_delta;
 	__sync_fetch_and_or(&conn->owned, 1u << side);
@@ -1016,9 +1046,9 @@ int splice_extend(struct __sk_buff *skb)
 
 static __always_inline enum flow_end why_ended(const struct flow *server, const struct flow *client)
 {
-	if (was_reset(client, server))
+	if (was_reset(server))
 		return FLOW_END_CLIENT_RESET;
-	if (was_reset(server, client))
+	if (was_reset(client))
 		return FLOW_END_SERVER_RESET;
 	return finished(server, client) ? FLOW_END_CLOSED : FLOW_END_IDLE;
 }
@@ -1073,16 +1103,20 @@ static __noinline int try_remove(const struct flow_key *key, struct flow *flow, 
 	enum flow_end end = FLOW_END_CLOSED;
 	struct flow_key peer_key = {};
 	struct flow *peer = NULL;
+	__u64 expires;
 
 	if (!key || !flow || has_sockets(flow))
 		return 0;
 	key_of_peer(flow, &peer_key);
 	if (!(flow->state & FLOW_ORPHAN))
 		peer = bpf_map_lookup_elem(&flows, &peer_key);
-	if (peer && !force && bpf_ktime_get_ns() < flow_expires(flow, peer))
+	expires = peer ? flow_expires(flow, peer) : flow->seen + LINGER;
+	if (!force && bpf_ktime_get_ns() < expires)
 		return 0;
 	if (peer)
 		end = force && !has_closed(flow, peer) ? FLOW_END_FORCED : why_ended(flow, peer);
+	else if (was_reset(flow))
+		end = FLOW_END_CLIENT_RESET;
 	return remove_entries(key, flow, &peer_key, peer, end);
 }
 

@@ -62,9 +62,9 @@ static int on_removed(void *context, void *data, size_t size)
 	struct sweeper *sweeper = context;
 	const struct flow_event *event = data;
 
-	ports_give_flow(&sweeper->engine->ports, &event->key[SERVER]);
-	if (event->end == FLOW_END_IDLE)
+	if (event->end != FLOW_END_CLOSED && event->end != FLOW_END_FORCED)
 		(void)flow_reset(event);
+	ports_give_flow(&sweeper->engine->ports, &event->key[SERVER]);
 	return 0;
 }
 

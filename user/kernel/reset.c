@@ -101,16 +101,21 @@ static int reset_v6(const struct flow_key *key, uint32_t seq)
 	return send_packet(AF_INET6, &packet, sizeof(packet), (struct sockaddr *)&to, sizeof(to));
 }
 
+static int reset_side(const struct flow_event *event, enum side side)
+{
+	const struct flow_key *key = &event->key[side];
+
+	return address_is_mapped(key->source) ? reset_v4(key, event->expects[side])
+					      : reset_v6(key, event->expects[side]);
+}
+
 int flow_reset(const struct flow_event *event)
 {
-	int err = 0;
+	int client = 0, server = 0;
 
-	for (int side = 0; side < 2; side++) {
-		const struct flow_key *key = &event->key[side];
-		int failed = address_is_mapped(key->source) ? reset_v4(key, event->expects[side])
-							    : reset_v6(key, event->expects[side]);
-
-		err = err ? err : failed;
-	}
-	return err;
+	if (event->end != FLOW_END_CLIENT_RESET)
+		client = reset_side(event, CLIENT);
+	if (event->end != FLOW_END_SERVER_RESET)
+		server = reset_side(event, SERVER);
+	return client ? client : server;
 }

@@ -6,8 +6,9 @@
 #include "../../bpf/flow.h"
 
 /*
- * Sends an RST to both ends of a flow that was removed, each with the sequence number that its
- * receiver expects (RFC 5961). 0 or -errno; needs CAP_NET_RAW.
+ * Sends an RST to both ends of a flow that was removed, but not to one that has sent an RST itself:
+ * nobody repeats that if it is lost. Its sequence number is what the receiver expects (RFC 5961).
+ * 0 or -errno; needs CAP_NET_RAW.
  */
 int flow_reset(const struct flow_event *event);
 

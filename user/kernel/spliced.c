@@ -97,7 +97,7 @@ enum spliced_state spliced_state(const struct spliced *spliced)
 
 	if (!spliced->paired)
 		return SPLICED_CLOSED;
-	if (was_reset(client, server) || was_reset(server, client))
+	if (was_reset(client) || was_reset(server))
 		return SPLICED_RESET;
 	if (finished(client, server))
 		return SPLICED_CLOSED;
