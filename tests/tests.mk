@@ -17,6 +17,7 @@ UNIT_BPF      := $(wildcard tests/unit/*.bpf.c)
 UNIT_PROGRAMS := $(filter $(UNIT_FILTER),$(UNIT_SOURCES:%.c=$(BUILD)/%))
 UNIT_SKELS    := $(UNIT_BPF:%.bpf.c=$(BUILD)/%.skel.h)
 VERIFIER      := $(BUILD)/tests/verifier/verifier
+PEERS	      := $(addprefix $(BUILD)/tests/e2e/peers/,crossing impair)
 
 FUZZ_SOURCES  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_PROGRAMS := $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz/%)
@@ -26,7 +27,7 @@ FUZZ_CFLAGS    = $(filter-out $(SANITIZE),$(ALL_CFLAGS)) -O1 $(FUZZ_SANITIZE)
 
 .PHONY: test-build test-unit test-e2e fuzz fuzz-build verifier bench-routes bench-packets
 test: verifier test-unit test-e2e fuzz ## run every test (root)
-test-build: $(BIN) $(VERIFIER) $(UNIT_PROGRAMS) ## build the binary and the unit tests, run nothing
+test-build: $(BIN) $(PEERS) $(VERIFIER) $(UNIT_PROGRAMS) ## build the binary and the unit tests, run nothing
 
 # ---- unit tests ---------------------------------------------------------------------------
 
@@ -56,8 +57,23 @@ test-unit: $(UNIT_PROGRAMS) ## run the unit tests (UNIT_FILTER=%/test_hello for 
 
 # ---- end to end ---------------------------------------------------------------------------
 
-test-e2e: $(BIN) ## run the tests in network namespaces (root; E2E=tests/e2e/route.bats for one)
-	$(Q)ALPNLB=$(abspath $(BIN)) bats $(E2E)
+$(BUILD)/tests/e2e/peers/impair.bpf.o: tests/e2e/peers/impair.bpf.c
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< -o $@
+
+$(BUILD)/tests/e2e/peers/impair.skel.h: $(BUILD)/tests/e2e/peers/impair.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name impair_bpf > $@
+
+$(BUILD)/tests/e2e/peers/impair.o: | $(BUILD)/tests/e2e/peers/impair.skel.h
+
+$(PEERS): %: %.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+test-e2e: $(BIN) $(PEERS) ## run the tests in network namespaces (root; E2E=tests/e2e/route.bats for one)
+	$(Q)ALPNLB=$(abspath $(BIN)) PEERS=$(abspath $(BUILD)/tests/e2e/peers) bats $(E2E)
 
 # ---- bench --------------------------------------------------------------------------------
 
@@ -129,5 +145,6 @@ fuzz: $(FUZZ_PROGRAMS) ## run each fuzz target over its corpus for FUZZ_SECONDS 
 			$(BUILD)/fuzz/found/$$name $$corpus && echo "ok - fuzz $$name" || \
 			{ echo "not ok - fuzz $$name"; failed=1; }; done; exit $$failed
 
+-include $(PEERS:%=%.d) $(BUILD)/tests/e2e/peers/impair.bpf.d
 -include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(UNIT_BPF:%.c=$(BUILD)/%.d) $(VERIFIER).d $(BENCH_LOAD).d $(BENCH_ROUTES).d $(BENCH_PACKETS).d
 -include $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz/%.d) $(USER_SOURCES:%.c=$(BUILD)/fuzz/%.d)

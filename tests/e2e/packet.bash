@@ -1,0 +1,96 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Loaded by the tests of the packet path, after lib.
+
+PEERS=${PEERS:-$TREE/build/tests/e2e/peers}
+
+# Every test of these files ends with nothing left behind. `flows_forgotten` says why not.
+teardown() {
+	local left=
+	((EUID == 0)) || return 0
+	if [[ -n ${BATS_TEST_COMPLETED:-} && -n ${DAEMON_PID:-} ]] && netns_alive "$DAEMON_PID"; then
+		netns_await "${LINGER:-8}" flows_forgotten || left="left behind: $(what_is_left)"
+	fi
+	[[ -z $left && -n ${BATS_TEST_COMPLETED:-} ]] || test_logs
+	netns_down
+	[[ -z $left ]] || fail "$left"
+}
+
+pinned_flows() {
+	bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/flows" | jq length
+}
+
+# Entries of the flow table, and the live connections of frontends, routes and servers.
+what_is_left() {
+	printf '%s entries, live: %s' "$(pinned_flows)" "$(stats '[(.frontends[], .routes[], .servers[]).live] | join(" ")')"
+}
+
+flows_forgotten() {
+	[[ $(pinned_flows) == 0 && $(stats '[(.frontends[], .routes[], .servers[]).live] | add') == 0 ]]
+}
+
+flows_are() {
+	[[ $(pinned_flows) == "$((2 * $1))" ]]
+}
+
+await_flows() {
+	netns_await "${2:-10}" flows_are "$1" || fail "$(pinned_flows) entries of the flow table, not two for each of $1"
+}
+
+# packet_farm PATH HOSTS [LINE...]: the default farm and a route by ALPN; more lines come first.
+packet_farm() {
+	local path=$1 hosts=$2
+	shift 2
+	{
+		printf '%s\n' "$@" | grep -v '^ *$' || true
+		farms default="$hosts"
+		frontend "$path" default "connect_timeout: 2s" "${FRONTEND:-}"
+		printf 'routes:\n'
+		route h2 default "alpn is h2"
+	} >"$CONFIG"
+	"$TREE/tests/e2e/peers/tcp.py" hello --alpn h2 >"$NETNS_DIR/hello"
+}
+
+# ---- position-coded connections: peers/crossing.c ---------------------------------------------
+
+# crossing_serve [OPTION...]: on both addresses of host 11. Sets SERVER_PID.
+crossing_serve() {
+	netns_spawn server "$NETNS_DIR/crossing.log" "$PEERS/crossing" serve 9000 "$(server4 11)" "$(server6 11)" "$@"
+	SERVER_PID=$NETNS_PID
+	netns_await 10 netns_listens_at "$(server4 11)" 9000
+}
+
+# crossing_client ADDRESS OPTION...: prints its report.
+crossing_client() {
+	local address=$1
+	shift
+	netns_exec client "$PEERS/crossing" client "$address" 443 -f "$NETNS_DIR/hello" "$@"
+}
+
+# The server's report, once all its connections have ended.
+crossing_report() {
+	netns_stop "$SERVER_PID" TERM 50 || fail "the server has connections that do not end" || return
+	cat "$NETNS_DIR/crossing.log"
+}
+
+# assert_clean REPORT: nothing wrong with any byte or end.
+assert_clean() {
+	assert_equal "$(tail -n 1 <<<"$1" | jq -c '[.bad, .stuck, .refused]')" "[0,0,0]" "bad, stuck, refused: $1"
+}
+
+# impair ROLE INTERFACE OPTION...: see peers/impair.c.
+impair() {
+	local role=$1 log=$NETNS_DIR/impair-$1-$2.log
+	shift
+	netns_spawn "$role" "$log" "$PEERS/impair" "$@"
+	netns_await 10 grep -q ready "$log" || fail "impair: $(cat "$log")"
+}
+
+# impair_all OPTION...: each direction on both legs.
+impair_all() {
+	impair client balancer "$@"
+	impair server balancer "$@"
+	impair balancer client "$@"
+	impair balancer server "$@"
+}

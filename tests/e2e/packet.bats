@@ -1,0 +1,89 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# The switch from sockets to packets, made while data comes from both ends, and on networks that
+# lose and reorder packets.
+
+# shellcheck disable=SC2030,SC2031 # every test is a subshell, `run` sets output
+
+load lib
+load packet
+
+CONNECTIONS=${PACKET_CONNECTIONS:-2000}	    # of each test; more for a longer run
+ROUGH=$((CONNECTIONS / 5))		    # ... and where packets are lost
+SEED=${PACKET_SEED:-1}
+
+# crossing ADDRESS CONNECTIONS [CLIENT-OPTION...]: all bytes right at both ends, of the
+# configuration that stands. GREETING: the server speaks first.
+crossing() {
+	local address=$1 connections=$2 client
+	shift 2
+	crossing_serve ${GREETING:+-g "$GREETING"}
+	start_daemon
+	client=$(crossing_client "$address" -n "$connections" -p 100 -s "$SEED" \
+		${GREETING:+-g "$GREETING"} "$@") || fail "client: $client"
+	assert_clean "$client"
+	assert_clean "$(crossing_report)"
+	echo "# $(stats '"\(.counters.spliced) of \(.counters.accepted) spliced"')" >&3
+	(($(stats .counters.spliced) > connections / 2)) || fail "few were spliced"
+}
+
+@test "the switch under load: every byte in its place, IPv4" {
+	packet_farm packet 11
+	crossing "$LB4" "$CONNECTIONS"
+}
+
+@test "the switch under load: every byte in its place, IPv6" {
+	packet_farm packet 11v6
+	crossing "$LB6" "$CONNECTIONS"
+}
+
+@test "the switch under load with path auto" {
+	packet_farm auto 11
+	crossing "$LB4" "$CONNECTIONS"
+}
+
+behind_proxy_header() {
+	packet_farm packet "$2"
+	sed -i "/name: s11/s/ }/, proxy_protocol_version: $1 }/" "$CONFIG"
+	crossing "$3" "$CONNECTIONS"
+}
+@test "the switch under load behind a PROXY header, version 1" { behind_proxy_header v1 11 "$LB4"; }
+@test "the switch under load behind a PROXY header, version 2" { behind_proxy_header v2 11v6 "$LB6"; }
+
+# Without routes that look at the hello, the server is reached before the client says a word.
+server_speaks_first() {
+	packet_farm packet "$1"
+	sed -i '/^routes:/,$d' "$CONFIG"
+	GREETING=$2 crossing "$3" "$CONNECTIONS"
+}
+@test "the switch under load, and the server speaks first" { server_speaks_first 11 5000 "$LB4"; }
+@test "the switch under load, and the server speaks first, more than a window" {
+	server_speaks_first 11v6 300000 "$LB6"
+}
+
+# Where packets are lost nobody resets: an RST that is lost is not repeated.
+rough() {
+	local host=$1 address=$2 impairment=$3
+	shift 3
+	packet_farm packet "$host"
+	# shellcheck disable=SC2086 # options
+	impair_all $impairment
+	crossing "$address" "$ROUGH" "$@"
+}
+@test "the switch under load with 1 % of the packets lost, each way on both legs" {
+	rough 11 "$LB4" "-d 10" -q
+}
+@test "the switch under load with packets out of order, each way on both legs" {
+	rough 11 "$LB4" "-r 100"
+}
+@test "the switch under load with loss and packets out of order, IPv6" {
+	rough 11v6 "$LB6" "-d 10 -r 50" -q
+}
+
+@test "a server that speaks first over a network that loses and reorders" {
+	packet_farm packet 11
+	sed -i '/^routes:/,$d' "$CONFIG"
+	impair_all -d 10 -r 50
+	GREETING=30000 crossing "$LB4" "$ROUGH" -q
+}
