@@ -31,11 +31,12 @@ enum {
 /* Change while the flow lives; by atomic operations. */
 enum {
 	FLOW_OWNED = 1 << 0,	 /* this leg's socket waits for ACKs up to owned_end */
-	FLOW_FIN = 1 << 1,	 /* `fin` is set */
+	FLOW_FIN = 1 << 1,	 /* `end` counts a FIN */
 	FLOW_PEER_FIN = 1 << 2,	 /* `peer_fin` is set */
 	FLOW_FIN_ACKED = 1 << 3, /* ... and was acknowledged: the other side has finished */
 	FLOW_GOT_RESET = 1 << 4, /* the other leg sent an RST to this one, silent since */
 	FLOW_ORPHAN = 1 << 5,	 /* the other entry has made room for a new connection */
+	FLOW_PENDING = 1 << 6,	 /* the other entry does not exist yet */
 };
 
 /* The value of `flows`: what to do with a packet, and what came of the packets so far. */
@@ -64,7 +65,7 @@ struct flow {
 	__u64 seen;	/* last packet that was no RST: CLOCK_MONOTONIC, nanoseconds */
 	__u64 reset;	/* last RST that was taken for real, likewise */
 	__u64 started;	/* of the connection: its accept, likewise */
-	__u32 fin;	/* sequence number behind the FIN */
+	__u32 reach;	/* bytes that the receiver's window can have at most */
 	__u32 peer_fin; /* acknowledgement that covers the peer's FIN */
 	__u32 frontend_id;
 	__u32 route_id;

@@ -201,8 +201,6 @@ static __always_inline void note_ack(struct flow *flow, const struct flow_key *k
 		note_fin_acked(flow, key);
 }
 
-#define WINDOW_MAX (1 << 30) /* RFC 7323 section 2.3 */
-
 /* Notes how far the stream has come; `after` is the sequence number behind the packet. */
 static __always_inline void note_end(struct flow *flow, __u32 after)
 {
@@ -212,7 +210,7 @@ static __always_inline void note_end(struct flow *flow, __u32 after)
 		__u32 more = after - flow->base - (__u32)before;
 		__u64 now;
 
-		if (!more || more > WINDOW_MAX)
+		if (!more || more - 1 > flow->reach)
 			return;
 		now = __sync_val_compare_and_swap(&flow->end, before, before + more);
 		if (now == before)
@@ -222,8 +220,8 @@ static __always_inline void note_end(struct flow *flow, __u32 after)
 }
 
 /*
- * Notes a FIN, before the end of its packet: it is behind all bytes that came, and within its
- * receiver's window. One that is not would be taken for acknowledged already.
+ * Notes a FIN, before the end of its packet: it is behind all bytes that came, and within reach of
+ * its receiver's window. One that is not would be taken for acknowledged already.
  */
 static __noinline int note_fin(struct flow *flow, __u32 after)
 {
@@ -236,9 +234,8 @@ static __noinline int note_fin(struct flow *flow, __u32 after)
 	key_of_peer(flow, &key);
 	peer = bpf_map_lookup_elem(&flows, &key);
 	more = after - flow->base - (__u32)flow->end;
-	if (!peer || !more || more - 1 > peer->window)
+	if (!peer || !more || more - 1 > flow->reach)
 		return 0;
-	flow->fin = after;
 	__sync_fetch_and_or(&flow->state, FLOW_FIN);
 	peer->peer_fin = after + flow->seq_delta;
 	__sync_fetch_and_or(&peer->state, FLOW_PEER_FIN);
@@ -323,9 +320,10 @@ static __always_inline enum fate inspect(struct flow *flow, const struct flow_ke
 	__u64 now = bpf_ktime_get_coarse_ns();
 	bool owned;
 
-	/* The other entry is another connection's by now. */
+	if (flow->state & FLOW_PENDING)
+		return FATE_STACK; /* as if it had come before the start */
 	if (flow->state & FLOW_ORPHAN)
-		return FATE_DROP;
+		return FATE_DROP; /* the other entry is another connection's by now */
 	if (flags & (TCP_WORD_SYN | TCP_WORD_RST)) {
 		if (flags & TCP_WORD_RST)
 			note_reset(flow, key, seq);
@@ -925,6 +923,9 @@ static __always_inline void flow_init(struct flow *flow, const struct splice_req
 			 (leg->ecn && peer->ecn ? 0 : FLOW_CLEAR_ECN);
 	flow->acked = leg->send;
 	flow->window = leg->window;
+	flow->reach = 0xffffU << ((peer->send_scale > leg->receive_scale ? peer->send_scale
+									 : leg->receive_scale) &
+				  15);
 	flow->seen = bpf_ktime_get_coarse_ns();
 	flow->started = request->started;
 	flow->slot = request->slot;
@@ -943,8 +944,8 @@ static __always_inline void flow_init(struct flow *flow, const struct splice_req
 static __noinline int flows_insert(struct splice_request *request, struct leg_state *client,
 				   struct leg_state *server)
 {
+	struct flow flow, *pending;
 	__u32 start, first;
-	struct flow flow;
 
 	if (!request || !client || !server)
 		return SPLICE_NO_SOCKET;
@@ -956,6 +957,7 @@ static __noinline int flows_insert(struct splice_request *request, struct leg_st
 	flow.end = request->received = client->receive - start;
 	flow.seq_delta = first - start;
 	flow.ack_delta = server->unread - client->send;
+	flow.state = FLOW_PENDING;
 	if (bpf_map_update_elem(&flows, &request->client, &flow, BPF_NOEXIST))
 		return SPLICE_FULL;
 
@@ -970,10 +972,13 @@ static __noinline int flows_insert(struct splice_request *request, struct leg_st
 		flow.state = FLOW_OWNED;
 	else
 		disown(&flow);
-	if (!bpf_map_update_elem(&flows, &request->server, &flow, BPF_NOEXIST))
-		return SPLICE_STARTED;
-	bpf_map_delete_elem(&flows, &request->client);
-	return SPLICE_FULL;
+	pending = bpf_map_lookup_elem(&flows, &request->client);
+	if (!pending || bpf_map_update_elem(&flows, &request->server, &flow, BPF_NOEXIST)) {
+		bpf_map_delete_elem(&flows, &request->client);
+		return SPLICE_FULL;
+	}
+	__sync_fetch_and_and(&pending->state, ~FLOW_PENDING);
+	return SPLICE_STARTED;
 }
 
 static __always_inline enum splice_result start(struct __sk_buff *skb,
@@ -1027,8 +1032,10 @@ static __always_inline bool extend(const struct extend_request *request)
 	peer->owned_end = after + flow->seq_delta;
 	__sync_fetch_and_or(&conn->owned, 1u << side);
 	__sync_fetch_and_or(&peer->state, FLOW_OWNED);
-	/* It may have been acknowledged already. */
+	/* It may have been acknowledged already, or never will be. */
 	note_ack(peer, &peer_key, peer->acked);
+	if (has_closed(flow, peer))
+		disown(peer);
 	return true;
 }
 

@@ -12,9 +12,16 @@ teardown() {
 	if [[ -n ${BATS_TEST_COMPLETED:-} && -n ${DAEMON_PID:-} ]] && netns_alive "$DAEMON_PID"; then
 		netns_await "${LINGER:-8}" flows_forgotten || left="left behind: $(what_is_left)"
 	fi
+	[[ -z $left ]] || show_flows >"$NETNS_DIR/flows.log"
 	[[ -z $left && -n ${BATS_TEST_COMPLETED:-} ]] || test_logs
 	netns_down
 	[[ -z $left ]] || fail "$left"
+}
+
+# Entries of the flow table that are left, for the log.
+show_flows() {
+	bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/flows" |
+		jq -c '.[].formatted.value | del(.source, .destination)'
 }
 
 pinned_flows() {
