@@ -93,7 +93,7 @@ single() {
 }
 
 lint_scripts() {
-	shellcheck -x scripts/*.sh .ci/run
+	shellcheck -x scripts/*.sh tests/bench/run .ci/run
 }
 
 lint_manual() {

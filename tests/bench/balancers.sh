@@ -109,7 +109,10 @@ write_nginx() {
 spawn_program() {
 	case $1 in
 	alpnlb) peers_daemon "$NETNS_DIR/alpnlb.conf" ;;
-	haproxy) netns_spawn balancer "$NETNS_DIR/haproxy$2.log" haproxy -db -f "$NETNS_DIR/haproxy.conf" ;;
+	haproxy)
+		netns_spawn balancer "$NETNS_DIR/haproxy$2.log" haproxy -db \
+			-f "$NETNS_DIR/haproxy.conf"
+		;;
 	nginx)
 		netns_spawn balancer "$NETNS_DIR/nginx.out" nginx -p "$NETNS_DIR" \
 			-e "$NETNS_DIR/nginx.log" -c "$NETNS_DIR/nginx.conf"
@@ -149,7 +152,8 @@ pids_of() {
 	program=$(program_of "$1")
 	[[ -n $program ]] || return 0
 	printf '%s' "${PID[$program]}"
-	[[ $program != nginx ]] || pgrep -P "${PID[nginx]}" | while read -r pid; do printf ',%s' "$pid"; done
+	[[ $program == nginx ]] || return 0
+	pgrep -P "${PID[nginx]}" | while read -r pid; do printf ',%s' "$pid"; done
 }
 
 # Without loss, cubic and reno do the same. A namespace may choose only among those that the

@@ -70,7 +70,8 @@ memory_plan() {
 memory_servers() {
 	local server
 	for server in ${SERVERS[$1]}; do
-		netns_spawn server "$NETNS_DIR/server$server.log" "$LOAD" serve "$(server4 "$server")" $SERVER_PORT
+		netns_spawn server "$NETNS_DIR/server$server.log" \
+			"$LOAD" serve "$(server4 "$server")" $SERVER_PORT
 	done
 	for server in ${SERVERS[$1]}; do
 		netns_await 10 netns_listens_at "$(server4 "$server")" $SERVER_PORT ||
@@ -171,7 +172,7 @@ measure_memory() {
 	memory_plan "$subject" "$connections"
 	spaces_up
 	memory_servers "$subject"
-	netns_await 20 memory_settles || say "memory, $subject: other programs take or give memory meanwhile"
+	netns_await 20 memory_settles || true
 	before=$(memory_used "")
 	[[ -z $program ]] || start_program "$program"
 	idle=$(memory_used "$(pids_of "$subject")")

@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""report.py MACHINE RESULTS JSON: a table of the medians of all rounds, on standard output, and
-the same with every single value in the file JSON. Exit 1 if a measurement failed."""
+"""report.py MACHINE RESULTS JSON: a table of the medians of all rounds and the targets that are
+met or missed, on standard output, and the same with every single value in the file JSON. Exit 1 if
+a measurement failed."""
 
 import json
 import statistics
 import sys
 import time
 
-REFERENCE = "haproxy"
 BASELINE = "direct"
+REFERENCES = ["haproxy", BASELINE]
 SUBJECTS = ["direct", "packet", "sockmap", "relay", "haproxy", "nginx"]
-COLUMN = 17
-LABEL = 37
+COLUMN = 23
+LABEL = 39
 
 
 def per_connection(*members):
@@ -58,7 +59,8 @@ METRICS = [
     ("rr32", "rr32_median_us", "  latency, median, us", 1, False, member("median_us")),
     ("rr32", "rr32_p99_us", "  latency, p99, us", 1, False, member("p99_us")),
     ("connect", "connect_rate", "new connections per second", 0, True, member("per_second")),
-    ("connect", "connect_median_us", "  until the answer, median, us", 0, False, member("median_us")),
+    ("connect", "connect_median_us", "  until the answer, median, us", 0, False,
+     member("median_us")),
     ("connect", "connect_p99_us", "  until the answer, p99, us", 0, False, member("p99_us")),
     ("connect", "connect_balancer_us", "  CPU each, balancer's processes, us", 1, False,
      balancer_only(per_connection("balancer_cpu_us"))),
@@ -68,12 +70,45 @@ METRICS = [
      per_connection("machine_cpu_us")),
     ("connect", "connect_beyond_us", "  CPU each, machine less direct, us", 1, False,
      beyond_direct),
-    ("memory", "memory_kb", "idle connection, kB (kernel and user)", 2, False,
-     memory_beyond_direct),
-    ("memory", "memory_user_kb", "  of it in the balancer's processes", 2, False,
-     balancer_only(lambda result, direct: result["anonymous_kb"] / result["connections"])),
-    ("memory", "memory_rest_mb", "no connection, MB (kernel and user)", 1, False,
-     balancer_only(memory_at_rest)),
+]
+
+
+def memory_metrics(line):
+    return [
+        (line, f"{line}_kb", "{connections:,} idle connections, kB each", 2, False,
+         memory_beyond_direct),
+        (line, f"{line}_user_kb", "  of it in the balancer's processes", 2, False,
+         balancer_only(lambda result, direct: result["anonymous_kb"] / result["connections"])),
+        (line, f"{line}_rest_mb", "  without a connection, MB", 1, False,
+         balancer_only(memory_at_rest)),
+    ]
+
+
+METRICS += memory_metrics("memory") + memory_metrics("memory_few")
+
+AT_LEAST, AT_MOST = ">=", "<="
+
+# of which path, the better one if several; metric; reference, None: the value itself; bound
+TARGETS = [
+    (["packet"], "up_gbit", "haproxy", AT_LEAST, 2.5),
+    (["packet"], "up_gbit", "direct", AT_LEAST, 0.8),
+    (["packet"], "down_gbit", "haproxy", AT_LEAST, 2.5),
+    (["packet"], "down_gbit", "direct", AT_LEAST, 0.8),
+    (["packet"], "rr1_median_us", "direct", AT_MOST, 1.06),
+    (["packet"], "rr32_rate", "haproxy", AT_LEAST, 1.8),
+    (["packet"], "rr32_rate", "direct", AT_LEAST, 0.93),
+    (["packet"], "connect_rate", "haproxy", AT_LEAST, 1),
+    (["packet"], "connect_beyond_us", "haproxy", AT_MOST, 0.7),
+    (["packet"], "memory_kb", None, AT_MOST, 1),
+    (["sockmap", "relay"], "up_gbit", "haproxy", AT_LEAST, 1),
+    (["sockmap", "relay"], "down_gbit", "haproxy", AT_LEAST, 1),
+    (["sockmap", "relay"], "rr1_rate", "haproxy", AT_LEAST, 1),
+    (["sockmap", "relay"], "rr1_median_us", "haproxy", AT_MOST, 1),
+    (["sockmap", "relay"], "rr32_rate", "haproxy", AT_LEAST, 1),
+    (["sockmap", "relay"], "rr32_median_us", "haproxy", AT_MOST, 1),
+    (["sockmap", "relay"], "connect_rate", "haproxy", AT_LEAST, 1),
+    (["sockmap", "relay"], "memory_kb", "haproxy", AT_MOST, 1),
+    (["sockmap", "relay"], "memory_few_kb", "haproxy", AT_MOST, 1),
 ]
 
 
@@ -98,72 +133,143 @@ def values_of(results, line, subject, function):
     return values
 
 
-def summarize(values, reference):
-    """The ratio is the median of the ratios within each round."""
+def spread_of(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def ratios_of(values, reference):
+    """Within each round, so that what else the machine does is in both."""
     ratios = [value / reference[number] for number, value in values.items()
               if reference.get(number, 0) > 0]
+    return spread_of(ratios) if ratios else None
+
+
+def summarize(values, references):
+    ratios = {name: ratios_of(values, reference) for name, reference in references.items()}
     return {
-        "median": statistics.median(values.values()),
-        "min": min(values.values()),
-        "max": max(values.values()),
+        **spread_of(values.values()),
         "values": list(values.values()),
-        "ratio": statistics.median(ratios) if ratios else None,
+        "ratios": {name: ratio for name, ratio in ratios.items() if ratio},
     }
+
+
+def label_of(label, line, results):
+    """With the number of connections that were held, for those lines."""
+    for (of, _), runs in results.items():
+        if of == line:
+            return label.format(connections=next(iter(runs.values())).get("connections", 0))
+    return label
 
 
 def summaries(results):
     table = {}
     for line, name, label, decimals, more, function in METRICS:
-        reference = values_of(results, line, REFERENCE, function)
-        row = {}
-        for subject in SUBJECTS:
-            values = values_of(results, line, subject, function)
-            if values:
-                row[subject] = summarize(values, reference)
+        values = {subject: values_of(results, line, subject, function) for subject in SUBJECTS}
+        references = {subject: values[subject] for subject in REFERENCES}
+        row = {subject: summarize(values[subject], references)
+               for subject in SUBJECTS if values[subject]}
         if row:
-            table[name] = {"label": label.strip(), "more_is_better": more, "subjects": row}
+            table[name] = {"line": line, "label": label_of(label.strip(), line, results),
+                           "more_is_better": more, "subjects": row}
     return table
 
 
+def judge(target, table):
+    """None if it was not measured; "met" is None if it came out as nothing or less, as memory does
+    when other programs free theirs meanwhile."""
+    paths, metric, reference, relation, bound = target
+    subjects = table.get(metric, {}).get("subjects", {})
+    measured = {}
+    for path in paths:
+        summary = subjects.get(path)
+        if summary:
+            measured[path] = summary["ratios"].get(reference) if reference else summary
+    measured = {path: value for path, value in measured.items() if value}
+    if not measured:
+        return None
+    better = max if relation == AT_LEAST else min
+    path = better(measured, key=lambda name: measured[name]["median"])
+    value = measured[path]["median"]
+    met = value >= bound if relation == AT_LEAST else value <= bound
+    return {
+        "of": " or ".join(paths), "metric": metric, "path": path, "to": reference,
+        "relation": relation, "bound": bound,
+        **{key: measured[path][key] for key in ("median", "min", "max")},
+        "met": met if value > 0 else None,
+    }
+
+
+def judgements(table):
+    judged = [judge(target, table) for target in TARGETS]
+    return [j for j in judged if j]
+
+
 def print_row(label, cells):
-    print(label.ljust(LABEL) + "".join(cell.rjust(COLUMN) for cell in cells))
+    print((label.ljust(LABEL) + "".join(cell.rjust(COLUMN) for cell in cells)).rstrip())
 
 
-def cell(summary, decimals):
+def with_ratio(text, summary, reference):
+    ratio = summary["ratios"].get(reference)
+    return text + (f" {ratio['median']:6.2f}x" if ratio else " " * 8)
+
+
+def median_cell(summary, decimals):
     if summary is None:
-        return "-"
-    text = f"{summary['median']:.{decimals}f}"
-    return text + (f" {summary['ratio']:5.2f}x" if summary["ratio"] is not None else " " * 7)
+        return "-" + " " * 8
+    return with_ratio(f"{summary['median']:,.{decimals}f}", summary, "haproxy")
 
 
-def spread(summary, decimals):
+def spread_cell(summary, decimals):
     if summary is None:
         return ""
-    return f"{summary['min']:.{decimals}f}..{summary['max']:.{decimals}f}" + " " * 7
+    low, high = (f"{summary[key]:.{decimals}f}" for key in ("min", "max"))
+    return with_ratio(f"{low}..{high}", summary, BASELINE)
 
 
 def print_table(table):
-    print_row("", [subject + " " * 7 for subject in SUBJECTS])
+    print_row("", [subject + " " * 8 for subject in SUBJECTS])
     for _, name, label, decimals, more, _ in METRICS:
         if name not in table:
             continue
+        indent = " " * (len(label) - len(label.lstrip()))
         row = [table[name]["subjects"].get(subject) for subject in SUBJECTS]
-        print_row(label, [cell(summary, decimals) for summary in row])
+        print_row(indent + table[name]["label"],
+                  [median_cell(summary, decimals) for summary in row])
         print_row("    " + ("more is better" if more else "less is better"),
-                  [spread(summary, decimals) for summary in row])
+                  [spread_cell(summary, decimals) for summary in row])
+
+
+def verdict_of(judgement):
+    return {True: "met", False: "MISSED", None: "noise"}[judgement["met"]]
+
+
+def print_judgements(judged, table):
+    if not judged:
+        return
+    print("\nTargets: ratios within a round, their median and min..max; of sockmap and relay the "
+          "better one")
+    for j in judged:
+        label = f"{table[j['metric']]['line']}: {table[j['metric']]['label']}"
+        label += f", to {j['to']}" if j["to"] else ""
+        unit = "x" if j["to"] else ""
+        print(f"  {verdict_of(j):6}  {j['path']:8}{label:58}{j['median']:7.2f}{unit:1} "
+              f"{j['relation']} {j['bound']:.2f}{unit:1}  ({j['min']:.2f}..{j['max']:.2f})")
 
 
 def print_head(machine, busy):
-    print(f"{machine['rounds']} rounds of {machine['seconds']} s, {machine['cpus']} CPUs, Linux "
-          f"{machine['kernel']}, {machine['congestion']}; connect: {machine['parallel']} at once; "
-          f"idle: {machine['connections']} held")
+    print(f"{machine['rounds']} rounds of {machine['seconds']} s, {machine['memory_rounds']} for "
+          f"memory; {machine['cpus']} CPUs ({machine['cpu']}), {machine['memory_mb']} MB, Linux "
+          f"{machine['kernel']}, {machine['congestion']}; connect: {machine['parallel']} at once")
     for version in machine["versions"].values():
         print(version)
+    if machine["few_connections"] < machine["connections"]:
+        print(f"Idle: sockmap and relay need 2 of one process's {machine['descriptors']} "
+              f"descriptors for each connection; HAProxy and nginx are several processes.")
     if busy:
         print(f"Before the rounds the machine was {min(busy)} to {max(busy)} % busy with other "
               "things.")
-    print(f"Medians, below them min..max; NNx is the ratio to {REFERENCE} within a round, median "
-          "of the rounds.\n")
+    print("Medians, below them min..max; NNx is the ratio to haproxy, below it to direct, within a "
+          "round, median of the rounds.\n")
 
 
 def failures(records):
@@ -186,14 +292,17 @@ def main():
     busy = [r["result"]["busy_percent"] for r in records if r["line"] == "others"]
     records = [r for r in records if r["line"] != "others"]
     table = summaries(by_key(records))
+    judged = judgements(table)
     failed = failures(records)
     print_head(machine, busy)
     print_table(table)
+    print_judgements(judged, table)
     for line in failed:
         print(f"FAILED: {line}")
     with open(json_file, "w", encoding="utf-8") as file:
         json.dump({"time": int(time.time()), "machine": machine, "busy_percent_before": busy,
-                   "metrics": table, "failed": failed, "runs": records}, file, indent=1)
+                   "metrics": table, "targets": judged, "failed": failed, "runs": records},
+                  file, indent=1)
         file.write("\n")
     return 1 if failed else 0
 
