@@ -3,7 +3,8 @@
  * What a packet of a spliced connection costs, by BPF_PROG_TEST_RUN of the program that rewrites
  * it, with few and with many flows in the table. "one flow": the same flow takes every packet,
  * and is in the caches. "all flows": each packet is of another flow in random order, so that the
- * entries come from memory when there are many. Prints medians and their spread; writes JSON.
+ * entries come from memory when there are many. Every round takes each of them in turn. Prints
+ * medians and their spread, and whether the targets are met; writes JSON.
  *
  *	packets [FILE]
  */
@@ -28,8 +29,13 @@
 #define REPEAT	250 /* each packet's TTL allows no more */
 #define PAYLOAD 100
 
-static const unsigned int counts[] = {1000, 1000000};
-#define COUNTS (sizeof(counts) / sizeof(*counts))
+#define FEW	1000
+#define MANY	1000000
+
+/* What "one flow" is to take at most: nanoseconds with FEW flows, and so many times that with MANY.
+ */
+#define TARGET_NS    200
+#define TARGET_RATIO 1.3
 
 struct packet {
 	struct ethhdr ethernet;
@@ -39,9 +45,28 @@ struct packet {
 	uint8_t payload[PAYLOAD];
 } __attribute__((packed));
 
-struct measure {
-	double ns[ROUNDS], median, low, high;
+struct spread {
+	double median, low, high;
 };
+
+/* A table of flows, and what its packets took. */
+struct table {
+	const char *name;
+	unsigned int flows;
+	bool cycle;		 /* each packet is of another flow */
+	const struct table *few; /* the ratio is to what that one took in the same round */
+	struct splice_bpf *bpf;
+	double ns[ROUNDS], ratios[ROUNDS];
+	struct spread spread, ratio;
+};
+
+static struct table tables[] = {
+	{.name = "one flow", .flows = FEW, .cycle = false, .few = &tables[0]},
+	{.name = "one flow", .flows = MANY, .cycle = false, .few = &tables[0]},
+	{.name = "all flows", .flows = FEW, .cycle = true, .few = &tables[2]},
+	{.name = "all flows", .flows = MANY, .cycle = true, .few = &tables[2]},
+};
+#define TABLES (sizeof(tables) / sizeof(*tables))
 
 static int die(const char *what, int err)
 {
@@ -165,14 +190,13 @@ static int compare(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-static void measure(struct measure *m, int program, unsigned int count, bool cycle)
+static struct spread spread_of(const double values[ROUNDS])
 {
-	for (int i = 0; i < ROUNDS; i++)
-		m->ns[i] = run(program, count, cycle);
-	qsort(m->ns, ROUNDS, sizeof(*m->ns), compare);
-	m->median = m->ns[ROUNDS / 2];
-	m->low = m->ns[0];
-	m->high = m->ns[ROUNDS - 1];
+	double sorted[ROUNDS];
+
+	memcpy(sorted, values, sizeof(sorted));
+	qsort(sorted, ROUNDS, sizeof(*sorted), compare);
+	return (struct spread){sorted[ROUNDS / 2], sorted[0], sorted[ROUNDS - 1]};
 }
 
 static struct splice_bpf *load(void)
@@ -181,44 +205,75 @@ static struct splice_bpf *load(void)
 
 	if (!bpf)
 		die("open the programs", -errno);
-	bpf_map__set_max_entries(bpf->maps.flows, 2 * counts[COUNTS - 1]);
+	bpf_map__set_max_entries(bpf->maps.flows, 2 * MANY);
 	if (splice_bpf__load(bpf))
 		die("load the programs", -errno);
 	return bpf;
 }
 
-static json_t *report(unsigned int count, bool cycle, const struct measure *m, double first)
+static void measure(int round)
 {
-	const char *name = cycle ? "all flows" : "one flow";
+	for (struct table *t = tables; t < tables + TABLES; t++)
+		t->ns[round] = run(bpf_program__fd(t->bpf->progs.splice), t->flows, t->cycle);
+	for (struct table *t = tables; t < tables + TABLES; t++)
+		t->ratios[round] = t->ns[round] / t->few->ns[round];
+}
 
-	printf("%-10s %9u %8.0f %8.0f %8.0f %8.2f\n", name, count, m->median, m->low, m->high,
-	       m->median / first);
-	return json_pack("{s:s, s:i, s:f, s:f, s:f, s:f}", "packets_of", name, "flows", count,
-			 "median_ns", m->median, "min_ns", m->low, "max_ns", m->high, "ratio",
-			 m->median / first);
+/* ---- what came of it --------------------------------------------------------------------- */
+
+static json_t *report_table(struct table *t)
+{
+	t->spread = spread_of(t->ns);
+	t->ratio = spread_of(t->ratios);
+	printf("%-10s %9u %8.0f %8.0f %8.0f %8.2f\n", t->name, t->flows, t->spread.median,
+	       t->spread.low, t->spread.high, t->ratio.median);
+	return json_pack("{s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "packets_of", t->name, "flows",
+			 t->flows, "median_ns", t->spread.median, "min_ns", t->spread.low, "max_ns",
+			 t->spread.high, "ratio", t->ratio.median, "min_ratio", t->ratio.low,
+			 "max_ratio", t->ratio.high);
+}
+
+static json_t *report_target(const char *what, const struct spread *spread, const char *unit,
+			     double bound)
+{
+	bool met = spread->median <= bound;
+
+	printf("  %-6s  %-44s %7.2f%s <= %.2f%s  (%.2f..%.2f)\n", met ? "met" : "MISSED", what,
+	       spread->median, unit, bound, unit, spread->low, spread->high);
+	return json_pack("{s:s, s:f, s:f, s:b}", "target", what, "median", spread->median, "bound",
+			 bound, "met", met);
+}
+
+static json_t *report(void)
+{
+	json_t *rows = json_array(), *targets = json_array();
+
+	printf("%-10s %9s %8s %8s %8s %8s\n", "packets of", "flows", "ns", "min", "max", "ratio");
+	for (struct table *t = tables; t < tables + TABLES; t++)
+		json_array_append_new(rows, report_table(t));
+	printf("\nTargets: medians of %d rounds and min..max\n", ROUNDS);
+	json_array_append_new(targets, report_target("a packet, with 1,000 flows",
+						     &tables[0].spread, " ns", TARGET_NS));
+	json_array_append_new(targets, report_target("a packet, with 1,000,000 flows, to 1,000",
+						     &tables[1].ratio, "x", TARGET_RATIO));
+	return json_pack("{s:o, s:o}", "packets", rows, "targets", targets);
 }
 
 int main(int argc, char **argv)
 {
-	json_t *rows = json_array();
+	json_t *results;
 
-	printf("%-10s %9s %8s %8s %8s %8s\n", "packets of", "flows", "ns", "min", "max", "ratio");
-	for (int cycle = 0; cycle < 2; cycle++) {
-		double first = 0;
-
-		for (size_t i = 0; i < COUNTS; i++) {
-			struct splice_bpf *bpf = load();
-			struct measure m;
-
-			fill(bpf_map__fd(bpf->maps.flows), counts[i], cycle);
-			measure(&m, bpf_program__fd(bpf->progs.splice), counts[i], cycle);
-			splice_bpf__destroy(bpf);
-			first = first ? first : m.median;
-			json_array_append_new(rows, report(counts[i], cycle, &m, first));
-		}
+	for (struct table *t = tables; t < tables + TABLES; t++) {
+		t->bpf = load();
+		fill(bpf_map__fd(t->bpf->maps.flows), t->flows, t->cycle);
 	}
-	if (argc > 1 && json_dump_file(rows, argv[1], JSON_INDENT(1)))
+	for (int i = 0; i < ROUNDS; i++)
+		measure(i);
+	for (struct table *t = tables; t < tables + TABLES; t++)
+		splice_bpf__destroy(t->bpf);
+	results = report();
+	if (argc > 1 && json_dump_file(results, argv[1], JSON_INDENT(1)))
 		die("write the results", -EIO);
-	json_decref(rows);
+	json_decref(results);
 	return 0;
 }
