@@ -105,12 +105,22 @@ memory_used() {
 	done | sort -n | sed -n 3p
 }
 
+# Sockets of the whole machine, in all namespaces.
+sockets() {
+	awk '/^TCP:/ { print $9 }' /proc/net/sockstat
+}
+
+# sockets_are_gone BEFORE: those of a namespace go after it, and other programs have some.
+sockets_are_gone() {
+	(($(sockets) < $1 + 500))
+}
+
 # The kernel frees after a while, and what the measurement before has left is not to be freed in
 # this one.
 memory_settles() {
 	local before now
 	read -r _ before _ <<<"$(memory_now "")"
-	sleep 0.3
+	sleep 0.5
 	read -r _ now _ <<<"$(memory_now "")"
 	((before - now < 256 && now - before < 256))
 }
@@ -167,7 +177,8 @@ memory_report() {
 
 # measure_memory SUBJECT CONNECTIONS: prints one JSON object.
 measure_memory() {
-	local subject=$1 connections=$2 holders program before idle status=0
+	local subject=$1 connections=$2 holders program before idle own status=0
+	own=$(sockets)
 	program=$(program_of "$subject")
 	memory_plan "$subject" "$connections"
 	spaces_up
@@ -183,5 +194,7 @@ measure_memory() {
 		status=1
 	fi
 	netns_down
-	return $status
+	netns_await 60 sockets_are_gone "$own" && return $status
+	printf 'its sockets remain: the next one would be measured with them\n' >&2
+	return 1
 }
