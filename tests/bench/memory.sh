@@ -6,9 +6,10 @@
 # of the balancer's port 9000 + I, which spares source ports as well. Every measurement has
 # namespaces and programs of its own, so that nothing of the one before is left in the kernel.
 
-HOLDERS_MAX=18 # servers 11 to 28
-DOOR=9000      # the balancer's first port
-SPARE=1000     # descriptors of a process that are not for connections
+HOLDERS_MAX=18  # servers 11 to 28
+DOOR=9000       # the balancer's first port
+SPARE=1000      # descriptors of a process that are not for connections
+PORTS_MAX=30000 # source ports of a holder, also of the balancer towards a server
 
 # Four sockets with all that hangs on them, and a balancer's buffers: generously, in kB.
 KB_PER_CONNECTION=40
@@ -36,6 +37,7 @@ limit_connections() {
 	available=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
 	at_most $((HOLDERS_MAX * (hard - SPARE))) \
 		"RLIMIT_NOFILE is $hard, for $HOLDERS_MAX processes at each end"
+	at_most $((HOLDERS_MAX * PORTS_MAX)) "$HOLDERS_MAX servers, $PORTS_MAX ports to each"
 	at_most $(($(</proc/sys/fs/file-max) / 5)) "fs.file-max is $(</proc/sys/fs/file-max)"
 	at_most $((available / KB_PER_CONNECTION)) "$((available / 1024)) MB of memory are available"
 	few_connections=$(((hard - SPARE) / 2 / 100 * 100))
@@ -47,24 +49,31 @@ ceiling() {
 	printf '%d' $((($1 + $2 - 1) / $2))
 }
 
-# processes_for CONNECTIONS ROOM: they share a port, and none gets exactly its share.
-processes_for() {
-	local n
-	n=$(ceiling $(($1 * 11 / 10)) "$2")
-	printf '%d' $((n > 2 ? n : 2))
+least() {
+	printf '%d' $(($1 < $2 ? $1 : $2))
+}
+
+# share_out PROGRAM CONNECTIONS MOST: sets `shares`, and how much each has room for, which is a
+# quarter more: they share a port, and none gets exactly its share.
+share_out() {
+	local with_slack=$(($2 * 5 / 4))
+	shares=$(ceiling $with_slack "$3")
+	((shares > 1)) || shares=2
+	ROOM[$1]=$(ceiling $with_slack $shares)
 }
 
 # HAProxy needs two descriptors per connection and half of one more for pipes, nginx two.
 memory_plan() {
-	local subject=$1 connections=$2 room
+	local subject=$1 connections=$2 room shares
 	room=$(($(descriptors_max) - SPARE))
-	holders=$(ceiling "$connections" $room)
+	holders=$(ceiling "$connections" "$(least $room $PORTS_MAX)")
 	PATHS=("$subject")
 	PORTS[$subject]=$DOOR-$((DOOR + holders - 1))
 	SERVERS[$subject]=$(seq -s ' ' 11 $((10 + holders)))
-	PROCESSES=([alpnlb]=1 [nginx]=1 [haproxy]=$(processes_for "$connections" $((room * 2 / 5))))
-	THREADS=([haproxy]=1 [nginx]=$(processes_for "$connections" $((room / 2))))
-	ROOM=([haproxy]=$((room * 2 / 5)) [nginx]=$((room / 2)))
+	share_out haproxy "$connections" $((room * 2 / 5))
+	PROCESSES=([alpnlb]=1 [nginx]=1 [haproxy]=$shares)
+	share_out nginx "$connections" $((room / 2))
+	THREADS=([haproxy]=1 [nginx]=$shares)
 }
 
 memory_servers() {
