@@ -125,17 +125,22 @@ listeners_are() {
 	(($(netns_exec balancer ss -Hltn "sport = :$1" | wc -l) >= $2))
 }
 
+not_started() {
+	printf 'bench: %s did not start\n' "$1" >&2
+	return 1
+}
+
 # Sets PID[$1].
 start_program() {
 	local i
 	PID[$1]=
 	"write_$1" >"$NETNS_DIR/$1.conf"
 	for ((i = 1; i <= ${PROCESSES[$1]}; i++)); do
-		spawn_program "$1" "$i" || die "$1 did not start"
+		spawn_program "$1" "$i" || not_started "$1" || return
 		PID[$1]+=${PID[$1]:+,}$NETNS_PID
 	done
 	[[ $1 == alpnlb ]] || netns_await 10 listeners_are "${PORTS[$1]%-*}" "${PROCESSES[$1]}" ||
-		die "$1 did not start"
+		not_started "$1"
 }
 
 program_of() {

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # Sourced by run: what an idle connection costs in memory. A process has descriptors for some
-# thousand connections only, so clients and servers are several: holder I is of server 11 + I, or
-# of the balancer's port 9000 + I, which spares source ports as well. Every measurement has
-# namespaces and programs of its own, so that nothing of the one before is left in the kernel.
+# thousand connections only, so clients and servers are several; and a client address has not ports
+# enough for one port of the balancer, so these are several, too. Every measurement has namespaces
+# and programs of its own, so that nothing of the one before is left in the kernel.
 
 HOLDERS_MAX=18  # servers 11 to 28
 DOOR=9000       # the balancer's first port
 SPARE=1000      # descriptors of a process that are not for connections
-PORTS_MAX=30000 # source ports of a holder, also of the balancer towards a server
+PORTS_MAX=30000 # source ports towards one address and port
 
 # Four sockets with all that hangs on them, and a balancer's buffers: generously, in kB.
 KB_PER_CONNECTION=40
@@ -68,7 +68,8 @@ memory_plan() {
 	room=$(($(descriptors_max) - SPARE))
 	holders=$(ceiling "$connections" "$(least $room $PORTS_MAX)")
 	PATHS=("$subject")
-	PORTS[$subject]=$DOOR-$((DOOR + holders - 1))
+	doors=$(ceiling "$connections" $PORTS_MAX)
+	PORTS[$subject]=$DOOR-$((DOOR + doors - 1))
 	SERVERS[$subject]=$(seq -s ' ' 11 $((10 + holders)))
 	share_out haproxy "$connections" $((room * 2 / 5))
 	PROCESSES=([alpnlb]=1 [nginx]=1 [haproxy]=$shares)
@@ -84,7 +85,7 @@ memory_servers() {
 	done
 	for server in ${SERVERS[$1]}; do
 		netns_await 10 netns_listens_at "$(server4 "$server")" $SERVER_PORT ||
-			die "a server did not start"
+			not_started "server $server" || return
 	done
 }
 
@@ -143,7 +144,7 @@ hold() {
 	local i share pids=() target
 	for ((i = 0; i < holders; i++)); do
 		share=$((($2 + i) / holders))
-		target="$LB4 $((DOOR + i))"
+		target="$LB4 $((DOOR + i % doors))"
 		[[ $1 != direct ]] || target="$(server4 $((11 + i))) $SERVER_PORT"
 		# shellcheck disable=SC2086 # address and port
 		netns_spawn client "$NETNS_DIR/hold$i.log" "$LOAD" hold $target -c $share
@@ -184,24 +185,24 @@ memory_report() {
 		printf "\"anonymous_kb\": %d}\n", $10 - $7 }' <<<"$*"
 }
 
-# measure_memory SUBJECT CONNECTIONS: prints one JSON object.
-measure_memory() {
-	local subject=$1 connections=$2 holders program before idle own status=0
-	own=$(sockets)
-	program=$(program_of "$subject")
-	memory_plan "$subject" "$connections"
-	spaces_up
-	memory_servers "$subject"
+measure_held() {
+	local before idle program
+	program=$(program_of "$1")
 	netns_await 20 memory_settles || true
 	before=$(memory_used "")
-	[[ -z $program ]] || start_program "$program"
-	idle=$(memory_used "$(pids_of "$subject")")
-	if hold "$subject" "$connections" && is_spliced "$subject"; then
-		netns_await 5 memory_settles || true
-		memory_report "$connections" "$before" "$idle" "$(memory_used "$(pids_of "$subject")")"
-	else
-		status=1
-	fi
+	[[ -z $program ]] || start_program "$program" || return
+	idle=$(memory_used "$(pids_of "$1")")
+	hold "$1" "$2" && is_spliced "$1" || return
+	netns_await 5 memory_settles || true
+	memory_report "$2" "$before" "$idle" "$(memory_used "$(pids_of "$1")")"
+}
+
+# measure_memory SUBJECT CONNECTIONS: prints one JSON object.
+measure_memory() {
+	local subject=$1 connections=$2 holders doors own status=0
+	own=$(sockets)
+	memory_plan "$subject" "$connections"
+	spaces_up && memory_servers "$subject" && measure_held "$subject" "$connections" || status=1
 	netns_down
 	netns_await 60 sockets_are_gone "$own" && return $status
 	printf 'its sockets remain: the next one would be measured with them\n' >&2
