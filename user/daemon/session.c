@@ -440,8 +440,9 @@ static void leave_packet_path(struct session *s)
 {
 	count(s, COUNTER_SPLICE_REFUSED);
 	s->conn->path = s->worker->engine->sockmap_auto ? PATH_SOCKMAP : PATH_RELAY;
-	socket_carry(s->fd[CLIENT]);
-	socket_carry(s->fd[SERVER]);
+	socket_carry(s->fd[CLIENT], s->conn->path == PATH_SOCKMAP);
+	socket_carry(s->fd[SERVER], s->conn->path == PATH_SOCKMAP);
+	session_watch(s, CLIENT, s->watched[CLIENT]);
 }
 
 static void open_packet_path(struct session *s)
@@ -523,7 +524,7 @@ static int open_server_socket(struct session *s)
 		return fd;
 	s->fd[SERVER] = fd;
 	if (s->conn->path != PATH_PACKET)
-		socket_carry(fd);
+		socket_carry(fd, s->conn->path == PATH_SOCKMAP);
 	if (s->conn->flow[CLIENT])
 		socket_set_quickack(fd, false); /* saves a packet: there is a hello to send */
 	if (connect(fd, (struct sockaddr *)&address, size) && errno != EINPROGRESS)
@@ -591,7 +592,8 @@ static void connect_event(struct session *s, enum side side, uint32_t events)
 			close_counted(s, COUNTER_CLIENT_GONE);
 		return; /* data and its end are read when the server is there */
 	}
-	if (getsockopt(s->fd[SERVER], SOL_SOCKET, SO_ERROR, &err, &size))
+	if (events & (EPOLLERR | EPOLLHUP) &&
+	    getsockopt(s->fd[SERVER], SOL_SOCKET, SO_ERROR, &err, &size))
 		err = errno;
 	if (err) {
 		connect_failed(s, err);
@@ -720,7 +722,7 @@ static void session_decided(struct session *s)
 		add(&frontend_stats(s)->default_farm, 1);
 	add(&instance->route_stats[conn->route_id].live, 1);
 	add(&instance->balance.farms[conn->farm_id].chosen, 1);
-	if (!s->watched[CLIENT])
+	if (!s->watched[CLIENT] && conn->path != PATH_PACKET)
 		session_watch(s, CLIENT, conn->path == PATH_SOCKMAP ? 0 : EPOLLIN);
 	if (conn->server_id)
 		session_connect(s);
@@ -975,7 +977,7 @@ void session_accept(struct worker *worker, uint32_t slot, int fd, const struct l
 		return;
 	}
 	if (s->conn->path != PATH_PACKET && !listener->carry)
-		socket_carry(fd);
+		socket_carry(fd, s->conn->path == PATH_SOCKMAP);
 	if (flags & FRONTEND_NEEDS_HELLO) {
 		session_start(s, timeout);
 		return;

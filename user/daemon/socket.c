@@ -66,11 +66,13 @@ static int tcp_socket(int family)
 	return fd;
 }
 
-void socket_carry(int fd)
+void socket_carry(int fd, bool redirect)
 {
 	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1); /* urgent data is data, and stops no read */
 	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, LEG_RECEIVE_BUFFER);
+	if (!redirect)
+		return;
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, LEG_SEND_BUFFER);
 	set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1); /* no other limit than the buffer */
 }
@@ -130,7 +132,7 @@ int socket_listen(const uint8_t address[16], __be16 port, bool carry)
 	if (fd < 0)
 		return fd;
 	if (carry)
-		socket_carry(fd);
+		socket_carry(fd, true);
 	if (!listen(fd, BACKLOG))
 		return fd;
 	err = -errno;

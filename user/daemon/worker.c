@@ -19,10 +19,10 @@
  * libevent drops the EPOLLERR of a descriptor that asks for EPOLLRDHUP alone, and then spins
  * on it; a redirected leg must ask for nothing else, or every packet would wake the worker.
  */
-#define EVENTS_PER_TURN	  256
-#define ACCEPTS_PER_EVENT 64
-#define STAY		  5000000 /* nanoseconds */
-#define STAY_WAIT	  1	  /* milliseconds without an event */
+#define EVENTS_PER_TURN 256
+#define ACCEPTS_MAX	64	/* for one listener in one turn */
+#define STAY		5000000 /* nanoseconds */
+#define STAY_WAIT	1	/* milliseconds without an event */
 
 static const struct timeval resume_delay = {0, 20 * 1000};
 static const struct timeval sweep_interval = {1, 0};
@@ -199,10 +199,17 @@ static bool accept_one(struct worker *worker, struct listener *listener)
 	return errno == ECONNABORTED || errno == EINTR;
 }
 
+/*
+ * To hear that there are no more is a system call, too: where there was one, the next turn looks
+ * for one, and for twice as many where there were as many as it looked for.
+ */
 static void accept_some(struct listener *listener)
 {
-	for (int i = 0; i < ACCEPTS_PER_EVENT && accept_one(listener->worker, listener); i++)
-		;
+	unsigned int most = listener->at_once ? listener->at_once : 1, n = 0;
+
+	while (n < most && accept_one(listener->worker, listener))
+		n++;
+	listener->at_once = n < most ? n : most < ACCEPTS_MAX ? 2 * most : most;
 }
 
 void worker_listen(struct worker *worker, struct listener *listener)

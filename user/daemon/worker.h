@@ -46,7 +46,8 @@ struct engine {
 struct listener {
 	int fd;
 	atomic_uint frontend_id;
-	bool carry; /* what it accepts is prepared by socket_carry() */
+	bool carry;	      /* what it accepts is prepared by socket_carry() */
+	unsigned int at_once; /* connections to accept in one turn */
 	struct worker *worker;
 	struct listener *next; /* in the worker's list */
 };
