@@ -37,6 +37,7 @@ enum {
 	FLOW_GOT_RESET = 1 << 4, /* the other leg sent an RST to this one, silent since */
 	FLOW_ORPHAN = 1 << 5,	 /* the other entry has made room for a new connection */
 	FLOW_PENDING = 1 << 6,	 /* the other entry does not exist yet */
+	FLOW_HOLDS = 1 << 7,	 /* this leg's socket got the bytes before `held_end` itself */
 };
 
 /* The value of `flows`: what to do with a packet, and what came of the packets so far. */
@@ -73,6 +74,8 @@ struct flow {
 	__u32 server_id;
 	__u32 idle_timeout; /* milliseconds, 0 = none */
 	__u32 mtu;	    /* of the leg it leaves by, bytes of an IP packet */
+	__u32 held_end;	    /* sequence number behind what the leg's socket had at the start */
+	__u32 pad;
 };
 /* With its key and the kernel's 48 bytes an entry takes 256 bytes of the map's allocator. */
 _Static_assert(sizeof(struct flow) <= 168, "two entries shall take 512 bytes");

@@ -146,6 +146,13 @@ static __always_inline void disown(struct flow *flow)
 {
 	__u32 side = flow->constant & FLOW_FROM_SERVER ? SERVER : CLIENT;
 	struct conn *conn = bpf_map_lookup_elem(&conns, &flow->slot);
+	struct flow_key peer_key = {};
+	struct flow *peer;
+
+	key_of_peer(flow, &peer_key);
+	peer = bpf_map_lookup_elem(&flows, &peer_key);
+	if (peer)
+		__sync_fetch_and_and(&peer->state, ~FLOW_HOLDS);
 
 	__sync_fetch_and_and(&flow->state, ~FLOW_OWNED);
 	if (conn && conn->serial == flow->serial)
@@ -243,8 +250,9 @@ static __noinline int note_fin(struct flow *flow, __u32 after)
 }
 
 /*
- * An RST that its receiver takes: at the next byte it expects, RFC 5961 section 3.2. That is
- * between what it has acknowledged and what was sent; or anywhere in its window while the sockets
+ * An RST that its receiver takes: at the next byte it expects, RFC 5961 section 3.2, or at the FIN
+ * before that, as macOS sends it and Linux takes it. That is between what it has acknowledged and
+ * what was sent; or anywhere in its window while the sockets
  * still move bytes that the program did not see.
  */
 static __always_inline bool is_real_reset(const struct flow *flow, const struct flow *peer,
@@ -253,7 +261,7 @@ static __always_inline bool is_real_reset(const struct flow *flow, const struct 
 	__u32 ahead = seq + flow->seq_delta - peer->acked;
 	__s32 in_flight = flow->base + (__u32)flow->end + flow->seq_delta - peer->acked;
 
-	if (!ahead)
+	if (!ahead || (ahead == -1U && flow->state & FLOW_FIN))
 		return true;
 	if ((flow->state | peer->state) & FLOW_OWNED)
 		return ahead <= peer->window;
@@ -343,6 +351,12 @@ static __always_inline enum fate inspect(struct flow *flow, const struct flow_ke
 	if (flags & TCP_WORD_ACK)
 		note_ack(flow, key, ack);
 	if (after != seq) {
+		/*
+		 * The other leg's socket sends these bytes. Its peer must not acknowledge them
+		 * earlier: the socket would take no notice, and be stuck.
+		 */
+		if (flow->state & FLOW_HOLDS && (__s32)(after - flow->held_end) <= 0)
+			return FATE_STACK;
 		if (flags & TCP_WORD_FIN)
 			note_fin(flow, after);
 		note_end(flow, after);
@@ -791,6 +805,7 @@ struct inet_connection_sock___alpnlb {
 struct tcp_options_received___alpnlb {
 	__u32 ts_recent;
 	__u16 tstamp_ok : 1, sack_ok : 3, snd_wscale : 4, rcv_wscale : 4;
+	__u16 mss_clamp;
 } __attribute__((preserve_access_index));
 
 struct tcp_sock___alpnlb {
@@ -817,6 +832,7 @@ struct leg_state {
 	__u32 window;
 	__u32 ifindex;
 	__u32 mtu;
+	__u32 mss; /* as its peer announced */
 	__u8 send_scale, receive_scale;
 	__u8 timestamps, sack, ecn;
 };
@@ -832,6 +848,7 @@ static __always_inline void leg_read(struct tcp_sock___alpnlb *tcp, struct leg_s
 	leg->clock = bpf_ktime_get_ns() / 1000000 + tcp->tsoffset;
 	leg->recent = tcp->rx_opt.ts_recent;
 	leg->window = tcp->snd_wnd;
+	leg->mss = tcp->rx_opt.mss_clamp;
 	leg->mtu = ((struct inet_connection_sock___alpnlb *)tcp)->icsk_pmtu_cookie;
 	leg->send_scale = BPF_CORE_READ_BITFIELD(tcp, rx_opt.snd_wscale);
 	leg->receive_scale = BPF_CORE_READ_BITFIELD(tcp, rx_opt.rcv_wscale);
@@ -908,19 +925,25 @@ static __always_inline void flow_init(struct flow *flow, const struct splice_req
 				      const struct flow_key *peer_key, const struct leg_state *leg,
 				      const struct leg_state *peer)
 {
+	__u32 headers;
+
 	__builtin_memset(flow, 0, sizeof(*flow));
 	__builtin_memcpy(flow->source, peer_key->destination, sizeof(flow->source));
 	__builtin_memcpy(flow->destination, peer_key->source, sizeof(flow->destination));
 	flow->source_port = peer_key->destination_port;
 	flow->destination_port = peer_key->source_port;
 	flow->ifindex = peer->ifindex;
-	flow->mtu = peer->mtu;
+	/* A receiver may take less than the way to it does: the link beyond may be smaller. */
+	headers = sizeof(struct tcp_words) +
+		  (is_v4(peer_key->source) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+	flow->mtu = MIN(peer->mtu, peer->mss + headers);
 	flow->tsval_delta = peer->clock + TIMESTAMP_MARGIN - leg->recent;
 	flow->tsecr_delta = peer->recent - TIMESTAMP_MARGIN - leg->clock;
 	flow->window_scale = leg->send_scale;
 	flow->other_scale = peer->receive_scale;
 	flow->constant = (leg->timestamps ? FLOW_TIMESTAMPS : 0) |
 			 (leg->ecn && peer->ecn ? 0 : FLOW_CLEAR_ECN);
+	flow->held_end = leg->receive;
 	flow->acked = leg->send;
 	flow->window = leg->window;
 	flow->reach = 0xffffU << ((peer->send_scale > leg->receive_scale ? peer->send_scale
@@ -957,7 +980,7 @@ static __noinline int flows_insert(struct splice_request *request, struct leg_st
 	flow.end = request->received = client->receive - start;
 	flow.seq_delta = first - start;
 	flow.ack_delta = server->unread - client->send;
-	flow.state = FLOW_PENDING;
+	flow.state = FLOW_PENDING | (flow.end ? FLOW_HOLDS : 0);
 	if (bpf_map_update_elem(&flows, &request->client, &flow, BPF_NOEXIST))
 		return SPLICE_FULL;
 
@@ -968,8 +991,9 @@ static __noinline int flows_insert(struct splice_request *request, struct leg_st
 	flow.ack_delta = start - first;
 	flow.owned_end = first + (client->receive - start);
 	flow.end = server->receive - server->unread;
+	flow.state = flow.end ? FLOW_HOLDS : 0;
 	if (flow.owned_end != server->send)
-		flow.state = FLOW_OWNED;
+		flow.state |= FLOW_OWNED;
 	else
 		disown(&flow);
 	pending = bpf_map_lookup_elem(&flows, &request->client);

@@ -1,0 +1,150 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# How spliced connections end, and what does not end them.
+
+# shellcheck disable=SC2030,SC2031 # every test is a subshell, `run` sets output
+
+load lib
+load packet
+
+# start KIND [SERVER-OPTION...]: the default farm.
+start() {
+	packet_farm packet 11
+	start_tcp server 11 9000 "$@"
+	start_daemon
+}
+
+# A client that has sent its hello and waits for the file `go`.
+start_waiting_client() {
+	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
+		--alpn h2 --until-sent "$NETNS_DIR/go" "$@"
+	await_flows 1
+	await_stat .counters.spliced 1
+	netns_await 10 sockets_are_gone || fail "the balancer still has its sockets"
+}
+
+sockets_are_gone() {
+	[[ -z $(netns_exec balancer ss -Htn state established) ]]
+}
+
+# entry client|server EXPRESSION: of the only flow, of packets from there.
+entry() {
+	local from=0
+	[[ $1 == client ]] || from=1
+	bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/flows" |
+		jq -r ".[].formatted | select(.value.constant % 2 == $from) |
+			def port: (. % 256) * 256 + (. / 256 | floor);
+			(.value + { port: .key.source_port | port, to: .key.destination_port | port }) | $2"
+}
+
+# spoof client|server FLAGS OFFSET: as if from there, OFFSET behind what its receiver expects.
+spoof() {
+	local seq ack
+	seq=$(entry "$1" ".base + .end + $3")
+	ack=$(entry "$1" .acked)
+	if [[ $1 == client ]]; then
+		netns_exec client "$TREE/tests/e2e/peers/spoof.py" "$CLIENT4" "$(entry client .port)" \
+			"$LB4" 443 "$2" "$seq" "$ack"
+	else
+		netns_exec server "$TREE/tests/e2e/peers/spoof.py" "$(server4 11)" 9000 \
+			198.51.100.1 "$(entry server .to)" "$2" "$seq" "$ack"
+	fi
+}
+
+# More than the time an ended flow lingers: FLOW_LINGER, and a look of the daemon's.
+linger_over() {
+	sleep 3
+}
+
+spoofed() {
+	local flags=$1 from offset
+	shift
+	start exchange --bytes 1000 --half-close
+	start_waiting_client --half-close --bytes 1000
+	for from in client server; do
+		for offset in "$@"; do
+			# Twice: challenge ACKs are limited to one in half a second.
+			spoof $from "$flags" "$offset"
+			spoof $from "$flags" "$offset"
+		done
+	done
+	linger_over
+	flows_are 1 || fail "the flow is gone"
+	touch "$NETNS_DIR/go"
+	assert_equal "$(server_report server | report_field end)" eof
+	netns_await 10 grep -q '^{' "$NETNS_DIR/client.log"
+	assert_equal "$(report_field end <"$NETNS_DIR/client.log")" eof
+	assert_equal "$(stats '.counters | .client_resets + .server_resets')" 0
+}
+@test "spoofed RSTs out of the window leave a connection alone" { spoofed R -100000 -2 1000000000 2147483647; }
+@test "spoofed RSTs in the window that are not exact leave a connection alone" { spoofed R 1 1000 20000; }
+@test "spoofed FINs out of the window leave a connection alone" { spoofed FA -100000 -10 1000000000; }
+@test "spoofed SYNs leave a connection alone" { spoofed S -1000 0 1000 1000000000; }
+
+lost_last_ack() {
+	start name
+	impair client balancer -a 1
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" server
+	await_stat .counters.spliced 1
+	netns_await 5 no_socket_waits || fail "a FIN is not answered: $(netns_exec server ss -Htn state last-ack)"
+}
+no_socket_waits() {
+	[[ -z $(netns_exec server ss -Htn state last-ack state closing state fin-wait-1) &&
+		-z $(netns_exec client ss -Htn state last-ack state closing state fin-wait-1) ]]
+}
+@test "a FIN that is repeated because its acknowledgement was lost is answered" { lost_last_ack; }
+
+same_port() {
+	start "$1"
+	netns_exec client python3 - "$LB4" "$NETNS_DIR/hello" "$2" <<-'END'
+		import socket, struct, sys
+		hello = open(sys.argv[2], "rb").read()
+		for number in range(400):
+		    sock = socket.socket()
+		    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+		    sock.settimeout(10)
+		    sock.bind(("192.0.2.2", 40000))
+		    sock.connect((sys.argv[1], 443))
+		    sock.sendall(hello)
+		    answer = b""
+		    while b"\n" not in answer:
+		        data = sock.recv(100)
+		        assert data, number
+		        answer += data
+		    assert answer == b"server\n", (number, answer)
+		    if sys.argv[3] == "reset":
+		        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+		    else:
+		        assert not sock.recv(100), number
+		    sock.close()
+	END
+	assert_equal "$(stats '.counters.accepted')" 400
+	(($(stats '.counters.spliced') >= 390)) || fail "$(stats '.counters.spliced') spliced"
+}
+@test "a client connects from the same port again at once, 400 times" { same_port name close; }
+@test "a client resets and connects from the same port again at once, 400 times" { same_port name reset; }
+
+idle_end() {
+	FRONTEND="idle_timeout: 2s"
+	start exchange --bytes 1000
+	start_waiting_client --bytes 1000
+	await_stat .counters.idle_timeouts 1
+	await_flows 0
+	assert_equal "$(server_report server | report_field end)" reset
+	touch "$NETNS_DIR/go"
+	netns_await 10 grep -q '^{' "$NETNS_DIR/client.log"
+	assert_equal "$(report_field end <"$NETNS_DIR/client.log")" reset
+}
+@test "a connection that is idle for longer than the idle timeout is reset at both ends" { idle_end; }
+
+@test "a connection that is used now and then outlives the idle timeout" {
+	local n
+	FRONTEND="idle_timeout: 2s"
+	start echo
+	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
+		--alpn h2 --cut 60 --pause 0.6 --half-close
+	server_report server >"$NETNS_DIR/report"
+	assert_equal "$(report_field end <"$NETNS_DIR/report")" eof
+	assert_equal "$(stats .counters.idle_timeouts)" 0
+}
