@@ -41,6 +41,7 @@
 #define EVENTS	     256
 #define STUCK	     40000 /* milliseconds without progress */
 #define TINY_WRITES  200
+#define PAUSED	     40 /* writes, of those that pause throughout */
 #define PAUSED_FIRST 40 /* writes that pauses are made between */
 
 enum { UP, DOWN };
@@ -127,11 +128,15 @@ static void plan_make(const struct order *order, struct plan *plan)
 		uint64_t most = draw(&random) % 4 ? order->most : order->most >> 8;
 
 		plan->bytes[side] = draw(&random) % 16 ? draw(&random) % (most + 1) : 0;
+		if (order->wait)
+			plan->bytes[side] = order->most / 2 + plan->bytes[side] / 2;
 		plan->reset[side] = NEVER;
 		if (!order->quiet && draw(&random) % 10 == 0)
 			plan->reset[side] = draw(&random) % (plan->bytes[side] + 1);
 	}
 	plan->write = writes[draw(&random) % (sizeof(writes) / sizeof(*writes))];
+	if (order->wait)
+		plan->write = order->most / PAUSED + 1;
 	plan->pause = order->wait ? order->wait : pauses[draw(&random) % 4];
 }
 
@@ -240,9 +245,10 @@ static size_t outgoing(const struct connection *c, uint64_t at, uint8_t *buffer,
 
 static size_t write_size(struct connection *c)
 {
-	uint32_t most = c->known && (c->writes < TINY_WRITES || c->plan.write > 1000)
-				? c->plan.write
-				: BUFFER;
+	uint32_t most =
+		c->known && (c->order.wait || c->writes < TINY_WRITES || c->plan.write > 1000)
+			? c->plan.write
+			: BUFFER;
 
 	return 1 + draw(&c->random) % most;
 }

@@ -1,0 +1,165 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# What the packet path has a limited number of, what it survives, and where it works.
+
+# shellcheck disable=SC2030,SC2031 # every test is a subshell, `run` sets output
+
+load lib
+load packet
+
+# held_clients N [OPTION...]: position-coded connections of some seconds, all open at once.
+held_clients() {
+	local n=$1
+	shift
+	netns_spawn client "$NETNS_DIR/client.log" "$PEERS/crossing" client "$LB4" 443 \
+		-f "$NETNS_DIR/hello" -n "$n" -p "$n" -q -1 "$@"
+	CLIENT_PID=$NETNS_PID
+	netns_await 30 grep -q started "$NETNS_DIR/client.log" || fail "the clients are not all there"
+}
+
+clients_finish() {
+	netns_await 60 netns_dead "$CLIENT_PID" || fail "the clients do not end" || return
+	assert_clean "$(cat "$NETNS_DIR/client.log")"
+}
+
+start() {
+	packet_farm packet 11 "$@"
+	crossing_serve
+	start_daemon
+}
+
+@test "without a source port left connections take another path, and ports come back" {
+	local before
+	start "nat_ports: 20000-20009"
+	held_clients 50 -w 100
+	await_stat '.counters | [.spliced, .splice_refused] | join(" ")' "10 40"
+	clients_finish
+	await_flows 0
+	before=$(stats .counters.spliced)
+	held_clients 10 -w 20
+	await_stat .counters.spliced $((before + 10))
+	clients_finish
+	assert_clean "$(crossing_report)"
+}
+
+@test "several source addresses have a range of ports each" {
+	ip -n "$NETNS_NAME-balancer" addr add 198.51.100.2/24 dev server
+	start "nat_ip: [198.51.100.1, 198.51.100.2]" "nat_ports: 20000-20009"
+	held_clients 50 -w 100
+	await_stat '.counters | [.spliced, .splice_refused] | join(" ")' "20 30"
+	clients_finish
+	assert_clean "$(crossing_report)"
+}
+
+@test "with a full flow table connections take another path" {
+	start "max_flows: 1024"
+	held_clients 1300 -w 300 -m 20000
+	await_stat '.counters | [.spliced, .splice_refused] | join(" ")' "1024 276"
+	clients_finish
+	assert_clean "$(crossing_report)"
+}
+
+# ---- the daemon ends ----------------------------------------------------------------------
+
+# Of the program that is pinned.
+links() {
+	local program
+	program=$(bpftool -j prog show pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/splice" | jq .id)
+	bpftool -j link show | jq --argjson program "$program" '[.[] | select(.prog_id == $program)] | length'
+}
+
+links_are() {
+	[[ $(links) == "$1" ]]
+}
+
+all_are_spliced() {
+	flows_are "$1" && [[ -z $(netns_exec balancer ss -Htn state established) ]]
+}
+
+@test "spliced connections outlive a killed daemon, and the next one takes them over" {
+	local began
+	start
+	held_clients 1000 -w 400 -m 100000
+	netns_await 20 all_are_spliced 1000 || fail "some have sockets still"
+	kill -KILL "$DAEMON_PID"
+	netns_await 5 netns_dead "$DAEMON_PID"
+	began=${EPOCHREALTIME/[.,]/}
+	start_daemon
+	((${EPOCHREALTIME/[.,]/} - began < 1000000)) || fail "the next daemon took a second to start"
+	grep -E 'goes on with [1-9][0-9]* spliced connections' "$NETNS_DIR/daemon.log" || fail "nothing was taken over"
+	assert_equal "$(links)" 3 "links of lo, client and server"
+	clients_finish
+	assert_clean "$(crossing_report)"
+}
+
+@test "a daemon that is told to stop leaves at once when all its connections are spliced" {
+	local began
+	start
+	held_clients 100 -w 150 -m 100000
+	netns_await 20 all_are_spliced 100 || fail "some have sockets still"
+	began=${EPOCHREALTIME/[.,]/}
+	stop_daemon
+	((${EPOCHREALTIME/[.,]/} - began < 1500000)) || fail "it waited"
+	clients_finish
+	assert_clean "$(crossing_report)"
+}
+
+# ---- where the ends are -------------------------------------------------------------------
+
+@test "client and server on one interface" {
+	packet_farm packet 11
+	ip -n "$NETNS_NAME-server" route add 192.0.2.1 via 198.51.100.1
+	crossing_serve
+	start_daemon
+	report=$(netns_exec server "$PEERS/crossing" client "$LB4" 443 -f "$NETNS_DIR/hello" -n 200 -p 20 -m 300000)
+	assert_clean "$report"
+	(($(stats .counters.spliced) > 50)) || fail "$(stats .counters.spliced) spliced"
+	assert_clean "$(crossing_report)"
+}
+
+local_server() {
+	local address=$1
+	packet_farm packet 11
+	sed -i "s/address: \"198.51.100.11\"/address: \"$address\"/" "$CONFIG"
+	netns_spawn balancer "$NETNS_DIR/crossing.log" "$PEERS/crossing" serve 9000 "$address"
+	SERVER_PID=$NETNS_PID
+	netns_await 10 netns_listens balancer 9000
+	start_daemon
+	report=$(crossing_client "$LB4" -n 200 -p 20 -m 300000)
+	assert_clean "$report"
+	echo "# $(stats .counters.spliced) of 200 spliced" >&3
+	assert_clean "$(crossing_report)"
+}
+@test "a server on the balancer's host, at 127.0.0.1" { local_server 127.0.0.1; }
+@test "a server on the balancer's host, at its own address" { local_server 198.51.100.1; }
+
+@test "a client on the balancer's host" {
+	start
+	report=$(netns_exec balancer "$PEERS/crossing" client "$LB4" 443 -f "$NETNS_DIR/hello" -n 200 -p 20 -m 300000)
+	assert_clean "$report"
+	echo "# $(stats .counters.spliced) of 200 spliced" >&3
+	assert_clean "$(crossing_report)"
+}
+
+@test "an interface that came after the daemon" {
+	start
+	ip -n "$NETNS_NAME-balancer" link add late type veth peer name late netns "$NETNS_NAME-client"
+	ip -n "$NETNS_NAME-balancer" addr add 203.0.113.1/24 dev late
+	ip -n "$NETNS_NAME-balancer" link set late up
+	ip -n "$NETNS_NAME-client" addr add 203.0.113.2/24 dev late
+	ip -n "$NETNS_NAME-client" link set late up
+	netns_await 5 links_are 4 || fail "no program at the new interface"
+	assert_clean "$(crossing_client 203.0.113.1 -n 200 -p 20 -m 300000)"
+	(($(stats .counters.spliced) > 50)) || fail "$(stats .counters.spliced) spliced"
+	assert_clean "$(crossing_report)"
+}
+@test "a client and a server of different address families take another path" {
+	packet_farm packet 11v6
+	crossing_serve
+	start_daemon
+	assert_clean "$(crossing_client "$LB4" -n 50 -p 10 -q)"
+	assert_equal "$(stats .counters.spliced)" 0
+	(($(stats .counters.splice_refused) > 0)) || fail "nothing was counted"
+	assert_clean "$(crossing_report)"
+}
