@@ -40,6 +40,9 @@ enum {
 	FLOW_HOLDS = 1 << 7,	 /* this leg's socket got the bytes before `held_end` itself */
 };
 
+/* In `owned` of struct conn: an RST went from leg to leg, and no socket is of use any more. */
+#define OWNED_RESET (1 << 2)
+
 /* The value of `flows`: what to do with a packet, and what came of the packets so far. */
 struct flow {
 	__u8 source[16]; /* what the packet gets: addresses, mapped as in the key */

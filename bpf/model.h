@@ -352,7 +352,7 @@ struct conn {
 	__u8 half;	     /* of the tables: which decided */
 	__u8 pad[3];
 	/* for the packet path, see flow.h */
-	__u32 owned;	  /* bit by side: the leg's socket has sent what is not acknowledged */
+	__u32 owned;	  /* bit by side: its socket has sent what is not acknowledged; OWNED_* */
 	__u32 start;	  /* sequence number of the client's first byte */
 	__u16 client_mss; /* as it announced, 0 = not known yet */
 	__u8 has_start;	  /* `start` is known */

@@ -272,6 +272,7 @@ static __noinline int note_reset(struct flow *flow, const struct flow_key *key, 
 {
 	struct flow_key peer_key = {};
 	struct flow *peer;
+	struct conn *conn;
 
 	if (!flow || !key)
 		return 0;
@@ -287,6 +288,9 @@ static __noinline int note_reset(struct flow *flow, const struct flow_key *key, 
 		disown(flow);
 	if (peer->state & FLOW_OWNED)
 		disown(peer);
+	conn = bpf_map_lookup_elem(&conns, &flow->slot);
+	if (conn && conn->serial == flow->serial)
+		__sync_fetch_and_or(&conn->owned, OWNED_RESET);
 	return 0;
 }
 

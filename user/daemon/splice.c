@@ -289,10 +289,16 @@ static bool leg_is_quiet(struct session *s, enum side side)
 static void try_finish(struct session *s)
 {
 	struct grace *grace = &s->worker->engine->grace;
+	uint32_t owned = __atomic_load_n(&s->conn->owned, __ATOMIC_ACQUIRE);
 	bool told;
 
-	if (__atomic_load_n(&s->conn->owned, __ATOMIC_ACQUIRE) || !grace_over(grace, s->grace))
+	if ((owned && !(owned & OWNED_RESET)) || !grace_over(grace, s->grace))
 		return;
+	/* What is held could never be sent: no socket hears of acknowledgements any more. */
+	if (owned & OWNED_RESET) {
+		session_vanish(s);
+		return;
+	}
 	if (!leg_is_quiet(s, CLIENT) || !leg_is_quiet(s, SERVER))
 		session_queue(s);
 	told = tell_moved(s, CLIENT);
