@@ -154,6 +154,13 @@ local_server() {
 	(($(stats .counters.spliced) > 50)) || fail "$(stats .counters.spliced) spliced"
 	assert_clean "$(crossing_report)"
 }
+@test "an interface without Ethernet headers does not get the program" {
+	ip -n "$NETNS_NAME-balancer" tuntap add mode tun name tunnel
+	ip -n "$NETNS_NAME-balancer" link set tunnel up
+	start
+	assert_equal "$(links)" 3 "links of lo, client and server"
+}
+
 @test "a client and a server of different address families take another path" {
 	packet_farm packet 11v6
 	crossing_serve
