@@ -347,7 +347,8 @@ static __always_inline enum fate inspect(struct flow *flow, const struct flow_ke
 		return FATE_FORWARD;
 	}
 	flow->seen = now;
-	if (flow->state & FLOW_GOT_RESET)
+	/* Not by a late packet: the RST that answers it would be late, too. */
+	if (flow->state & FLOW_GOT_RESET && (__s32)(ack - flow->acked) >= 0)
 		__sync_fetch_and_and(&flow->state, ~FLOW_GOT_RESET);
 	__sync_fetch_and_add(&flow->packets, 1);
 	flow->window = (__u32)bpf_ntohs(tcp->window) << (flow->window_scale & 15);
