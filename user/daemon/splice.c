@@ -223,6 +223,7 @@ bool splice_begin(struct session *s, size_t prefix)
 	}
 	s->server_key = request.server;
 	s->told[CLIENT] = request.received;
+	s->half[CLIENT].readable = true; /* it is not watched: whatever came is read now */
 	begin_to_finish(s);
 	return true;
 }
