@@ -824,6 +824,7 @@ struct tcp_sock___alpnlb {
 	struct tcp_options_received___alpnlb rx_opt;
 } __attribute__((preserve_access_index));
 
+#define MAXSEG_MAX	32767 /* the largest TCP_MAXSEG takes, MAX_TCP_WINDOW */
 #define TCP_ECN_OK	1
 #define TCP_ESTABLISHED 1
 
@@ -919,6 +920,9 @@ static __always_inline enum splice_result legs_agree(const struct leg_state *cli
 		return SPLICE_TIMESTAMPS;
 	if (client->sack != server->sack)
 		return SPLICE_SACK;
+	/* A client on this host: its packets fit nowhere else, and no SYN can say 64 kB. */
+	if (client->mss > MAXSEG_MAX && client->mtu > server->mtu)
+		return SPLICE_MTU;
 	if (!bpf_map_lookup_elem(&interfaces, &client->ifindex) ||
 	    !bpf_map_lookup_elem(&interfaces, &server->ifindex))
 		return SPLICE_INTERFACE;

@@ -32,11 +32,11 @@ some_megabytes() {
 	SPLICED=$(($(stats .counters.spliced) - before))
 }
 
-# Do connections with these options on the client's leg and the server's get spliced? A change of
-# one leg's options to suit the other is made here.
+# Do connections with these options on the client's leg and the server's get spliced? The server is
+# not offered what the client does not have.
 legs_agree() {
 	local client_timestamps=$1 client_sack=$2 server_timestamps=$3 server_sack=$4
-	[[ $client_timestamps$client_sack == "$server_timestamps$server_sack" ]]
+	((client_timestamps <= server_timestamps && client_sack <= server_sack))
 }
 
 negotiation() {
