@@ -319,6 +319,7 @@ static __always_inline bool makes_room(struct flow *flow, const struct flow_key 
 enum fate {
 	FATE_FORWARD,
 	FATE_STACK, /* for the host's stack: a socket, or nobody */
+	FATE_ACK,   /* likewise, but far ahead of what the socket has received */
 	FATE_DROP,
 };
 
@@ -368,7 +369,9 @@ static __always_inline enum fate inspect(struct flow *flow, const struct flow_ke
 		return FATE_FORWARD;
 	}
 	/* Without it the socket could not send more than an initial window. */
-	return owned && (__s32)(ack - flow->owned_end) <= 0 ? FATE_STACK : FATE_FORWARD;
+	if (!owned || (__s32)(ack - flow->owned_end) > 0)
+		return FATE_FORWARD;
+	return seq == flow->held_end ? FATE_STACK : FATE_ACK;
 }
 
 /* Options in an unusual order. Returns what was added to the header's sum. */
@@ -448,6 +451,152 @@ static __always_inline int drop(void)
 {
 	count(COUNTER_SPLICE_DROPPED);
 	return TC_ACT_SHOT;
+}
+
+/* ---- sockets ----------------------------------------------------------------------------- */
+
+/* What is read of the kernel's sockets; CO-RE finds the members. */
+struct net_device___alpnlb {
+	int ifindex;
+} __attribute__((preserve_access_index));
+
+struct dst_entry___alpnlb {
+	struct net_device___alpnlb *dev;
+} __attribute__((preserve_access_index));
+
+struct sock___alpnlb {
+	struct dst_entry___alpnlb *sk_dst_cache;
+} __attribute__((preserve_access_index));
+
+struct inet_connection_sock___alpnlb {
+	__u32 icsk_pmtu_cookie;
+} __attribute__((preserve_access_index));
+
+struct tcp_options_received___alpnlb {
+	__u32 ts_recent;
+	__u16 tstamp_ok : 1, sack_ok : 3, snd_wscale : 4, rcv_wscale : 4;
+	__u16 mss_clamp;
+} __attribute__((preserve_access_index));
+
+struct tcp_sock___alpnlb {
+	__u32 tsoffset;
+	__u32 copied_seq;
+	__u32 rcv_nxt;
+	__u32 write_seq;
+	__u32 snd_wnd;
+	__u16 urg_data;
+	__u8 ecn_flags;
+	struct tcp_options_received___alpnlb rx_opt;
+} __attribute__((preserve_access_index));
+
+#define MAXSEG_MAX	32767 /* the largest TCP_MAXSEG takes, MAX_TCP_WINDOW */
+#define TCP_ECN_OK	1
+#define TCP_ESTABLISHED 1
+
+/* One leg, as its socket tells. */
+struct leg_state {
+	__u32 send;    /* first sequence number the socket itself has not used */
+	__u32 receive; /* next sequence number it expects */
+	__u32 unread;  /* first one nobody has read */
+	__u32 clock;   /* its TSval now */
+	__u32 recent;  /* its peer's last TSval */
+	__u32 window;
+	__u32 ifindex;
+	__u32 mtu;
+	__u32 mss; /* as its peer announced */
+	__u8 send_scale, receive_scale;
+	__u8 timestamps, sack, ecn;
+};
+
+static __always_inline void leg_read(struct tcp_sock___alpnlb *tcp, struct leg_state *leg)
+{
+	struct dst_entry___alpnlb *dst = ((struct sock___alpnlb *)tcp)->sk_dst_cache;
+	struct net_device___alpnlb *device;
+
+	leg->send = tcp->write_seq;
+	leg->receive = tcp->rcv_nxt;
+	leg->unread = tcp->copied_seq;
+	leg->clock = bpf_ktime_get_ns() / 1000000 + tcp->tsoffset;
+	leg->recent = tcp->rx_opt.ts_recent;
+	leg->window = tcp->snd_wnd;
+	leg->mss = tcp->rx_opt.mss_clamp;
+	leg->mtu = ((struct inet_connection_sock___alpnlb *)tcp)->icsk_pmtu_cookie;
+	leg->send_scale = BPF_CORE_READ_BITFIELD(tcp, rx_opt.snd_wscale);
+	leg->receive_scale = BPF_CORE_READ_BITFIELD(tcp, rx_opt.rcv_wscale);
+	leg->timestamps = BPF_CORE_READ_BITFIELD(tcp, rx_opt.tstamp_ok);
+	leg->sack = BPF_CORE_READ_BITFIELD(tcp, rx_opt.sack_ok) != 0;
+	leg->ecn = tcp->ecn_flags & TCP_ECN_OK;
+	leg->ifindex = 0;
+	if (!dst)
+		return;
+	device = dst->dev;
+	if (device)
+		leg->ifindex = device->ifindex;
+}
+
+static __always_inline bool is_v4(const __u8 *address)
+{
+	return !((__u32 *)address)[0] && !((__u32 *)address)[1] &&
+	       ((__u32 *)address)[2] == bpf_htonl(0xffff);
+}
+
+/* Finds the socket that gets the packets of `key`. SPLICE_STARTED when it can be spliced. */
+static __noinline enum splice_result leg_find(struct __sk_buff *skb, const struct flow_key *key,
+					      struct leg_state *leg)
+{
+	struct bpf_sock_tuple tuple = {};
+	enum splice_result result = SPLICE_NO_SOCKET;
+	struct tcp_sock___alpnlb *tcp;
+	__u32 size = sizeof(tuple.ipv6);
+	struct bpf_sock *sk;
+
+	if (!key || !leg)
+		return result;
+	if (is_v4(key->source)) {
+		size = sizeof(tuple.ipv4);
+		__builtin_memcpy(&tuple.ipv4.saddr, key->source + 12, 4);
+		__builtin_memcpy(&tuple.ipv4.daddr, key->destination + 12, 4);
+		tuple.ipv4.sport = key->source_port;
+		tuple.ipv4.dport = key->destination_port;
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, key->source, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, key->destination, 16);
+		tuple.ipv6.sport = key->source_port;
+		tuple.ipv6.dport = key->destination_port;
+	}
+	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return result;
+	tcp = (void *)bpf_skc_to_tcp_sock(sk);
+	if (tcp) {
+		leg_read(tcp, leg);
+		result = sk->state != TCP_ESTABLISHED ? SPLICE_ENDED
+			 : tcp->urg_data	      ? SPLICE_URGENT
+						      : SPLICE_STARTED;
+	}
+	bpf_sk_release(sk);
+	return result;
+}
+
+/*
+ * An acknowledgement for a leg's socket, from a peer whose own data goes past it: its sequence
+ * number may be beyond the socket's window, and it would not be looked at (RFC 9293
+ * section 3.10.7.4).
+ */
+static __noinline int acknowledge(struct __sk_buff *skb, const struct flow_key *key, __u32 offset)
+{
+	const __u32 at = offset + __builtin_offsetof(struct tcp_words, seq);
+	const __u32 check = offset + __builtin_offsetof(struct tcp_words, check);
+	struct leg_state leg = {};
+	__be32 seq, expected;
+
+	if (leg_find(skb, key, &leg) == SPLICE_NO_SOCKET || bpf_skb_load_bytes(skb, at, &seq, 4))
+		return TC_ACT_UNSPEC;
+	expected = bpf_htonl(leg.receive);
+	if (bpf_l4_csum_replace(skb, check, seq, expected, sizeof(seq)) ||
+	    bpf_skb_store_bytes(skb, at, &expected, sizeof(expected), 0))
+		return TC_ACT_SHOT;
+	return TC_ACT_UNSPEC;
 }
 
 /* ---- packets that are too big ------------------------------------------------------------ */
@@ -636,6 +785,8 @@ static __always_inline int splice_v4(struct __sk_buff *skb)
 	fate = inspect(flow, &key, tcp, size - header);
 	if (fate == FATE_STACK)
 		return TC_ACT_UNSPEC;
+	if (fate == FATE_ACK)
+		return acknowledge(skb, &key, offset);
 	if (fate == FATE_DROP)
 		return drop();
 	if (too_big(skb, flow, size, header))
@@ -689,6 +840,8 @@ static __always_inline int splice_v6(struct __sk_buff *skb)
 	fate = inspect(flow, &key, tcp, size - header);
 	if (fate == FATE_STACK)
 		return TC_ACT_UNSPEC;
+	if (fate == FATE_ACK)
+		return acknowledge(skb, &key, offset);
 	if (fate == FATE_DROP)
 		return drop();
 	if (too_big(skb, flow, size, header))
@@ -789,129 +942,6 @@ int splice_syn(struct __sk_buff *skb)
 }
 
 /* ---- the start of a flow ----------------------------------------------------------------- */
-
-/* What is read of the kernel's sockets; CO-RE finds the members. */
-struct net_device___alpnlb {
-	int ifindex;
-} __attribute__((preserve_access_index));
-
-struct dst_entry___alpnlb {
-	struct net_device___alpnlb *dev;
-} __attribute__((preserve_access_index));
-
-struct sock___alpnlb {
-	struct dst_entry___alpnlb *sk_dst_cache;
-} __attribute__((preserve_access_index));
-
-struct inet_connection_sock___alpnlb {
-	__u32 icsk_pmtu_cookie;
-} __attribute__((preserve_access_index));
-
-struct tcp_options_received___alpnlb {
-	__u32 ts_recent;
-	__u16 tstamp_ok : 1, sack_ok : 3, snd_wscale : 4, rcv_wscale : 4;
-	__u16 mss_clamp;
-} __attribute__((preserve_access_index));
-
-struct tcp_sock___alpnlb {
-	__u32 tsoffset;
-	__u32 copied_seq;
-	__u32 rcv_nxt;
-	__u32 write_seq;
-	__u32 snd_wnd;
-	__u16 urg_data;
-	__u8 ecn_flags;
-	struct tcp_options_received___alpnlb rx_opt;
-} __attribute__((preserve_access_index));
-
-#define MAXSEG_MAX	32767 /* the largest TCP_MAXSEG takes, MAX_TCP_WINDOW */
-#define TCP_ECN_OK	1
-#define TCP_ESTABLISHED 1
-
-/* One leg, as its socket tells. */
-struct leg_state {
-	__u32 send;    /* first sequence number the socket itself has not used */
-	__u32 receive; /* next sequence number it expects */
-	__u32 unread;  /* first one nobody has read */
-	__u32 clock;   /* its TSval now */
-	__u32 recent;  /* its peer's last TSval */
-	__u32 window;
-	__u32 ifindex;
-	__u32 mtu;
-	__u32 mss; /* as its peer announced */
-	__u8 send_scale, receive_scale;
-	__u8 timestamps, sack, ecn;
-};
-
-static __always_inline void leg_read(struct tcp_sock___alpnlb *tcp, struct leg_state *leg)
-{
-	struct dst_entry___alpnlb *dst = ((struct sock___alpnlb *)tcp)->sk_dst_cache;
-	struct net_device___alpnlb *device;
-
-	leg->send = tcp->write_seq;
-	leg->receive = tcp->rcv_nxt;
-	leg->unread = tcp->copied_seq;
-	leg->clock = bpf_ktime_get_ns() / 1000000 + tcp->tsoffset;
-	leg->recent = tcp->rx_opt.ts_recent;
-	leg->window = tcp->snd_wnd;
-	leg->mss = tcp->rx_opt.mss_clamp;
-	leg->mtu = ((struct inet_connection_sock___alpnlb *)tcp)->icsk_pmtu_cookie;
-	leg->send_scale = BPF_CORE_READ_BITFIELD(tcp, rx_opt.snd_wscale);
-	leg->receive_scale = BPF_CORE_READ_BITFIELD(tcp, rx_opt.rcv_wscale);
-	leg->timestamps = BPF_CORE_READ_BITFIELD(tcp, rx_opt.tstamp_ok);
-	leg->sack = BPF_CORE_READ_BITFIELD(tcp, rx_opt.sack_ok) != 0;
-	leg->ecn = tcp->ecn_flags & TCP_ECN_OK;
-	leg->ifindex = 0;
-	if (!dst)
-		return;
-	device = dst->dev;
-	if (device)
-		leg->ifindex = device->ifindex;
-}
-
-static __always_inline bool is_v4(const __u8 *address)
-{
-	return !((__u32 *)address)[0] && !((__u32 *)address)[1] &&
-	       ((__u32 *)address)[2] == bpf_htonl(0xffff);
-}
-
-/* Finds the socket that gets the packets of `key`. SPLICE_STARTED when it can be spliced. */
-static __noinline enum splice_result leg_find(struct __sk_buff *skb, const struct flow_key *key,
-					      struct leg_state *leg)
-{
-	struct bpf_sock_tuple tuple = {};
-	enum splice_result result = SPLICE_NO_SOCKET;
-	struct tcp_sock___alpnlb *tcp;
-	__u32 size = sizeof(tuple.ipv6);
-	struct bpf_sock *sk;
-
-	if (!key || !leg)
-		return result;
-	if (is_v4(key->source)) {
-		size = sizeof(tuple.ipv4);
-		__builtin_memcpy(&tuple.ipv4.saddr, key->source + 12, 4);
-		__builtin_memcpy(&tuple.ipv4.daddr, key->destination + 12, 4);
-		tuple.ipv4.sport = key->source_port;
-		tuple.ipv4.dport = key->destination_port;
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, key->source, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, key->destination, 16);
-		tuple.ipv6.sport = key->source_port;
-		tuple.ipv6.dport = key->destination_port;
-	}
-	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	if (!sk)
-		return result;
-	tcp = (void *)bpf_skc_to_tcp_sock(sk);
-	if (tcp) {
-		leg_read(tcp, leg);
-		result = sk->state != TCP_ESTABLISHED ? SPLICE_ENDED
-			 : tcp->urg_data	      ? SPLICE_URGENT
-						      : SPLICE_STARTED;
-	}
-	bpf_sk_release(sk);
-	return result;
-}
 
 static __always_inline enum splice_result legs_agree(const struct leg_state *client,
 						     const struct leg_state *server)
