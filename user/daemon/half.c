@@ -210,8 +210,7 @@ static enum half_result source_empty(struct session *s, enum side side, uint64_t
 	half->readable = false;
 	if (!half->pipe.len)
 		pipes_give(&s->worker->pipes, &half->pipe);
-	/* What may still come to the sockets of a spliced connection is found when they go. */
-	if (!s->spliced && !try_redirect(s, side) && !(s->watched[side] & EPOLLIN))
+	if (!try_redirect(s, side) && !(s->watched[side] & EPOLLIN))
 		session_watch(s, side, s->watched[side] | EPOLLIN | EPOLLRDHUP);
 	return HALF_WAITS;
 }

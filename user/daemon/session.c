@@ -722,7 +722,7 @@ static void session_decided(struct session *s)
 		add(&frontend_stats(s)->default_farm, 1);
 	add(&instance->route_stats[conn->route_id].live, 1);
 	add(&instance->balance.farms[conn->farm_id].chosen, 1);
-	if (!s->watched[CLIENT] && conn->path != PATH_PACKET)
+	if (!s->watched[CLIENT])
 		session_watch(s, CLIENT, conn->path == PATH_SOCKMAP ? 0 : EPOLLIN);
 	if (conn->server_id)
 		session_connect(s);

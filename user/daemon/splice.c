@@ -18,6 +18,9 @@
 /* The largest TCP_MAXSEG takes (MAX_TCP_WINDOW). */
 #define MAXSEG_MAX 32767
 
+/* NOP NOP timestamps. */
+#define TIMESTAMPS_SIZE 12
+
 static const struct timeval finish_delay = {0, 10 * 1000};
 
 /* ---- the server leg ---------------------------------------------------------------------- */
@@ -30,9 +33,12 @@ static void ask_client(struct conn *conn, int fd)
 
 	if (conn->client_mss || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size))
 		return;
+	/* What is sent leaves room for the timestamps in each segment; what is announced does not. */
 	conn->client_mss = info.tcpi_snd_mss;
 	conn->syn_without = 0;
-	if (!(info.tcpi_options & TCPI_OPT_TIMESTAMPS))
+	if (info.tcpi_options & TCPI_OPT_TIMESTAMPS)
+		conn->client_mss += TIMESTAMPS_SIZE;
+	else
 		conn->syn_without |= SYN_WITHOUT_TIMESTAMPS;
 	if (!(info.tcpi_options & TCPI_OPT_SACK))
 		conn->syn_without |= SYN_WITHOUT_SACK;
