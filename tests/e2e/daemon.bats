@@ -180,7 +180,7 @@ carries() {
 	daemon_under setarch --uname-2.6 # the kernel says it is 2.6.x
 	start_both_paths
 	assert_equal "$(grep -c 'warning: .*sockmap' "$NETNS_DIR/daemon.log")" 1
-	daemon_says "warning: this kernel's sockmap can lose data" || fail "$(cat "$NETNS_DIR/daemon.log")"
+	daemon_says "warning: this kernel's sockmap can lose or repeat data" || fail "$(cat "$NETNS_DIR/daemon.log")"
 	carries "1 1 0"
 	stop_daemon
 }
@@ -206,8 +206,8 @@ drain_is_cut() {
 	drain_is_cut relay 300ms 0.3
 	daemon_says 'warning: drain timeout: closing 1 connections'
 }
-@test "a second SIGTERM ends the drain at once" { drain_is_cut auto 1h 3600 TERM; }
-@test "SIGINT after SIGTERM ends the drain at once" { drain_is_cut auto 1h 3600 INT; }
+@test "a second SIGTERM ends the drain at once" { drain_is_cut relay 1h 3600 TERM; }
+@test "SIGINT after SIGTERM ends the drain at once" { drain_is_cut relay 1h 3600 INT; }
 
 @test "without connections the drain ends at once" {
 	start_echo auto --drain-timeout 1h
@@ -228,10 +228,10 @@ waits_for_room() {
 }
 
 @test "few descriptors: fewer connections, the rest waits and is served later" {
-	limited_to 900
-	start_echo auto
+	limited_to 792
+	start_echo relay
 	assert_matches "$(grep warning "$NETNS_DIR/daemon.log")" \
-		'RLIMIT_NOFILE stays at 900, of [0-9]+ wanted: room for 66 connections, not 65536$'
+		'RLIMIT_NOFILE stays at 792, of [0-9]+ wanted: room for 66 connections, not 65536$'
 	hold many "$LB4" 443 --alpn h2 --bytes 1000 --repeat 90 --parallel 90
 	await_connections 66
 	netns_await 10 waits_for_room || fail "accepting was not paused"
