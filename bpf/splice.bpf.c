@@ -490,6 +490,12 @@ struct tcp_sock___alpnlb {
 } __attribute__((preserve_access_index));
 
 #define MAXSEG_MAX	32767 /* the largest TCP_MAXSEG takes, MAX_TCP_WINDOW */
+/*
+ * What a leg's socket is to send before it goes has to fit into its first congestion window (10,
+ * RFC 6928). Beyond that it would depend on acknowledgements of which the other leg gets some.
+ */
+#define HANDOVER_SEGMENTS 8
+
 #define TCP_ECN_OK	1
 #define TCP_ESTABLISHED 1
 
@@ -1013,6 +1019,9 @@ static __noinline int flows_insert(struct splice_request *request, struct leg_st
 		return SPLICE_NO_SOCKET;
 	start = request->has_start ? request->start : client->unread - request->taken;
 	first = server->send + request->prefix;
+	if (client->receive - start + request->prefix > HANDOVER_SEGMENTS * server->mss ||
+	    server->receive - server->unread > HANDOVER_SEGMENTS * client->mss)
+		return SPLICE_BEHIND;
 
 	flow_init(&flow, request, &request->server, client, server);
 	flow.base = start;
