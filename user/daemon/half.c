@@ -316,6 +316,15 @@ static int received_bytes(int fd, uint64_t *bytes)
 	return 0;
 }
 
+uint64_t leg_received(int fd)
+{
+	struct tcp_info_bytes info = {0};
+	socklen_t size = sizeof(info);
+
+	(void)getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size);
+	return info.bytes_received;
+}
+
 uint64_t leg_progress(int fd)
 {
 	struct tcp_info_bytes info = {0};

@@ -67,6 +67,9 @@ void half_source_ended(struct session *session, enum side side);
 /* Bytes a socket has received, and has had acknowledged: grows while its peer is alive. */
 uint64_t leg_progress(int fd);
 
+/* Bytes a socket has received; its peer's FIN counts as one. */
+uint64_t leg_received(int fd);
+
 /* Does it have to be looked at again without an event? */
 bool half_settling(const struct half *half);
 

@@ -292,6 +292,8 @@ static void arm_open_timer(struct session *s)
 /* Runs one direction; false when the session is gone. */
 static bool run_half(struct session *s, enum side side)
 {
+	if (s->spliced)
+		splice_announce(s, side);
 	switch (half_run(s, side)) {
 	case HALF_SOURCE_FAILED:
 		close_counted(s, side == CLIENT ? COUNTER_CLIENT_RESETS : COUNTER_SERVER_RESETS);

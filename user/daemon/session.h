@@ -47,6 +47,7 @@ struct session {
 	LIST_ENTRY(session) in_spliced; /* of the worker, if `spliced` */
 	struct flow_key server_key;	/* of packets from the server */
 	uint64_t grace;			/* the period after which no packet can reach a socket */
+	bool told_fin[2];		/* ... and that its end was passed on */
 	uint64_t told[2];		/* by side: bytes of the stream that the program knows of */
 	bool spliced;			/* its flow has all that is to be accounted for */
 };

@@ -33,7 +33,8 @@ static void ask_client(struct conn *conn, int fd)
 
 	if (conn->client_mss || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size))
 		return;
-	/* What is sent leaves room for the timestamps in each segment; what is announced does not. */
+	/* What is sent leaves room for the timestamps in each segment; what is announced does not.
+	 */
 	conn->client_mss = info.tcpi_snd_mss;
 	conn->syn_without = 0;
 	if (info.tcpi_options & TCPI_OPT_TIMESTAMPS)
@@ -253,21 +254,50 @@ static void flip(struct flow_key *to, const struct conn *conn)
 	to->destination_port = conn->local_port;
 }
 
-/* Tells the program what the worker moved after the start. False if there was nothing. */
-static bool tell_moved(struct session *s, enum side side)
+static void tell(struct session *s, enum side side, uint64_t bytes, bool fin)
 {
-	const struct half *half = &s->half[side];
-	struct extend_request request = {.bytes = half->taken, .fin = half->mode == HALF_DONE};
-	uint64_t moved = half->taken + request.fin;
+	struct extend_request request = {.bytes = bytes, .fin = fin};
 
-	if (moved <= s->told[side])
-		return false;
-	s->told[side] = moved;
+	s->told[side] = bytes + fin;
+	s->told_fin[side] = fin;
 	if (side == CLIENT)
 		flip(&request.key, s->conn);
 	else
 		request.key = s->server_key;
 	(void)flows_extend(&s->worker->engine->flows, &request);
+}
+
+/* What has come to the socket; the FIN may be counted as a byte. */
+static uint64_t bytes_here(const struct session *s, enum side side)
+{
+	const struct half *half = &s->half[side];
+
+	if (s->cookie[side])
+		return s->conn->flow[side] & FLOW_BYTES;
+	return half->readable || half->ended ? leg_received(s->fd[side]) : half->taken;
+}
+
+/*
+ * Earlier than they are sent on: from then on the other leg's socket needs the acknowledgements,
+ * which the program would pass to the other end.
+ */
+void splice_announce(struct session *s, enum side side)
+{
+	uint64_t bytes = bytes_here(s, side);
+
+	if (bytes > s->told[side])
+		tell(s, side, bytes, false);
+}
+
+/* Tells the program what the worker moved after the start. False if there was nothing new. */
+static bool tell_moved(struct session *s, enum side side)
+{
+	const struct half *half = &s->half[side];
+	bool fin = half->mode == HALF_DONE;
+
+	if (half->taken + fin <= s->told[side] && fin == s->told_fin[side])
+		return false;
+	tell(s, side, half->taken, fin);
 	return true;
 }
 

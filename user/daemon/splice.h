@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "../../bpf/model.h"
+
 struct session;
 struct worker;
 
@@ -33,6 +35,9 @@ void splice_return_port(struct session *session);
  * False, with conn->refusal set, if that cannot be.
  */
 bool splice_begin(struct session *session, size_t prefix);
+
+/* Before a direction of a spliced connection is run: tells the program what is to be sent on. */
+void splice_announce(struct session *session, enum side side);
 
 /* Removes a spliced connection's flow; its sockets end by themselves. */
 void splice_cancel(struct session *session);
