@@ -20,13 +20,13 @@ start_two() {
 	start_daemon
 }
 
-# stay NAME ADDRESS [OPTION...]: a connection that has sent 100,000 bytes and never ends by itself;
+# stay NAME ADDRESS [OPTION...]: a connection that has sent 5,000 bytes and never ends by itself;
 # its report goes to $NETNS_DIR/NAME.log.
 stay() {
 	local name=$1 address=$2
 	shift 2
 	netns_spawn client "$NETNS_DIR/$name.log" "$TREE/tests/e2e/peers/tcp.py" client "$address" 443 \
-		--bytes 100000 "$@"
+		--bytes 5000 "$@"
 }
 
 # hold NAME ADDRESS [OPTION...]: one that ends when the file $NETNS_DIR/go exists.
@@ -54,7 +54,7 @@ three() {
 	"$1" one "$LB4" --alpn h2 --source 192.0.2.3
 	"$2" two "$LB4" --alpn h2 --source 192.0.2.4
 	"$3" three "$LB6" --sni www.alpnlb.test
-	await_flows '.bytes_from_server >= 100000 and .bytes_from_server == .bytes_from_client' 3
+	await_flows '.bytes_from_server >= 5000 and .bytes_from_server == .bytes_from_client' 3
 	netns_await 10 sockets_gone || fail "connections keep their sockets: $(alpnlb -p conn show)"
 }
 
@@ -223,7 +223,7 @@ traffic() {
 	start_daemon
 	hold one "$LB4" --alpn h2
 	hold other "$LB4" --alpn http/1.1
-	await_flows '.bytes_from_server >= 100000' 1
+	await_flows '.bytes_from_server >= 5000' 1
 	netns_await 10 both_shown || fail "$(alpnlb -p conn show)"
 	row=$(alpnlb -j conn show farm h2 | jq '.[0]')
 	assert_equal "$(jq -r '[.frontend, .route, .server, .path, .state, .refusal] | map(tostring) | join(" ")' <<<"$row")" \
@@ -281,7 +281,7 @@ is_gone() {
 	rm -f "$NETNS_DIR/go"
 	start_daemon
 	hold four "$LB4" --alpn h2
-	await_flows '.bytes_from_server >= 100000' 1
+	await_flows '.bytes_from_server >= 5000' 1
 	stop_daemon
 }
 

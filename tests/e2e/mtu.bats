@@ -7,7 +7,7 @@
 
 load lib
 
-# spliced HOST: the frontend on the packet path, and an exchange of some megabytes through it.
+# start_spliced HOST [BYTES]: the frontend on the packet path, and a server that sends so much at once.
 start_spliced() {
 	{
 		farms default="$1"
@@ -15,28 +15,40 @@ start_spliced() {
 		printf 'routes:\n'
 		route h2 default "alpn is h2"
 	} >"$CONFIG"
-	start_tcp server "${1%v6}" 9000 exchange --bytes 3000000 --half-close
+	start_tcp server "${1%v6}" 9000 exchange --bytes "${2:-3000000}" --half-close
 	start_daemon
 }
 
+# exchange ADDRESS N [BYTES]: what client and server send in connection number N is the same at the
+# other end.
 exchange() {
 	local address=$1 n=$2 client
-	client=$(tcp_client "$address" 443 --alpn h2 --bytes 4000000 --seed other --half-close --timeout 20)
+	client=$(tcp_client "$address" 443 --alpn h2 --bytes "${3:-4000000}" --seed other --half-close --timeout 20)
 	assert_equal "$(report_field received_sha256 <<<"$client")" \
 		"$(server_report server "$n" | report_field sent_sha256)" "what the client received"
 	assert_equal "$(server_report server "$n" | report_field received_sha256)" \
 		"$(report_field sent_sha256 <<<"$client")" "what the server received"
 }
 
+# A client that is far ahead of the server is not spliced; some are not.
+exchange_spliced() {
+	local n
+	for n in {1..10}; do
+		exchange "$1" "$n"
+		[[ $(stats .counters.spliced) == 0 ]] || return 0
+	done
+	fail "none of $n connections was spliced"
+}
+
 options_off() {
 	local role=$1 host=$2 address=$3 n=1 option
-	start_spliced "$host"
+	start_spliced "$host" 5000
 	for option in timestamps sack window_scaling; do
 		netns_exec "$role" sysctl -qw "net.ipv4.tcp_$option=0"
-		exchange "$address" $((n++))
+		exchange "$address" $((n++)) 5000
 	done
 	netns_exec "$role" sysctl -qw net.ipv4.tcp_timestamps=1
-	exchange "$address" $((n++))
+	exchange "$address" $((n++)) 5000
 }
 
 @test "clients without timestamps, SACK, window scaling are spliced (IPv4)" {
@@ -59,8 +71,7 @@ small_link() {
 	local role=$1 host=$2 address=$3
 	ip -n "$NETNS_NAME-balancer" link set "$role" mtu 1300
 	start_spliced "$host"
-	exchange "$address" 1
-	assert_equal "$(stats .counters.spliced)" 1
+	exchange_spliced "$address"
 }
 
 @test "a smaller MTU of the interface to the server (IPv4)" {
@@ -106,24 +117,20 @@ add_router() {
 @test "a smaller MTU beyond a router to the server (IPv4)" {
 	add_router server 198.51.100 2001:db8:2
 	start_spliced 11
-	exchange "$LB4" 1
-	assert_equal "$(stats .counters.spliced)" 1
+	exchange_spliced "$LB4"
 }
 @test "a smaller MTU beyond a router to the server (IPv6)" {
 	add_router server 198.51.100 2001:db8:2
 	start_spliced 11v6
-	exchange "$LB6" 1
-	assert_equal "$(stats .counters.spliced)" 1
+	exchange_spliced "$LB6"
 }
 @test "a smaller MTU beyond a router to the client (IPv4)" {
 	add_router client 192.0.2 2001:db8:1
 	start_spliced 11
-	exchange 203.0.113.1 1
-	assert_equal "$(stats .counters.spliced)" 1
+	exchange_spliced 203.0.113.1
 }
 @test "a smaller MTU beyond a router to the client (IPv6)" {
 	add_router client 192.0.2 2001:db8:1
 	start_spliced 11v6
-	exchange 2001:db8:3::1 1
-	assert_equal "$(stats .counters.spliced)" 1
+	exchange_spliced 2001:db8:3::1
 }

@@ -23,6 +23,17 @@ start() {
 	start_daemon
 }
 
+# spliced_megabytes ADDRESS WHAT: none of a few connections may be spliced, when all clients were far
+# ahead of the server: then there are some more.
+spliced_megabytes() {
+	local i
+	for i in {1..8}; do
+		some_megabytes "$@" || return
+		((SPLICED == 0)) || return 0
+	done
+	fail "not spliced: $2"
+}
+
 # A few MB each way. Sets SPLICED to how many of the connections were.
 some_megabytes() {
 	local address=$1 before report
@@ -50,10 +61,10 @@ negotiation() {
 			tcp_sysctl client timestamps="$1" sack="$2" window_scaling="$3"
 			tcp_sysctl server timestamps="$4" sack="$5" window_scaling="$6"
 			what="timestamps, SACK, window scaling of the client $client, of the server $server"
-			some_megabytes "$address" "$what" || fail "$what"
 			if legs_agree "$1" "$2" "$4" "$5"; then
-				((SPLICED)) || fail "not spliced: $what"
+				spliced_megabytes "$address" "$what"
 			else
+				some_megabytes "$address" "$what" || fail "$what"
 				assert_equal "$SPLICED" 0 "$what"
 			fi
 		done
@@ -72,8 +83,7 @@ explicit_congestion() {
 				tcp_sysctl balancer ecn=$balancer
 				tcp_sysctl client ecn=$client
 				tcp_sysctl server ecn=$server
-				some_megabytes "$address" "ECN $client $balancer $server"
-				((SPLICED)) || fail "not spliced: ECN $client $balancer $server"
+				spliced_megabytes "$address" "ECN $client $balancer $server"
 			done
 		done
 	done
@@ -96,8 +106,7 @@ interfaces() {
 		for server in off on; do
 			offloads client $client
 			offloads server $server
-			some_megabytes "$address" "offloads $client, $server"
-			((SPLICED)) || fail "not spliced: offloads $client, $server"
+			spliced_megabytes "$address" "offloads $client, $server"
 		done
 	done
 	assert_equal "$(stats .counters.splice_dropped)" 0
