@@ -170,11 +170,15 @@ netns_down() {
 }
 
 # Removes what runs that were killed have left: names end in the id of the shell that made them.
-netns_sweep() {
-	local dir name
+# One caller at a time: two would find the same remains.
+netns_sweep() (
+	[[ -d $NETNS_ROOT ]] || exit 0
+	exec {lock}<"$NETNS_ROOT"
+	flock "$lock"
 	for dir in "$NETNS_ROOT"/*-[0-9]*; do
 		name=${dir##*/}
 		[[ -d $dir && ! -d /proc/${name##*-} ]] || continue
-		(netns_use "$name" && netns_down)
+		netns_use "$name"
+		netns_down
 	done
-}
+)
