@@ -7,70 +7,79 @@
 
 load lib
 
-# start_spliced HOST [BYTES]: the frontend on the packet path, and a server that sends so much at once.
+# start_spliced HOST KIND [OPTION...]: the frontend on the packet path, and its server.
 start_spliced() {
+	local host=$1
+	shift
 	{
-		farms default="$1"
+		farms default="$host"
 		frontend packet default
 		printf 'routes:\n'
 		route h2 default "alpn is h2"
 	} >"$CONFIG"
-	start_tcp server "${1%v6}" 9000 exchange --bytes "${2:-3000000}" --half-close
+	start_tcp server "${host%v6}" 9000 "$@"
 	start_daemon
 }
 
-# exchange ADDRESS N [BYTES]: what client and server send in connection number N is the same at the
-# other end.
-exchange() {
-	local address=$1 n=$2 client
-	client=$(tcp_client "$address" 443 --alpn h2 --bytes "${3:-4000000}" --seed other --half-close --timeout 20)
-	assert_equal "$(report_field received_sha256 <<<"$client")" \
-		"$(server_report server "$n" | report_field sent_sha256)" "what the client received"
-	assert_equal "$(server_report server "$n" | report_field received_sha256)" \
-		"$(report_field sent_sha256 <<<"$client")" "what the server received"
+# same_bytes N REPORT: what client and server sent in connection number N is the same at the other end.
+same_bytes() {
+	assert_equal "$(report_field received_sha256 <<<"$2")" \
+		"$(server_report server "$1" | report_field sent_sha256)" "what the client received"
+	assert_equal "$(server_report server "$1" | report_field received_sha256)" \
+		"$(report_field sent_sha256 <<<"$2")" "what the server received"
+}
+
+# start_megabytes HOST: a server that sends 3 MB at once, for exchange_spliced.
+start_megabytes() {
+	start_spliced "$1" exchange --bytes 3000000 --half-close
 }
 
 # A client that is far ahead of the server is not spliced; some are not.
 exchange_spliced() {
 	local n
 	for n in {1..10}; do
-		exchange "$1" "$n"
+		same_bytes "$n" "$(tcp_client "$1" 443 --alpn h2 --bytes 4000000 --half-close --timeout 20)"
 		[[ $(stats .counters.spliced) == 0 ]] || return 0
 	done
 	fail "none of $n connections was spliced"
 }
 
+# echo_held ADDRESS N COUNTER: connection number N ends no sooner than COUNTER is N.
+echo_held() {
+	hold "client$2" "$1" 443 --alpn h2 --bytes 5000
+	await_stat ".counters.$3" "$2"
+	same_bytes "$2" "$(end_held "client$2")"
+}
+
+# options_off ROLE HOST ADDRESS COUNTER: each connection counts there.
 options_off() {
-	local role=$1 host=$2 address=$3 n=1 option
-	start_spliced "$host" 5000
+	local role=$1 host=$2 address=$3 counter=$4 n=1 option
+	start_spliced "$host" echo
 	for option in timestamps sack window_scaling; do
 		netns_exec "$role" sysctl -qw "net.ipv4.tcp_$option=0"
-		exchange "$address" $((n++)) 5000
+		echo_held "$address" $((n++)) "$counter"
 	done
 	netns_exec "$role" sysctl -qw net.ipv4.tcp_timestamps=1
-	exchange "$address" $((n++)) 5000
+	echo_held "$address" $((n++)) "$counter"
 }
 
 @test "clients without timestamps, SACK, window scaling are spliced (IPv4)" {
-	options_off client 11 "$LB4"
-	assert_equal "$(stats .counters.spliced)" 4
+	options_off client 11 "$LB4" spliced
 	assert_equal "$(stats .counters.splice_refused)" 0
 }
 
 @test "clients without timestamps, SACK, window scaling are spliced (IPv6)" {
-	options_off client 11v6 "$LB6"
-	assert_equal "$(stats .counters.spliced)" 4
+	options_off client 11v6 "$LB6" spliced
 }
 
 @test "servers without an option that the client has take another path" {
-	options_off server 11 "$LB4"
-	assert_equal "$(stats .counters.splice_refused)" 4
+	options_off server 11 "$LB4" splice_refused
 }
 
 small_link() {
 	local role=$1 host=$2 address=$3
 	ip -n "$NETNS_NAME-balancer" link set "$role" mtu 1300
-	start_spliced "$host"
+	start_megabytes "$host"
 	exchange_spliced "$address"
 }
 
@@ -116,21 +125,21 @@ add_router() {
 
 @test "a smaller MTU beyond a router to the server (IPv4)" {
 	add_router server 198.51.100 2001:db8:2
-	start_spliced 11
+	start_megabytes 11
 	exchange_spliced "$LB4"
 }
 @test "a smaller MTU beyond a router to the server (IPv6)" {
 	add_router server 198.51.100 2001:db8:2
-	start_spliced 11v6
+	start_megabytes 11v6
 	exchange_spliced "$LB6"
 }
 @test "a smaller MTU beyond a router to the client (IPv4)" {
 	add_router client 192.0.2 2001:db8:1
-	start_spliced 11
+	start_megabytes 11
 	exchange_spliced 203.0.113.1
 }
 @test "a smaller MTU beyond a router to the client (IPv6)" {
 	add_router client 192.0.2 2001:db8:1
-	start_spliced 11v6
+	start_megabytes 11v6
 	exchange_spliced 2001:db8:3::1
 }
