@@ -38,6 +38,7 @@ enum {
 	FLOW_ORPHAN = 1 << 5,	 /* the other entry has made room for a new connection */
 	FLOW_PENDING = 1 << 6,	 /* the other entry does not exist yet */
 	FLOW_HOLDS = 1 << 7,	 /* this leg's socket got the bytes before `held_end` itself */
+	FLOW_AHEAD = 1 << 8,	 /* an RST came at `ahead`, before the bytes in front of it */
 };
 
 /* In `owned` of struct conn: an RST went from leg to leg, and no socket is of use any more. */
@@ -78,7 +79,7 @@ struct flow {
 	__u32 idle_timeout; /* milliseconds, 0 = none */
 	__u32 mtu;	    /* of the leg it leaves by, bytes of an IP packet */
 	__u32 held_end;	    /* sequence number behind what the leg's socket had at the start */
-	__u32 pad;
+	__u32 ahead;	    /* sequence number */
 };
 /* With its key and the kernel's 48 bytes an entry takes 256 bytes of the map's allocator. */
 _Static_assert(sizeof(struct flow) <= 168, "two entries shall take 512 bytes");

@@ -268,21 +268,14 @@ static __always_inline bool is_real_reset(const struct flow *flow, const struct 
 	return in_flight > 0 && ahead <= (__u32)in_flight;
 }
 
-static __noinline int note_reset(struct flow *flow, const struct flow_key *key, __u32 seq)
+static __always_inline void take_reset(struct flow *flow, struct flow *peer,
+				       const struct flow_key *key, const struct flow_key *peer_key)
 {
-	struct flow_key peer_key = {};
-	struct flow *peer;
 	struct conn *conn;
 
-	if (!flow || !key)
-		return 0;
-	key_of_peer(flow, &peer_key);
-	peer = bpf_map_lookup_elem(&flows, &peer_key);
-	if (!peer || !is_real_reset(flow, peer, seq))
-		return 0;
 	flow->reset = bpf_ktime_get_coarse_ns();
 	if (!(__sync_fetch_and_or(&peer->state, FLOW_GOT_RESET) & FLOW_GOT_RESET))
-		tell_closed(flow, key, &peer_key);
+		tell_closed(flow, key, peer_key);
 	/* Nobody will acknowledge anything any more. */
 	if (flow->state & FLOW_OWNED)
 		disown(flow);
@@ -291,6 +284,31 @@ static __noinline int note_reset(struct flow *flow, const struct flow_key *key, 
 	conn = bpf_map_lookup_elem(&conns, &flow->slot);
 	if (conn && conn->serial == flow->serial)
 		__sync_fetch_and_or(&conn->owned, OWNED_RESET);
+}
+
+static __noinline int note_reset(struct flow *flow, const struct flow_key *key, __u32 seq)
+{
+	struct flow_key peer_key = {};
+	struct flow *peer;
+
+	if (!flow || !key)
+		return 0;
+	key_of_peer(flow, &peer_key);
+	peer = bpf_map_lookup_elem(&flows, &peer_key);
+	if (!peer)
+		return 0;
+	if (!is_real_reset(flow, peer, seq)) {
+		/*
+		 * Another CPU may be at the bytes in front of it, and its receiver may see those
+		 * first. If the sender lives, they will be acknowledged, and that takes the RST
+		 * back.
+		 */
+		flow->ahead = seq;
+		__sync_fetch_and_or(&flow->state, FLOW_AHEAD);
+		if (!is_real_reset(flow, peer, seq))
+			return 0;
+	}
+	take_reset(flow, peer, key, &peer_key);
 	return 0;
 }
 
@@ -366,6 +384,8 @@ static __always_inline enum fate inspect(struct flow *flow, const struct flow_ke
 		if (flags & TCP_WORD_FIN)
 			note_fin(flow, after);
 		note_end(flow, after);
+		if (flow->state & FLOW_AHEAD && after == flow->ahead)
+			note_reset(flow, key, after);
 		return FATE_FORWARD;
 	}
 	/* Without it the socket could not send more than an initial window. */
@@ -489,15 +509,15 @@ struct tcp_sock___alpnlb {
 	struct tcp_options_received___alpnlb rx_opt;
 } __attribute__((preserve_access_index));
 
-#define MAXSEG_MAX	32767 /* the largest TCP_MAXSEG takes, MAX_TCP_WINDOW */
+#define MAXSEG_MAX 32767 /* the largest TCP_MAXSEG takes, MAX_TCP_WINDOW */
 /*
  * What a leg's socket is to send before it goes has to fit into its first congestion window (10,
  * RFC 6928). Beyond that it would depend on acknowledgements of which the other leg gets some.
  */
 #define HANDOVER_SEGMENTS 8
 
-#define TCP_ECN_OK	1
-#define TCP_ESTABLISHED 1
+#define TCP_ECN_OK	  1
+#define TCP_ESTABLISHED	  1
 
 /* One leg, as its socket tells. */
 struct leg_state {

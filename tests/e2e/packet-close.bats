@@ -80,6 +80,16 @@ spoofed() {
 @test "spoofed RSTs out of the window leave a connection alone" { spoofed R -100000 -2 1000000000 2147483647; }
 @test "spoofed RSTs in the window that are not exact leave a connection alone" { spoofed R 1 1000 20000; }
 @test "spoofed FINs out of the window leave a connection alone" { spoofed FA -100000 -10 1000000000; }
+# As when two CPUs move them. Nobody answers, as a peer that took the RST would not.
+@test "an RST before the bytes in front of it ends the connection once they have come" {
+	start exchange --bytes 1000
+	start_waiting_client --bytes 1000
+	impair server balancer -d 1000
+	spoof client R 1
+	spoof client FA 0
+	await_flows 0
+	assert_equal "$(stats .counters.client_resets)" 1
+}
 @test "spoofed SYNs leave a connection alone" { spoofed S -1000 0 1000 1000000000; }
 
 lost_last_ack() {
