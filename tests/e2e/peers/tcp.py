@@ -351,7 +351,12 @@ def read_all(connection, options):
 
 
 def client(options):
-    """--repeat connections, --parallel of them at a time."""
+    """--repeat connections, --parallel of them at a time; or one for --each value of an option."""
+    if options.each:
+        name, *values = options.each
+        for value in values:
+            connect(argparse.Namespace(**dict(vars(options), **{name: int(value)})))
+        return
     if options.repeat == 1:
         connect(options)
         return
@@ -444,6 +449,8 @@ def arguments():
     one.add_argument("--pause", type=float, default=0, help="seconds between these")
     one.add_argument("--until-sent", help="send no FIN or RST before this file exists")
     one.add_argument("--repeat", type=int, default=1, help="connections in all")
+    one.add_argument("--each", nargs="+", metavar=("OPTION", "NUMBER"),
+                     help="a connection for each number, as if the option had it")
     one.add_argument("--parallel", type=int, default=1, help="connections at a time")
     one.add_argument("--reset", action="store_true", help="end with RST")
     one.set_defaults(function=client)
