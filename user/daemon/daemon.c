@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "../cli/cli.h"
@@ -120,6 +121,8 @@ static int init_slots(struct engine *engine)
 
 	engine->sessions = calloc(n, sizeof(*engine->sessions));
 	engine->free_slots = calloc(n, sizeof(*engine->free_slots));
+	if (getrandom(&engine->first_serial, sizeof(engine->first_serial), 0) < 0)
+		return -errno;
 	if (!engine->sessions || !engine->free_slots)
 		return -ENOMEM;
 	pthread_mutex_init(&engine->slots_lock, NULL);

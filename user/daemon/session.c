@@ -875,7 +875,7 @@ static void session_init(struct session *s, struct worker *worker, uint32_t slot
 			 const struct sockaddr_storage *peer)
 {
 	struct conn *conn = &worker->engine->instance.conns[slot];
-	uint32_t serial = conn->serial + 1;
+	uint32_t serial = (conn->serial ? conn->serial : worker->engine->first_serial) + 1;
 
 	memset(conn, 0, sizeof(*conn));
 	conn->serial = serial;

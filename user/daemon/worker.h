@@ -35,6 +35,7 @@ struct engine {
 	pthread_mutex_t slots_lock;
 	uint32_t *free_slots; /* a stack */
 	uint32_t n_free_slots;
+	uint32_t first_serial;	/* of a connection in a slot: flows know an earlier daemon's */
 	uint32_t drain_timeout; /* milliseconds */
 	atomic_uint live;	/* connections */
 };
