@@ -341,7 +341,8 @@ doctor_says() {
 	stop_daemon
 }
 
-# The server takes the handshake and nothing of usual size: a hello is never acknowledged.
+# The server takes the handshake and nothing of usual size: a hello is never acknowledged. It has to
+# be alone (--bytes 0), for a packet that is to be cut into several passes.
 deafen_server() {
 	ip -n "$NETNS_NAME-server" link set balancer mtu 100
 	ip -n "$NETNS_NAME-server" route change 198.51.100.0/24 dev balancer advmss 1460
@@ -354,7 +355,7 @@ is_splicing() {
 @test "flow delete leaves a connection that still has sockets, and says so" {
 	start_two
 	deafen_server
-	stay one "$LB4" --alpn h2
+	stay one "$LB4" --alpn h2 --bytes 0
 	netns_await 10 is_splicing || fail "$(alpnlb -p conn show)"
 	assert_equal "$(count_of)" 1
 	run -1 alpnlb flow delete all
@@ -370,7 +371,7 @@ is_splicing() {
 @test "flow delete works on a connection that lost its sockets with the daemon" {
 	start_two
 	deafen_server
-	hold one "$LB4" --alpn h2
+	hold one "$LB4" --alpn h2 --bytes 0
 	netns_await 10 is_splicing || fail "$(alpnlb -p conn show)"
 	ip -n "$NETNS_NAME-server" link set balancer down # it would answer the end with a reset
 	kill_daemon

@@ -85,5 +85,5 @@ rough() {
 	packet_farm packet 11
 	sed -i '/^routes:/,$d' "$CONFIG"
 	impair_all -d 10 -r 50
-	GREETING=30000 crossing "$LB4" "$ROUGH" -q
+	GREETING=10000 crossing "$LB4" "$ROUGH" -q
 }
