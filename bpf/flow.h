@@ -214,6 +214,14 @@ struct sweep_request {
 	__u32 removed; /* answer */
 };
 
+/* ... of `flow_move`: from now on these packets leave by another interface. */
+struct move_request {
+	__u8 ethernet[16];
+	struct flow_key key;
+	__u32 ifindex;
+	__u32 mtu; /* of the way there, bytes of an IP packet */
+};
+
 /* ... and of `flow_remove`, which removes the given flows. */
 #define REMOVE_MAX 64
 

@@ -1141,6 +1141,26 @@ int splice_extend(struct __sk_buff *skb)
 	return TC_ACT_OK;
 }
 
+/* ---- another way out --------------------------------------------------------------------- */
+
+SEC("tc")
+int flow_move(struct __sk_buff *skb)
+{
+	struct move_request request;
+	struct flow *flow;
+
+	if (bpf_skb_load_bytes(skb, 0, &request, sizeof(request)))
+		return TC_ACT_SHOT;
+	flow = bpf_map_lookup_elem(&flows, &request.key);
+	/* Without the program there the way back would be another one. */
+	if (!flow || !bpf_map_lookup_elem(&interfaces, &request.ifindex))
+		return TC_ACT_SHOT;
+	if (request.mtu < flow->mtu)
+		flow->mtu = request.mtu;
+	flow->ifindex = request.ifindex;
+	return TC_ACT_OK;
+}
+
 /* ---- the end of a flow, asked for by the daemon ------------------------------------------- */
 
 static __always_inline enum flow_end why_ended(const struct flow *server, const struct flow *client)

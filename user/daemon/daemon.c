@@ -167,6 +167,7 @@ static void leave_packet_path(struct daemon *daemon, const char *failed, int err
 {
 	log_line(LOG_WARN, "the packet path does not work here, using others: cannot %s: %s",
 		 failed, strerror(-err));
+	rerouter_stop(&daemon->rerouter);
 	sweeper_free(&daemon->sweeper);
 	flows_close(&daemon->engine.flows);
 }
@@ -212,8 +213,14 @@ static void attach_packet_path(struct daemon *daemon)
 		return;
 	}
 	err = flows_pin(flows);
-	if (err)
+	if (err) {
 		leave_packet_path(daemon, "pin the flow table", err);
+		return;
+	}
+	err = rerouter_start(&daemon->rerouter, flows);
+	if (err)
+		log_line(LOG_WARN, "spliced connections will not follow changes of the routes: %s",
+			 strerror(-err));
 }
 
 static int start_workers(struct daemon *daemon, unsigned int n)
@@ -474,6 +481,7 @@ static void daemon_end(struct daemon *daemon)
 		worker_stop(&daemon->workers[i]);
 	free(daemon->workers);
 	grace_stop(&daemon->engine.grace);
+	rerouter_stop(&daemon->rerouter);
 	sweeper_free(&daemon->sweeper);
 	ports_free(&daemon->engine.ports);
 	flows_close(&daemon->engine.flows);

@@ -9,6 +9,7 @@
 #include "../model/decode.h"
 #include "control.h"
 #include "listeners.h"
+#include "reroute.h"
 #include "sweep.h"
 #include "worker.h"
 
@@ -24,6 +25,7 @@ struct daemon {
 	struct config *config; /* running */
 	struct control_server control;
 	struct sweeper sweeper;
+	struct rerouter rerouter;
 	struct event *drain_poll, *drain_end;
 	time_t started;
 	bool draining;

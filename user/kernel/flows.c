@@ -272,6 +272,11 @@ int flows_extend(const struct flows *flows, struct extend_request *request)
 		   sizeof(*request));
 }
 
+int flows_move(const struct flows *flows, struct move_request *request)
+{
+	return run(bpf_program__fd(flows->programs->progs.flow_move), request, sizeof(*request));
+}
+
 int flows_sweep(const struct flows *flows, struct sweep_request *answer)
 {
 	memset(answer, 0, sizeof(*answer));

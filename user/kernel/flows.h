@@ -62,6 +62,9 @@ int flows_start(const struct flows *flows, struct splice_request *request);
 /* The worker has moved bytes on after the start: see `splice_extend`. 0 or -errno. */
 int flows_extend(const struct flows *flows, struct extend_request *request);
 
+/* Packets of a flow leave elsewhere from now on. 0 or -errno; -EIO: not by this interface. */
+int flows_move(const struct flows *flows, struct move_request *request);
+
 /* Looks at all flows and removes those that have ended. 0 or -errno. */
 int flows_sweep(const struct flows *flows, struct sweep_request *answer);
 

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "reroute.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../kernel/outgoing.h"
+#include "log.h"
+
+#define SETTLE 100 /* milliseconds: a change of the routes rarely comes alone */
+#define SHARE  20  /* rest at least so many times what a look at all flows took */
+
+struct look {
+	const struct rerouter *rerouter;
+	uint32_t moved;
+};
+
+static void look_at(const struct flow_key *key, const struct flow *flow, void *context)
+{
+	struct look *look = context;
+	struct move_request request = {.key = *key};
+	struct outgoing way;
+
+	if (outgoing_find(look->rerouter->query, flow->source, flow->destination, &way) ||
+	    way.ifindex == flow->ifindex)
+		return;
+	request.ifindex = way.ifindex;
+	request.mtu = way.mtu ? way.mtu : interface_mtu(way.ifindex);
+	look->moved += !flows_move(look->rerouter->flows, &request);
+}
+
+static int milliseconds_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - start->tv_sec) * 1000 + (now.tv_nsec - start->tv_nsec) / 1000000;
+}
+
+/* How long the next look has to wait, milliseconds. */
+static int look_at_all(const struct rerouter *rerouter)
+{
+	struct look look = {.rerouter = rerouter};
+	struct timespec start;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	(void)flows_walk(flows_map(rerouter->flows), look_at, &look);
+	if (look.moved)
+		log_line(LOG_INFO, "spliced connections follow the routes: %u entries moved",
+			 look.moved);
+	return SETTLE + SHARE * milliseconds_since(&start);
+}
+
+/* Is it to stop? Waits for so many milliseconds, at most; -1 = for a change. */
+static bool stops_within(const struct rerouter *rerouter, int timeout)
+{
+	struct pollfd fds[] = {
+		{.fd = rerouter->stop, .events = POLLIN},
+		{.fd = timeout < 0 ? rerouter->watch : -1, .events = POLLIN},
+	};
+
+	while (poll(fds, 2, timeout) < 0 && errno == EINTR)
+		;
+	return fds[0].revents;
+}
+
+static void *rerouter_main(void *argument)
+{
+	const struct rerouter *rerouter = argument;
+	int rest = SETTLE;
+
+	while (!stops_within(rerouter, rest)) {
+		outgoing_drain(rerouter->watch);
+		rest = look_at_all(rerouter);
+		if (stops_within(rerouter, -1))
+			break;
+	}
+	return NULL;
+}
+
+int rerouter_start(struct rerouter *rerouter, const struct flows *flows)
+{
+	int err = 0;
+
+	rerouter->flows = flows;
+	rerouter->watch = outgoing_watch();
+	rerouter->query = outgoing_open();
+	rerouter->stop = eventfd(0, EFD_CLOEXEC);
+	if (rerouter->watch < 0)
+		err = rerouter->watch;
+	else if (rerouter->query < 0)
+		err = rerouter->query;
+	else if (rerouter->stop < 0)
+		err = -errno;
+	else
+		err = -pthread_create(&rerouter->thread, NULL, rerouter_main, rerouter);
+	rerouter->running = !err;
+	return err;
+}
+
+void rerouter_stop(struct rerouter *rerouter)
+{
+	if (!rerouter->running)
+		return;
+	eventfd_write(rerouter->stop, 1);
+	pthread_join(rerouter->thread, NULL);
+	close(rerouter->watch);
+	close(rerouter->query);
+	close(rerouter->stop);
+	rerouter->running = false;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The host's routes, by rtnetlink(7). */
+#ifndef ALPNLB_OUTGOING_H
+#define ALPNLB_OUTGOING_H
+
+#include <stdint.h>
+
+struct outgoing {
+	uint32_t ifindex;
+	uint32_t mtu; /* of the route alone, bytes of an IP packet; 0 = its interface's */
+};
+
+/* A netlink socket for outgoing_find(), of this network namespace. Descriptor or -errno. */
+int outgoing_open(void);
+
+/* Which way packets between these addresses (IPv6, or IPv4 mapped) leave the host. 0 or -errno. */
+int outgoing_find(int netlink, const uint8_t source[16], const uint8_t destination[16],
+		  struct outgoing *way);
+
+/* Bytes of an IP packet; 0 = there is no such interface. */
+uint32_t interface_mtu(uint32_t ifindex);
+
+/* A socket that is readable when routes, addresses or interfaces change. Descriptor or -errno. */
+int outgoing_watch(void);
+/* Takes what it has to read. */
+void outgoing_drain(int watch);
+
+#endif
