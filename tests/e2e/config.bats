@@ -383,7 +383,7 @@ stopped_at() {
 		fail "something is left"
 }
 reads_config() {
-	[[ $(readlink "/proc/$DAEMON_PID/fd"/*) == *"$CONFIG"* ]]
+	[[ $(readlink "/proc/$DAEMON_PID/fd"/*) == *"$CONFIG"* && $(<"/proc/$DAEMON_PID/wchan") == *pipe_read* ]]
 }
 
 @test "SIGTERM and SIGINT call a start off" {
