@@ -320,7 +320,7 @@ static int outer_map(const struct instance *instance, enum table_id id)
 
 /* One table into its place of half `half`; *mapped is the copy in the kernel's memory. */
 static int publish_table(const struct instance *instance, enum table_id id, uint32_t half,
-			 const struct table *table, struct table *mapped)
+			 const struct table_rows *table, struct table_rows *mapped)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	size_t size = table->n * table_row_size[id];

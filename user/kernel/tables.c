@@ -40,7 +40,7 @@ struct compiler {
 /* Adds `n` zeroed rows; *first is the index of the first of them. */
 static int table_grow(struct tables *tables, enum table_id id, size_t n, uint32_t *first)
 {
-	struct table *table = &tables->v[id];
+	struct table_rows *table = &tables->v[id];
 	size_t size = table_row_size[id], capacity = table->capacity;
 	void *rows;
 

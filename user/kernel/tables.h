@@ -32,7 +32,7 @@ enum table_id {
 
 /* `frontends`, `routes`, `farms` and `servers` are indexed by id and have a row for id 0. */
 struct tables {
-	struct table {
+	struct table_rows {
 		void *rows;
 		size_t n;	 /* rows in use, 1 at least: empty maps do not exist */
 		size_t capacity; /* rows allocated; 0 when the memory is mapped */
