@@ -55,7 +55,7 @@ static int refuse_bytes(const char *file, const char *bytes, size_t len)
 	int code;
 
 	document_free(document_parse(bytes, len, &problems));
-	list = report_json(&problems);
+	list = problems_json(&problems);
 	code = report_failure(list, file, "the configuration is not text; nothing was changed");
 	json_decref(list);
 	problems_free(&problems);

@@ -86,7 +86,7 @@ static int check_file(const char *file)
 {
 	struct problems problems = {0};
 	struct config *config = config_load(file, &problems);
-	json_t *list = report_json(&problems);
+	json_t *list = problems_json(&problems);
 	char error[128];
 	int code;
 

@@ -324,7 +324,7 @@ static int load_config(struct dry_run *run, const char *file)
 	int code = CLI_OK;
 
 	run->config = run->loaded = config_load(file, &problems);
-	list = report_json(&problems);
+	list = problems_json(&problems);
 	if (!run->loaded)
 		code = report_failure(list, file, "the configuration is not valid");
 	else if (config_assign_ids(run->loaded, NULL))

@@ -12,20 +12,6 @@ const char *file_label(const char *file)
 	return strcmp(file, "-") ? file : "<stdin>";
 }
 
-json_t *report_json(const struct problems *problems)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < problems->n; i++) {
-		const struct problem *p = &problems->v[i];
-
-		json_array_append_new(list, json_pack("{s:b, s:i, s:s*, s:s*}", "warning",
-						      p->warning, "line", p->line, "path", p->path,
-						      "message", p->message));
-	}
-	return list;
-}
-
 size_t report_count(const json_t *problems, bool warnings)
 {
 	size_t n = 0, i;

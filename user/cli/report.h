@@ -7,10 +7,7 @@
 
 #include "../model/decode.h"
 
-/* As the daemon sends them: [{"warning":..., "line":..., "path":..., "message":...}]. */
-json_t *report_json(const struct problems *problems);
-
-/* How many in such an array are errors, how many warnings. */
+/* How many in an array of problems_json() are errors, how many warnings. */
 size_t report_count(const json_t *problems, bool warnings);
 
 /* In text mode, prints each on stderr: "FILE:LINE: PATH: MESSAGE". */

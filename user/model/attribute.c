@@ -75,6 +75,15 @@ struct text value_quoted(const struct value *value)
 	return text;
 }
 
+struct text in_line(const struct object *object)
+{
+	struct text text = {0};
+
+	if (object->line)
+		text_append(&text, " in line %d", object->line);
+	return text;
+}
+
 static void allow_null(const struct attribute *a, struct text *text)
 {
 	if (a->nullable)
@@ -553,9 +562,9 @@ static void index_names(struct decoder *d, const struct list *list, const struct
 
 		if (other)
 			decode_error(d, &name,
-				     "%s is already the name of the %s in line %d, allowed: one of "
-				     "its own",
-				     value_quoted(&name).s, kind_name(list->kind), other->line);
+				     "%s is already the name of %s %s%s, allowed: one of its own",
+				     value_quoted(&name).s, other->line ? "the" : "another",
+				     kind_name(list->kind), in_line(other).s);
 	}
 }
 

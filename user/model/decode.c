@@ -97,6 +97,7 @@ const struct type type_frontend = {decode_frontend, encode_frontend, allow_front
 /* In the order of references: what is referred to comes first. */
 static const struct attribute config_rows[] = {
 	{"zone", &type_name, FIELD(struct config, zone), .nullable = true},
+	{"control_group", &type_name, FIELD(struct config, control_group), .nullable = true},
 	{"nat_ip", &type_addresses, FIELD(struct config, nat_ip), .nullable = true},
 	/* Below net.ipv4.ip_local_port_range's default, above what servers usually listen on. */
 	{"nat_ports", &type_port_range, FIELD(struct config, nat_ports), .nullable = true,
@@ -119,15 +120,31 @@ static void decoder_fini(struct decoder *d)
 	}
 }
 
-struct config *config_decode(const struct document *document, struct problems *problems)
+const struct table *kind_table(enum kind kind)
+{
+	static const struct list *const lists[KIND_MAX] = {
+		[KIND_FARM] = &farm_list,   [KIND_SERVER] = &server_list,
+		[KIND_ROUTE] = &route_list, [KIND_FRONTEND] = &frontend_list,
+		[KIND_RULE] = &rule_list,
+	};
+
+	return lists[kind]->table;
+}
+
+static struct config *decode_root(const struct value *root, enum decode_purpose purpose,
+				  struct problems *problems)
 {
 	struct config *config = calloc(1, sizeof(*config));
-	struct decoder d = {.problems = problems, .config = config, .out_of_memory = !config};
-	struct value root = document_value(document);
+	struct decoder d = {
+		.problems = problems,
+		.config = config,
+		.complete = purpose == DECODE_TO_RUN,
+		.out_of_memory = !config,
+	};
 	size_t errors = problems->errors;
 
-	if (config && decode_object(&d, &root, &config_table, config))
-		config_validate(&d, &root);
+	if (config && decode_object(&d, root, &config_table, config))
+		config_validate(&d, root);
 	if (d.out_of_memory)
 		line_error(problems, 0, "out of memory");
 	decoder_fini(&d);
@@ -136,6 +153,21 @@ struct config *config_decode(const struct document *document, struct problems *p
 		return config;
 	config_free(config);
 	return NULL;
+}
+
+struct config *config_decode(const struct document *document, struct problems *problems)
+{
+	struct value root = document_value(document);
+
+	return decode_root(&root, DECODE_TO_RUN, problems);
+}
+
+struct config *config_decode_tree(const json_t *root, enum decode_purpose purpose,
+				  struct problems *problems)
+{
+	struct value value = {.json = root};
+
+	return decode_root(&value, purpose, problems);
 }
 
 json_t *config_encode(const struct config *config)

@@ -31,6 +31,9 @@ void problems_free(struct problems *problems);
 /* "FILE:LINE: PATH: MESSAGE", malloc()ed; `file` may be NULL, an unknown line is left out. */
 char *problem_format(const struct problem *problem, const char *file);
 
+/* [{"warning":..., "line":..., "path":..., "message":...}]; new reference. */
+json_t *problems_json(const struct problems *problems);
+
 /* A parsed document: the JSON tree, and the line each of its values stood on. */
 struct document;
 
@@ -59,6 +62,16 @@ void document_free(struct document *document);
  */
 struct config *config_decode(const struct document *document, struct problems *problems);
 
+/* What a configuration is decoded for. */
+enum decode_purpose {
+	DECODE_TO_RUN,	 /* as config_decode() does */
+	DECODE_TO_STAGE, /* frontends may be missing, and may lead nowhere yet */
+};
+
+/* The same for a tree without lines. */
+struct config *config_decode_tree(const json_t *root, enum decode_purpose purpose,
+				  struct problems *problems);
+
 /* The inverse: a tree that config_decode() accepts, defaults left out, ids included. New reference.
  */
 json_t *config_encode(const struct config *config);
@@ -73,6 +86,9 @@ struct config *config_load(const char *path, struct problems *problems);
  * one. Returns 0, or -ENOSPC when a kind has no id left.
  */
 int config_assign_ids(struct config *config, const struct config *previous);
+
+/* Does a rule on that field go with that match? */
+bool field_takes_match(enum field field, enum match match);
 
 /*
  * Names of enum values as the model spells them, for decoding, messages and output.

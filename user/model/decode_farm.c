@@ -36,7 +36,7 @@ static const struct attribute server_rows[] = {
 
 static const struct table server_table = TABLE(server_rows);
 
-static const struct list server_list = {
+const struct list server_list = {
 	.kind = KIND_SERVER,
 	.size = sizeof(struct server),
 	.count_offset = offsetof(struct farm, n_servers),
@@ -140,7 +140,7 @@ static const struct attribute farm_rows[] = {
 	{"balance", &type_enum, FIELD(struct farm, balance), .nullable = true,
 	 .names = &balance_names},
 	{"stickiness", &type_refused, .nullable = true, .why = LATER},
-	{"probe", &type_probe, .nullable = true, .unused = true},
+	{"probe", &type_probe, .nullable = true, .unused = true, .table = &probe_table},
 	{"vrack_network_id", &type_integer, FIELD(struct farm, vrack_network_id), .nullable = true,
 	 .min = 1, .max = INT64_MAX, .unused = true},
 	{"servers", &type_list, FIELD(struct farm, servers), .nullable = true,

@@ -216,12 +216,18 @@ static const struct attribute rule_rows[] = {
 
 static const struct table rule_table = TABLE(rule_rows);
 
+bool field_takes_match(enum field field, enum match match)
+{
+	bool list_only = field == FIELD_PROTOCOL || field == FIELD_SOURCE;
+
+	return !list_only || match == MATCH_IS || match == MATCH_IN;
+}
+
 static bool match_fits(struct decoder *d, const struct value *value, const struct rule *rule)
 {
 	struct value match = value_member(value, "match");
-	bool list_only = rule->field == FIELD_PROTOCOL || rule->field == FIELD_SOURCE;
 
-	if (!list_only || rule->match == MATCH_IS || rule->match == MATCH_IN)
+	if (field_takes_match(rule->field, rule->match))
 		return true;
 	decode_error(d, &match, "%s does not go with the field %s, allowed: is, in",
 		     value_quoted(&match).s, names_text(&field_names, rule->field));
@@ -249,7 +255,7 @@ static void finish_rule(struct decoder *d, const struct value *value, void *obje
 		decode_text_pattern(d, &pattern, rule);
 }
 
-static const struct list rule_list = {
+const struct list rule_list = {
 	.kind = KIND_RULE,
 	.size = sizeof(struct rule),
 	.count_offset = offsetof(struct route, n_rules),

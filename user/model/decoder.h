@@ -22,6 +22,7 @@ struct decoder {
 	/* What a reference to nothing points to, so that one mistake is reported once. */
 	struct farm no_farm;
 	struct frontend no_frontend;
+	bool complete; /* is what a refresh needs checked as well? */
 	bool out_of_memory;
 };
 
@@ -101,7 +102,10 @@ extern const struct type type_refused; /* only null passes */
 extern const struct type type_off;     /* likewise, or false */
 
 extern const struct table config_table;
-extern const struct list farm_list, frontend_list, route_list;
+extern const struct list farm_list, server_list, frontend_list, route_list, rule_list;
+
+/* The attributes of a kind of object. */
+const struct table *kind_table(enum kind kind);
 
 /* Sets presets, then what the mapping gives. Was it a mapping? */
 bool decode_object(struct decoder *d, const struct value *value, const struct table *table,
@@ -122,6 +126,9 @@ void decode_refuse(struct decoder *d, const struct attribute *a, const struct va
 /* The text of a string; otherwise adds a problem, which says what is allowed, and returns NULL. */
 const char *decode_text(struct decoder *d, const struct attribute *a, const struct value *value);
 const char *decode_item_text(struct decoder *d, const struct value *value, const char *allowed);
+
+/* " in line 7", or nothing for an object that came from no file. */
+struct text in_line(const struct object *object);
 
 /* The value as messages quote it. */
 struct text value_quoted(const struct value *value);

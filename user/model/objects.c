@@ -62,13 +62,13 @@ void config_free(struct config *config)
 	free(config->frontends);
 	free(config->routes);
 	free(config->zone);
+	free(config->control_group);
 	free(config->nat_ip.v);
 	free(config);
 }
 
-static int compare_routes(const void *a, const void *b)
+int route_compare(const struct route *left, const struct route *right)
 {
-	const struct route *left = *(struct route *const *)a, *right = *(struct route *const *)b;
 	bool reject = left->action == ACTION_REJECT;
 
 	if (reject != (right->action == ACTION_REJECT))
@@ -76,6 +76,11 @@ static int compare_routes(const void *a, const void *b)
 	if (left->weight != right->weight)
 		return (int)left->weight - (int)right->weight;
 	return left < right ? -1 : left > right;
+}
+
+static int compare_routes(const void *a, const void *b)
+{
+	return route_compare(*(struct route *const *)a, *(struct route *const *)b);
 }
 
 struct route **config_routes_in_order(const struct config *config, const struct frontend *frontend,

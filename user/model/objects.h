@@ -108,6 +108,7 @@ struct route {
 /* Owns everything below it; arrays keep the order of the file. */
 struct config {
 	char *zone;		     /* of this instance, NULL = none given */
+	char *control_group;	     /* may use the control socket, as root may; NULL = none */
 	struct prefix_list nat_ip;   /* to connect from; not set = the kernel's choice */
 	struct port_range nat_ports; /* to connect from on the packet path */
 	uint32_t max_flows;	     /* connections on the packet path */
@@ -129,6 +130,9 @@ void config_free(struct config *config);
  */
 struct route **config_routes_in_order(const struct config *config, const struct frontend *frontend,
 				      size_t *n);
+
+/* Order of evaluation of two routes of one configuration: below, at or above 0. */
+int route_compare(const struct route *left, const struct route *right);
 
 /*
  * Does an object of `zone` (NULL or "all": of every zone) belong to this instance? It does

@@ -192,3 +192,17 @@ char *problem_format(const struct problem *problem, const char *file)
 		return NULL;
 	return text;
 }
+
+json_t *problems_json(const struct problems *problems)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < problems->n; i++) {
+		const struct problem *p = &problems->v[i];
+
+		json_array_append_new(list, json_pack("{s:b, s:i, s:s*, s:s*}", "warning",
+						      p->warning, "line", p->line, "path", p->path,
+						      "message", p->message));
+	}
+	return list;
+}

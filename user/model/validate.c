@@ -44,7 +44,7 @@ static void check_frontend_routes(struct decoder *d, const struct value *value,
 {
 	struct value default_farm = value_member(value, "default_farm");
 
-	if (!frontend->default_farm && !tally->routes_with_rules)
+	if (d->complete && !frontend->default_farm && !tally->routes_with_rules)
 		decode_error(d, &default_farm,
 			     "is missing, allowed: a farm, or null beside a route with rules");
 	if (tally->routes > ROUTES_PER_FRONTEND)
@@ -57,7 +57,7 @@ static void check_frontends(struct decoder *d, const struct value *root)
 {
 	struct value frontends = value_member(root, "frontends");
 
-	if (!d->config->n_frontends && !d->problems->errors)
+	if (d->complete && !d->config->n_frontends && !d->problems->errors)
 		decode_error(d, &frontends, "there is none, allowed: 1..%d frontends",
 			     MAX_FRONTENDS);
 }
@@ -184,9 +184,9 @@ static void refuse_port(struct decoder *d, const struct value *value, uint16_t p
 	const char *name = owner->o.name ? owner->o.name : "";
 
 	decode_error(d, value,
-		     "%u belongs to the frontend %s in line %d on the same address, allowed: ports "
-		     "of its own",
-		     port, text_quoted(name, strlen(name)).s, owner->o.line);
+		     "%u belongs to the frontend %s%s on the same address, allowed: ports of its "
+		     "own",
+		     port, text_quoted(name, strlen(name)).s, in_line(&owner->o).s);
 }
 
 static void check_ports(struct decoder *d, const struct value *root)

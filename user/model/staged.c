@@ -1,0 +1,678 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "staged.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "problems.h"
+
+#define NOWHERE SIZE_MAX
+
+/* The list that holds the objects of a kind: of the root, or of each object in the list `within`.
+ */
+static const struct {
+	const char *list, *within;
+} places[KIND_MAX] = {
+	[KIND_FARM] = {"farms", NULL},	       [KIND_SERVER] = {"servers", "farms"},
+	[KIND_FRONTEND] = {"frontends", NULL}, [KIND_ROUTE] = {"routes", NULL},
+	[KIND_RULE] = {"rules", "routes"},
+};
+
+uint32_t object_id(const json_t *object)
+{
+	return json_integer_value(json_object_get(object, "id"));
+}
+
+const char *object_name(const json_t *object)
+{
+	return json_string_value(json_object_get(object, "name"));
+}
+
+void staged_free(struct staged *staged)
+{
+	json_decref(staged->root);
+	json_decref(staged->refreshed);
+	config_free(staged->config);
+	*staged = (struct staged){0};
+}
+
+/* ---- finding -------------------------------------------------------------------------- */
+
+static size_t index_of(const json_t *list, uint32_t id)
+{
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (object_id(json_array_get(list, i)) == id)
+			return i;
+	return NOWHERE;
+}
+
+/* Where an object is, or would be: the lists on the way and the places in them. */
+struct path {
+	enum kind kind;
+	const json_t *parents; /* NULL for an object of the root */
+	size_t parent;
+	const json_t *list; /* NULL or null when there is no object of the kind yet */
+	size_t index;	    /* NOWHERE for one that is not there */
+};
+
+static int find_path(const json_t *root, enum kind kind, uint32_t parent, uint32_t id,
+		     struct path *path)
+{
+	*path = (struct path){.kind = kind};
+	if (places[kind].within) {
+		path->parents = json_object_get(root, places[kind].within);
+		path->parent = index_of(path->parents, parent);
+		if (path->parent == NOWHERE)
+			return -ENOENT;
+		root = json_array_get(path->parents, path->parent);
+	}
+	path->list = json_object_get(root, places[kind].list);
+	path->index = id ? index_of(path->list, id) : NOWHERE;
+	return id && path->index == NOWHERE ? -ENOENT : 0;
+}
+
+const json_t *staged_list(const struct staged *staged, enum kind kind, uint32_t parent)
+{
+	struct path path;
+
+	return find_path(staged->root, kind, parent, 0, &path) ? NULL : path.list;
+}
+
+static const json_t *object_in(const json_t *root, enum kind kind, uint32_t parent, uint32_t id)
+{
+	struct path path;
+
+	if (!id || find_path(root, kind, parent, id, &path))
+		return NULL;
+	return json_array_get(path.list, path.index);
+}
+
+const json_t *staged_object(const struct staged *staged, enum kind kind, uint32_t parent,
+			    uint32_t id)
+{
+	return object_in(staged->root, kind, parent, id);
+}
+
+const json_t *staged_running_object(const struct staged *staged, enum kind kind, uint32_t parent,
+				    uint32_t id)
+{
+	return object_in(json_object_get(staged->refreshed, staged_zone(staged)), kind, parent, id);
+}
+
+static const json_t *named(const json_t *list, const char *name)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *other = object_name(json_array_get(list, i));
+
+		if (name && other && !strcmp(other, name))
+			return json_array_get(list, i);
+	}
+	return NULL;
+}
+
+uint32_t staged_id(const struct staged *staged, enum kind kind, const char *name)
+{
+	return object_id(named(staged_list(staged, kind, 0), name));
+}
+
+/* ---- new documents -------------------------------------------------------------------- */
+
+static json_t *with_member(const json_t *mapping, const char *key, json_t *value)
+{
+	json_t *copy = json_copy((json_t *)mapping);
+
+	if (!json_object_set_new(copy, key, value))
+		return copy;
+	json_decref(copy);
+	return NULL;
+}
+
+/* NULL for `object` removes; past the end appends. */
+static json_t *with_item(const json_t *list, size_t index, json_t *object)
+{
+	json_t *copy = json_is_array(list) ? json_copy((json_t *)list) : json_array();
+	int err;
+
+	if (!object)
+		err = json_array_remove(copy, index);
+	else if (index < json_array_size(copy))
+		err = json_array_set(copy, index, object);
+	else
+		err = json_array_append(copy, object);
+	if (!err)
+		return copy;
+	json_decref(copy);
+	return NULL;
+}
+
+static json_t *with_object(const json_t *root, const struct path *path, json_t *object)
+{
+	const char *list = places[path->kind].list, *within = places[path->kind].within;
+	json_t *items = with_item(path->list, path->index, object), *parent, *parents;
+
+	if (!within)
+		return with_member(root, list, items);
+	parent = with_member(json_array_get(path->parents, path->parent), list, items);
+	if (!parent)
+		return NULL;
+	parents = with_item(path->parents, path->parent, parent);
+	json_decref(parent);
+	return with_member(root, within, parents);
+}
+
+/* Steals `root`; a place that refers to `from` refers to `to`. */
+static json_t *renamed_in(json_t *root, const char *list, const char *member, const char *key,
+			  const char *from, const char *to)
+{
+	json_t *items = json_object_get(root, list), *next;
+
+	for (size_t i = 0; root && i < json_array_size(items); i++) {
+		json_t *item = json_array_get(items, i);
+		json_t *holder = member ? json_object_get(item, member) : item, *changed;
+		const char *name = json_string_value(json_object_get(holder, key));
+
+		if (!name || strcmp(name, from))
+			continue;
+		changed = with_member(holder, key, json_string(to));
+		if (member && changed)
+			changed = with_member(item, member, changed);
+		next = changed ? with_member(root, list, with_item(items, i, changed)) : NULL;
+		json_decref(changed);
+		json_decref(root);
+		root = next;
+		items = json_object_get(root, list);
+	}
+	return root;
+}
+
+static json_t *rename_references(json_t *root, enum kind kind, const char *from, const char *to)
+{
+	if (!from || !to || !strcmp(from, to))
+		return root;
+	if (kind == KIND_FARM) {
+		root = renamed_in(root, "frontends", NULL, "default_farm", from, to);
+		root = renamed_in(root, "routes", "action", "target", from, to);
+	} else if (kind == KIND_FRONTEND) {
+		root = renamed_in(root, "routes", NULL, "frontend", from, to);
+	}
+	return root;
+}
+
+/* ---- writing -------------------------------------------------------------------------- */
+
+/* The only way to a new staged configuration. Steals root and config. */
+static int commit(struct staged *staged, json_t *root, struct config *config)
+{
+	int err = staged->commit ? staged->commit(staged->context, root) : 0;
+
+	if (err) {
+		json_decref(root);
+		config_free(config);
+		return err;
+	}
+	json_decref(staged->root);
+	config_free(staged->config);
+	staged->root = root;
+	staged->config = config;
+	return 0;
+}
+
+/* Steals `root`. */
+static int decode_and_commit(struct staged *staged, json_t *root, struct problems *problems)
+{
+	struct config *config = root ? config_decode_tree(root, DECODE_TO_STAGE, problems) : NULL;
+
+	if (config)
+		return commit(staged, root, config);
+	json_decref(root);
+	return root ? -EINVAL : -ENOMEM;
+}
+
+/* Whoever writes an object knows it: leaves its path out of the problems'. */
+static void strip_paths(struct problems *problems, const struct path *path)
+{
+	size_t index = path->index == NOWHERE ? json_array_size(path->list) : path->index;
+	char prefix[96];
+	int len;
+
+	if (places[path->kind].within)
+		len = snprintf(prefix, sizeof(prefix), "%s[%zu].%s[%zu].",
+			       places[path->kind].within, path->parent, places[path->kind].list,
+			       index);
+	else
+		len = snprintf(prefix, sizeof(prefix), "%s[%zu].", places[path->kind].list, index);
+	for (size_t i = 0; i < problems->n; i++) {
+		char *text = problems->v[i].path;
+
+		if (text && !strncmp(text, prefix, len))
+			memmove(text, text + len, strlen(text + len) + 1);
+	}
+}
+
+static int write_object(struct staged *staged, const struct path *path, json_t *object,
+			const char *was, struct problems *problems)
+{
+	json_t *root = with_object(staged->root, path, object);
+	int err;
+
+	root = rename_references(root, path->kind, was, object_name(object));
+	err = decode_and_commit(staged, root, problems);
+	if (err)
+		strip_paths(problems, path);
+	return err;
+}
+
+/* ---- ids ------------------------------------------------------------------------------ */
+
+typedef void visitor(void *context, const json_t *object, const json_t *parent);
+
+static void visit_objects(const json_t *root, enum kind kind, visitor *visit, void *context)
+{
+	const char *within = places[kind].within;
+	const json_t *parents = within ? json_object_get(root, within) : NULL;
+	size_t n = within ? json_array_size(parents) : 1;
+
+	for (size_t i = 0; i < n; i++) {
+		const json_t *parent = within ? json_array_get(parents, i) : root;
+		const json_t *list = json_object_get(parent, places[kind].list);
+
+		for (size_t j = 0; j < json_array_size(list); j++)
+			visit(context, json_array_get(list, j), parent);
+	}
+}
+
+static void add_id(void *context, const json_t *object, const json_t *parent)
+{
+	uint32_t id = object_id(object);
+	struct id_set *ids = context;
+
+	if (id <= ids->limit)
+		id_set_add(ids, id);
+}
+
+/* Past the limit: an id that neither a staged nor a running object has. */
+static uint32_t free_id(const struct staged *staged, enum kind kind)
+{
+	struct id_set ids;
+	const char *zone;
+	uint32_t id = 1;
+	json_t *root;
+
+	if (id_set_init(&ids, kind_limit(kind)))
+		return 0;
+	visit_objects(staged->root, kind, add_id, &ids);
+	json_object_foreach (staged->refreshed, zone, root)
+		visit_objects(root, kind, add_id, &ids);
+	while (id <= ids.limit && id_set_has(&ids, id))
+		id++;
+	id = id <= ids.limit ? id : 0;
+	id_set_free(&ids);
+	return id;
+}
+
+static uint32_t next_id(const struct staged *staged, enum kind kind)
+{
+	uint32_t highest = staged->highest[kind];
+
+	return highest < kind_limit(kind) ? highest + 1 : free_id(staged, kind);
+}
+
+static void note_id(void *context, const json_t *object, const json_t *parent)
+{
+	uint32_t *highest = context, id = object_id(object);
+
+	*highest = id > *highest ? id : *highest;
+}
+
+static int set_id(json_t *list, size_t i, const struct object *object)
+{
+	return json_object_set_new(json_array_get(list, i), "id", json_integer(object->id));
+}
+
+/* Lists of a configuration keep the order of its document. */
+static int write_ids(json_t *root, const struct config *config)
+{
+	json_t *farms = json_object_get(root, "farms"), *routes = json_object_get(root, "routes");
+	int err = 0;
+
+	for (size_t i = 0; i < config->n_frontends; i++)
+		err |= set_id(json_object_get(root, "frontends"), i, &config->frontends[i].o);
+	for (size_t i = 0; i < config->n_farms; i++) {
+		json_t *servers = json_object_get(json_array_get(farms, i), "servers");
+
+		err |= set_id(farms, i, &config->farms[i].o);
+		for (size_t j = 0; j < config->farms[i].n_servers; j++)
+			err |= set_id(servers, j, &config->farms[i].servers[j].o);
+	}
+	for (size_t i = 0; i < config->n_routes; i++) {
+		json_t *rules = json_object_get(json_array_get(routes, i), "rules");
+
+		err |= set_id(routes, i, &config->routes[i].o);
+		for (size_t j = 0; j < config->routes[i].n_rules; j++)
+			err |= set_id(rules, j, &config->routes[i].rules[j].o);
+	}
+	return err ? -ENOMEM : 0;
+}
+
+/* ---- writes --------------------------------------------------------------------------- */
+
+int staged_replace(struct staged *staged, json_t *root, struct config *config,
+		   const struct config *previous)
+{
+	int err = config_assign_ids(config, previous);
+
+	err = err ? err : write_ids(root, config);
+	if (err) {
+		config_free(config);
+		return err;
+	}
+	err = commit(staged, json_incref(root), config);
+	for (int kind = 0; kind < KIND_MAX && !err; kind++)
+		visit_objects(root, kind, note_id, &staged->highest[kind]);
+	return err;
+}
+
+int staged_restore(struct staged *staged, json_t *root)
+{
+	struct problems problems = {0};
+	int err = decode_and_commit(staged, json_incref(root), &problems);
+
+	problems_free(&problems);
+	return err;
+}
+
+/* "farm-7", or when an object has that name already, "farm-7-2". */
+static json_t *new_name(const struct path *path, uint32_t id)
+{
+	const char *kind = kind_name(path->kind);
+	char name[NAME_MAX_LEN + 1];
+
+	snprintf(name, sizeof(name), "%s-%u", kind, id);
+	for (unsigned int i = 2; named(path->list, name); i++)
+		snprintf(name, sizeof(name), "%s-%u-%u", kind, id, i);
+	return json_string(name);
+}
+
+int staged_create(struct staged *staged, enum kind kind, uint32_t parent, const json_t *fields,
+		  uint32_t *id, struct problems *problems)
+{
+	json_t *object = json_object();
+	struct path path;
+	int err = find_path(staged->root, kind, parent, 0, &path);
+
+	*id = next_id(staged, kind);
+	if (!err && !*id)
+		err = -ENOSPC;
+	if (!err) {
+		json_object_set_new(object, "id", json_integer(*id));
+		if (kind != KIND_RULE)
+			json_object_set_new(object, "name", new_name(&path, *id));
+		err = json_object_update(object, (json_t *)fields) ? -ENOMEM : 0;
+	}
+	err = err ? err : write_object(staged, &path, object, NULL, problems);
+	if (!err && *id > staged->highest[kind])
+		staged->highest[kind] = *id;
+	json_decref(object);
+	return err;
+}
+
+int staged_change(struct staged *staged, enum kind kind, uint32_t parent, uint32_t id,
+		  const json_t *fields, struct problems *problems)
+{
+	struct path path;
+	int err = find_path(staged->root, kind, parent, id, &path);
+	json_t *before, *object;
+
+	if (err)
+		return err;
+	before = json_array_get(path.list, path.index);
+	object = json_copy(before);
+	err = json_object_update(object, (json_t *)fields)
+		      ? -ENOMEM
+		      : write_object(staged, &path, object, object_name(before), problems);
+	json_decref(object);
+	return err;
+}
+
+/* Adds a problem for the first of `list` that refers to `name`. */
+static bool find_user(const json_t *list, const char *member, const char *key, const char *name,
+		      const char *kind, const char *as, struct problems *problems)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *item = json_array_get(list, i);
+		const json_t *holder = member ? json_object_get(item, member) : item;
+		const char *used = json_string_value(json_object_get(holder, key));
+
+		if (!used || strcmp(used, name))
+			continue;
+		line_error(problems, 0, "%s is the %s of the %s %s (id %u)", name, as, kind,
+			   object_name(item), object_id(item));
+		return true;
+	}
+	return false;
+}
+
+static bool is_used(const json_t *root, enum kind kind, const char *name, struct problems *problems)
+{
+	const json_t *frontends = json_object_get(root, "frontends");
+	const json_t *routes = json_object_get(root, "routes");
+
+	if (kind == KIND_FARM)
+		return find_user(frontends, NULL, "default_farm", name, "frontend", "default farm",
+				 problems) ||
+		       find_user(routes, "action", "target", name, "route", "target", problems);
+	if (kind == KIND_FRONTEND)
+		return find_user(routes, NULL, "frontend", name, "route", "frontend", problems);
+	return false;
+}
+
+int staged_delete(struct staged *staged, enum kind kind, uint32_t parent, uint32_t id,
+		  struct problems *problems)
+{
+	struct path path;
+	int err = find_path(staged->root, kind, parent, id, &path);
+
+	if (err)
+		return err;
+	if (is_used(staged->root, kind, object_name(json_array_get(path.list, path.index)),
+		    problems))
+		return -EBUSY;
+	return write_object(staged, &path, NULL, NULL, problems);
+}
+
+/* ---- zones ---------------------------------------------------------------------------- */
+
+static const char *zone_of(const json_t *object)
+{
+	const char *zone = json_string_value(json_object_get(object, "zone"));
+
+	return zone ? zone : "all";
+}
+
+const char *staged_zone(const struct staged *staged)
+{
+	return staged->config && staged->config->zone ? staged->config->zone : "all";
+}
+
+static void add_zone(void *context, const json_t *object, const json_t *parent)
+{
+	if (strcmp(zone_of(object), "all"))
+		json_object_set_new(context, zone_of(object), json_null());
+}
+
+json_t *staged_zones(const struct staged *staged)
+{
+	json_t *zones = json_object(), *list = json_array(), *value;
+	const char *zone;
+
+	json_object_set_new(zones, staged_zone(staged), json_null());
+	visit_objects(staged->root, KIND_FARM, add_zone, zones);
+	visit_objects(staged->root, KIND_FRONTEND, add_zone, zones);
+	json_object_foreach (staged->refreshed, zone, value)
+		json_object_set_new(zones, zone, json_null());
+	json_object_foreach (zones, zone, value)
+		json_array_append_new(list, json_string(zone));
+	json_decref(zones);
+	return list;
+}
+
+/* An instance without a zone has all of them. */
+void staged_refreshed(struct staged *staged, const char *zone)
+{
+	json_t *zones = zone && strcmp(zone, "all") ? NULL : staged_zones(staged);
+
+	if (!staged->refreshed)
+		staged->refreshed = json_object();
+	if (!zones)
+		json_object_set(staged->refreshed, zone, staged->root);
+	else
+		json_object_clear(staged->refreshed);
+	for (size_t i = 0; i < json_array_size(zones); i++)
+		json_object_set(staged->refreshed, json_string_value(json_array_get(zones, i)),
+				staged->root);
+	json_decref(zones);
+}
+
+/* ---- what is pending ------------------------------------------------------------------ */
+
+struct entry {
+	const json_t *object, *parent;
+};
+
+struct diff {
+	const char *zone;
+	const json_t *before, *after; /* roots */
+	enum kind kind;
+	struct entry *entries; /* by id, of the root before */
+	json_t *changes;
+};
+
+static void index_entry(void *context, const json_t *object, const json_t *parent)
+{
+	struct diff *diff = context;
+	uint32_t id = object_id(object);
+
+	if (id <= kind_limit(diff->kind))
+		diff->entries[id] = (struct entry){object, parent};
+}
+
+/* Objects that are in others count by themselves. */
+static bool is_list_of_objects(const char *key)
+{
+	for (int kind = 0; kind < KIND_MAX; kind++)
+		if (!strcmp(key, places[kind].list))
+			return true;
+	return false;
+}
+
+static bool has_members_of(const json_t *a, const json_t *b)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)b, key, value)
+		if (!is_list_of_objects(key) && !json_equal(json_object_get(a, key), value))
+			return false;
+	return true;
+}
+
+static bool same_attributes(const json_t *a, const json_t *b)
+{
+	return a == b || (has_members_of(a, b) && has_members_of(b, a));
+}
+
+static const char *route_zone(const json_t *root, const json_t *route)
+{
+	const char *name = json_string_value(json_object_get(route, "frontend"));
+
+	return zone_of(named(json_object_get(root, "frontends"), name));
+}
+
+static bool in_zone(const struct diff *diff, const json_t *root, const struct entry *entry)
+{
+	const char *zone;
+
+	if (!entry->object)
+		return false;
+	if (diff->kind == KIND_ROUTE)
+		zone = route_zone(root, entry->object);
+	else if (diff->kind == KIND_RULE)
+		zone = route_zone(root, entry->parent);
+	else
+		zone = zone_of(diff->kind == KIND_SERVER ? entry->parent : entry->object);
+	return !strcmp(zone, "all") || !strcmp(diff->zone, "all") || !strcmp(zone, diff->zone);
+}
+
+static void add_change(struct diff *diff, const struct entry *before, const struct entry *after)
+{
+	const char *change = !before->object ? "created" : after->object ? "changed" : "deleted";
+	const json_t *object = after->object ? after->object : before->object;
+
+	if (!in_zone(diff, diff->before, before) && !in_zone(diff, diff->after, after))
+		return;
+	json_array_append_new(diff->changes,
+			      json_pack("{s:s, s:i, s:s?, s:s}", "kind", kind_name(diff->kind),
+					"id", object_id(object), "name", object_name(object),
+					"change", change));
+}
+
+static void compare_entry(void *context, const json_t *object, const json_t *parent)
+{
+	struct entry none = {0}, after = {object, parent}, *before;
+	struct diff *diff = context;
+	uint32_t id = object_id(object);
+
+	before = id <= kind_limit(diff->kind) ? &diff->entries[id] : &none;
+	if (!before->object || !same_attributes(before->object, object))
+		add_change(diff, before, &after);
+	before->object = NULL; /* what is left has been deleted */
+}
+
+static void compare_kind(struct diff *diff)
+{
+	const char *top = places[diff->kind].within;
+	struct entry none = {0};
+
+	top = top ? top : places[diff->kind].list;
+	if (json_object_get(diff->before, top) == json_object_get(diff->after, top))
+		return;
+	diff->entries = calloc(kind_limit(diff->kind) + 1, sizeof(*diff->entries));
+	if (!diff->entries)
+		return;
+	visit_objects(diff->before, diff->kind, index_entry, diff);
+	visit_objects(diff->after, diff->kind, compare_entry, diff);
+	for (uint32_t id = 1; id <= kind_limit(diff->kind); id++)
+		if (diff->entries[id].object)
+			add_change(diff, &diff->entries[id], &none);
+	free(diff->entries);
+}
+
+/* A zone that had no object before has been refreshed with the others. */
+static const json_t *refreshed_root(const struct staged *staged, const char *zone)
+{
+	const json_t *root = json_object_get(staged->refreshed, zone);
+
+	return root ? root : json_object_get(staged->refreshed, staged_zone(staged));
+}
+
+json_t *staged_pending(const struct staged *staged, const char *zone)
+{
+	struct diff diff = {
+		.zone = zone,
+		.before = refreshed_root(staged, zone),
+		.after = staged->root,
+		.changes = json_array(),
+	};
+
+	if (diff.before == diff.after)
+		return diff.changes;
+	for (diff.kind = 0; diff.kind < KIND_MAX; diff.kind++)
+		compare_kind(&diff);
+	if (!strcmp(zone, staged_zone(staged)) && !same_attributes(diff.before, diff.after))
+		json_array_append_new(diff.changes,
+				      json_pack("{s:s, s:i, s:n, s:s}", "kind", "service", "id", 0,
+						"name", "change", "changed"));
+	return diff.changes;
+}
