@@ -31,58 +31,35 @@ static int call_failed(int err)
 	}
 }
 
-static int print_answer(const json_t *answer, const char *file)
+static int print_answer(const struct control_answer *answer, const char *file)
 {
-	const char *error = json_string_value(json_object_get(answer, "error"));
-	json_t *problems = json_object_get(answer, "problems"), *row;
+	json_t *problems = json_object_get(answer->body, "problems"), *row;
 	int code;
 
-	if (error)
-		return report_failure(problems, file, error);
+	if (answer->status != 200)
+		return report_failure(problems, file,
+				      json_string_value(json_object_get(answer->body, "message")));
 	report_problems(problems, file);
 	row = json_pack("{s:s, s:O*, s:O*}", "instance", options.instance, "revision",
-			json_object_get(answer, "revision"), "problems", problems);
+			json_object_get(answer->body, "revision"), "problems", problems);
 	code = output_record(columns, row);
 	json_decref(row);
 	return code;
 }
 
-/* JSON cannot carry the file to the daemon; the parser says where it stops to be text. */
-static int refuse_bytes(const char *file, const char *bytes, size_t len)
-{
-	struct problems problems = {0};
-	json_t *list;
-	int code;
-
-	document_free(document_parse(bytes, len, &problems));
-	list = problems_json(&problems);
-	code = report_failure(list, file, "the configuration is not text; nothing was changed");
-	json_decref(list);
-	problems_free(&problems);
-	return code;
-}
-
 static int apply_file(const char *file)
 {
-	json_t *text, *request = NULL, *answer = NULL;
+	struct control_answer answer = {0};
 	char *bytes = NULL;
 	size_t len;
 	int err, code = input_read(file, &bytes, &len);
 
-	if (code)
-		goto out;
-	text = json_stringn(bytes, len);
-	if (!text) {
-		code = refuse_bytes(file, bytes, len);
-		goto out;
+	if (!code) {
+		err = control_call(options.instance, "PUT", "/1.0/alpnlb/config", bytes, len,
+				   &answer);
+		code = err ? call_failed(err) : print_answer(&answer, file);
 	}
-	request = json_pack("{s:s, s:s, s:o}", "command", "apply", "name", file_label(file), "text",
-			    text);
-	err = control_call(options.instance, request, &answer);
-	code = err ? call_failed(err) : print_answer(answer, file);
-out:
-	json_decref(answer);
-	json_decref(request);
+	json_decref(answer.body);
 	free(bytes);
 	return code;
 }

@@ -1,115 +1,113 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "control.h"
+
+#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include "control.h"
 
 #define CONTROL_TIMEOUT 60 /* seconds without a byte; compiling 65,536 routes takes a while */
 
-/* Returns a connected socket, or -errno. */
-static int control_connect(const char *instance)
+/* A handle that talks to the instance's socket, NULL when out of memory. */
+static CURL *control_open(const char *instance)
 {
-	struct timeval timeout = {.tv_sec = CONTROL_TIMEOUT};
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd, err;
+	CURL *curl = curl_easy_init();
+	char path[128];
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "/run/alpnlb/%s/control.sock",
-		 instance);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) ||
-	    connect(fd, (struct sockaddr *)&address, sizeof(address))) {
-		err = -errno;
-		close(fd);
-		return err;
+	if (!curl)
+		return NULL;
+	snprintf(path, sizeof(path), "/run/alpnlb/%s/control.sock", instance);
+	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, path);
+	curl_easy_setopt(curl, CURLOPT_URL, "http://alpnlb/");
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)CONTROL_TIMEOUT);
+	return curl;
+}
+
+static int control_perform(CURL *curl)
+{
+	CURLcode code = curl_easy_perform(curl);
+	long err = 0;
+
+	switch (code) {
+	case CURLE_OK:
+		return 0;
+	case CURLE_COULDNT_CONNECT:
+		curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &err);
+		return err ? -err : -ECONNREFUSED;
+	case CURLE_OPERATION_TIMEDOUT:
+		return -ETIME;
+	case CURLE_OUT_OF_MEMORY:
+		return -ENOMEM;
+	default:
+		return -EPROTO;
 	}
-	return fd;
 }
 
 bool control_alive(const char *instance)
 {
-	int fd = control_connect(instance);
+	CURL *curl = control_open(instance);
+	int err = -ENOMEM;
 
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	if (curl) {
+		curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
+		err = control_perform(curl);
+	}
+	curl_easy_cleanup(curl);
+	return !err;
 }
 
-static int send_all(int fd, const char *text, size_t len)
+static size_t on_data(char *data, size_t size, size_t n, void *stream)
 {
-	while (len) {
-		ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN ? -ETIME : -errno;
-		text += n;
-		len -= n;
-	}
-	return shutdown(fd, SHUT_WR) ? -errno : 0;
+	return fwrite(data, size, n, stream);
 }
 
-/* Reads until EOF into *text, malloc()ed also on failure. Returns 0 or -errno. */
-static int receive_all(int fd, char **text, size_t *len)
+/* Without "Expect: 100-continue", which would only add a round trip. */
+static struct curl_slist *set_request(CURL *curl, const char *method, const char *path,
+				      const char *body, size_t len)
 {
-	FILE *stream = open_memstream(text, len);
-	char buf[16384];
-	int err = 0;
+	struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
+	char url[512];
 
-	if (!stream)
-		return -ENOMEM;
-	for (;;) {
-		ssize_t n = recv(fd, buf, sizeof(buf), 0);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			err = errno == EAGAIN ? -ETIME : -errno;
-		if (n <= 0)
-			break;
-		fwrite(buf, 1, n, stream);
+	snprintf(url, sizeof(url), "http://alpnlb%s", path);
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	if (body) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
 	}
-	fclose(stream);
-	return err;
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	return headers;
 }
 
-int control_call(const char *instance, const json_t *request, json_t **answer)
+int control_call(const char *instance, const char *method, const char *path, const char *body,
+		 size_t len, struct control_answer *answer)
 {
-	char *text = json_dumps(request, JSON_COMPACT), *reply = NULL;
-	size_t len = 0;
-	int fd = -1, err = -ENOMEM;
+	CURL *curl = control_open(instance);
+	struct curl_slist *headers;
+	char *text = NULL;
+	size_t text_len = 0;
+	FILE *stream = open_memstream(&text, &text_len);
+	int err = -ENOMEM;
 
-	*answer = NULL;
-	if (!text)
-		goto out;
-	err = fd = control_connect(instance);
-	if (fd < 0)
-		goto out;
-	err = send_all(fd, text, strlen(text));
-	/* A daemon that refuses early has closed its end; its answer is still there to read. */
-	if (!err || err == -EPIPE)
-		err = receive_all(fd, &reply, &len);
-	if (err)
-		goto out;
-	*answer = json_loadb(reply, len, 0, NULL);
-	if (!json_is_object(*answer)) {
-		json_decref(*answer);
-		*answer = NULL;
-		err = -EPROTO;
+	*answer = (struct control_answer){0};
+	if (curl && stream) {
+		headers = set_request(curl, method, path, body, len);
+		curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+		curl_easy_setopt(curl, CURLOPT_WRITEDATA, stream);
+		err = control_perform(curl);
+		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
+		curl_slist_free_all(headers);
 	}
-out:
-	if (fd >= 0)
-		close(fd);
-	free(reply);
+	if (stream)
+		fclose(stream);
+	if (!err) {
+		answer->body = json_loadb(text, text_len, JSON_DECODE_ANY, NULL);
+		err = answer->body ? 0 : -EPROTO;
+	}
 	free(text);
+	curl_easy_cleanup(curl);
 	return err;
 }

@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The client's end of a daemon's control socket. */
+/* The client's end of a daemon's control socket: its API, over HTTP. */
 #ifndef ALPNLB_CONTROL_CLIENT_H
 #define ALPNLB_CONTROL_CLIENT_H
 
 #include <jansson.h>
 #include <stdbool.h>
 
+#define CONTROL_SERVICE "/1.0/ipLoadbalancing/"
+
+struct control_answer {
+	long status;  /* of HTTP: 200 when it was done */
+	json_t *body; /* {"message", "class", ...} when it was not */
+};
+
 /*
- * Sends `request` and waits for the answer: a new reference in *answer. Returns 0 or
- * -errno: -ENOENT or -ECONNREFUSED when no daemon listens, -EPROTO when the answer is no
- * JSON object, -ETIME when none came.
+ * Sends a request, with a body unless it is NULL, and waits for the answer, which the caller
+ * frees with json_decref(answer->body). Returns 0 or -errno: -ENOENT or -ECONNREFUSED when no
+ * daemon listens, -EPROTO when the answer is no JSON, -ETIME when none came.
  */
-int control_call(const char *instance, const json_t *request, json_t **answer);
+int control_call(const char *instance, const char *method, const char *path, const char *body,
+		 size_t len, struct control_answer *answer);
 
 /* Does a daemon of this instance listen? */
 bool control_alive(const char *instance);

@@ -2,8 +2,9 @@
 #include "control.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/http.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,204 +13,118 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon.h"
-#include "log.h"
+#include "../api/call.h"
 
-#define REQUEST_MAX (80 << 20) /* the largest file, escaped */
-static const struct timeval request_timeout = {30, 0};
+#define BODY_MAX   (80 << 20) /* the largest file, and what clients put around it */
+#define GROUPS_MAX 256
+#define NO_GROUP   ((gid_t)-1)
 
-/* ---- commands ---------------------------------------------------------------------------- */
+/* ---- who may -------------------------------------------------------------------------- */
 
-static json_t *problems_to_json(const struct problems *problems)
+static bool in_groups(int fd, gid_t group)
 {
-	json_t *array = json_array();
+	gid_t groups[GROUPS_MAX];
+	socklen_t size = sizeof(groups);
 
-	for (size_t i = 0; i < problems->n; i++) {
-		const struct problem *problem = &problems->v[i];
-
-		json_array_append_new(array, json_pack("{s:b, s:i, s:s, s:s}", "warning",
-						       problem->warning, "line", problem->line,
-						       "path", problem->path ? problem->path : "",
-						       "message", problem->message));
-	}
-	return array;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
+		return false;
+	for (size_t i = 0; i < size / sizeof(*groups); i++)
+		if (groups[i] == group)
+			return true;
+	return false;
 }
 
-static json_t *error_reply(const char *error)
+/* The socket's mode keeps others out; this holds should somebody have changed it. */
+static bool may_control(const struct daemon *daemon, int fd)
 {
-	return json_pack("{s:s}", "error", error);
-}
-
-static struct config *decode_text(const char *text, size_t len, struct problems *problems)
-{
-	struct document *document = document_parse(text, len, problems);
-	struct config *config = document ? config_decode(document, problems) : NULL;
-
-	document_free(document);
-	return config;
-}
-
-static json_t *command_apply(struct daemon *daemon, const json_t *request)
-{
-	const json_t *text = json_object_get(request, "text");
-	struct problems problems = {0};
-	struct config *config;
-	char failed[512];
-	json_t *reply;
-
-	if (!json_is_string(text))
-		return error_reply("apply: 'text' has to be the configuration as a string");
-	if (daemon->draining)
-		return error_reply("the daemon is draining: it takes no new configuration");
-	config = decode_text(json_string_value(text), json_string_length(text), &problems);
-	if (!config)
-		reply = error_reply("the configuration has errors; nothing was changed");
-	else if (daemon_apply(daemon, config, failed, sizeof(failed)))
-		reply = error_reply(failed);
-	else
-		reply = json_pack("{s:i}", "revision", daemon->engine.instance.control->revision);
-	json_object_set_new(reply, "problems", problems_to_json(&problems));
-	problems_free(&problems);
-	return reply;
-}
-
-static json_t *command_status(const struct daemon *daemon)
-{
-	return json_pack("{s:i, s:s, s:i, s:i, s:b, s:I}", "pid", getpid(), "version",
-			 ALPNLB_VERSION, "revision", daemon->engine.instance.control->revision,
-			 "workers", daemon->n_workers, "draining", daemon->draining, "uptime",
-			 (json_int_t)(time(NULL) - daemon->started));
-}
-
-static json_t *answer(struct daemon *daemon, const char *text, size_t len)
-{
-	json_error_t error;
-	json_t *request = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
-	const char *command = json_string_value(json_object_get(request, "command"));
-	json_t *reply;
-
-	if (!request)
-		reply = error_reply(error.text);
-	else if (command && !strcmp(command, "apply"))
-		reply = command_apply(daemon, request);
-	else if (command && !strcmp(command, "status"))
-		reply = command_status(daemon);
-	else
-		reply = error_reply("unknown command: apply and status are known");
-	json_decref(request);
-	return reply;
-}
-
-/* ---- connections ------------------------------------------------------------------------- */
-
-static void on_written(struct bufferevent *client, void *argument)
-{
-	bufferevent_free(client);
-}
-
-static void on_lost(struct bufferevent *client, short what, void *argument)
-{
-	bufferevent_free(client);
-}
-
-static void send_reply(struct bufferevent *client, json_t *reply)
-{
-	char *text = json_dumps(reply, JSON_COMPACT);
-
-	json_decref(reply);
-	bufferevent_disable(client, EV_READ);
-	bufferevent_setcb(client, NULL, on_written, on_lost, NULL);
-	if (text)
-		evbuffer_add_printf(bufferevent_get_output(client), "%s\n", text);
-	free(text);
-}
-
-/* The request is complete when the client has shut its side down. */
-static void on_request_end(struct bufferevent *client, short what, void *argument)
-{
-	struct evbuffer *input = bufferevent_get_input(client);
-	size_t len = evbuffer_get_length(input);
-
-	if (!(what & BEV_EVENT_EOF) || !len) {
-		bufferevent_free(client);
-		return;
-	}
-	send_reply(client, answer(argument, (char *)evbuffer_pullup(input, -1), len));
-}
-
-static void on_request_data(struct bufferevent *client, void *argument)
-{
-	if (evbuffer_get_length(bufferevent_get_input(client)) > REQUEST_MAX)
-		send_reply(client, error_reply("the request is larger than 80 MB"));
-}
-
-/* Root only: the socket's mode says so, and so do the peer's credentials. */
-static bool peer_is_root(int fd)
-{
+	gid_t group = daemon->control.group;
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 
-	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) && peer.uid == 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+		return false;
+	return peer.uid == 0 || (group != NO_GROUP && (peer.gid == group || in_groups(fd, group)));
 }
 
-static void on_client(evutil_socket_t listener, short what, void *argument)
+static void permit(struct api_call *call, struct evhttp_request *request)
 {
-	struct daemon *daemon = argument;
-	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct bufferevent *client;
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
 
-	if (fd < 0)
-		return;
-	if (!peer_is_root(fd)) {
-		close(fd);
-		return;
-	}
-	client = bufferevent_socket_new(daemon->base, fd, BEV_OPT_CLOSE_ON_FREE);
-	if (!client) {
-		close(fd);
-		return;
-	}
-	bufferevent_setcb(client, on_request_data, NULL, on_request_end, daemon);
-	bufferevent_set_timeouts(client, &request_timeout, &request_timeout);
-	bufferevent_enable(client, EV_READ | EV_WRITE);
+	if (!may_control(call->daemon, fd))
+		api_refuse(call, 403, "only root and the group control_group may do this");
 }
+
+/* ---- the socket ----------------------------------------------------------------------- */
 
 int control_open(struct daemon *daemon)
 {
 	struct control_server *control = &daemon->control;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	mode_t mask;
 	int err;
 
-	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (control->fd < 0)
+	if (fd < 0)
 		return -errno;
 	if (snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock",
-		     daemon->run_dir) >= (int)sizeof(address.sun_path))
+		     daemon->run_dir) >= (int)sizeof(address.sun_path)) {
+		close(fd);
 		return -ENAMETOOLONG;
+	}
 	unlink(address.sun_path); /* of a daemon that was killed: we hold the lock */
 	mask = umask(0177);
-	err = bind(control->fd, (struct sockaddr *)&address, sizeof(address));
+	err = bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
 	umask(mask);
-	if (err || listen(control->fd, 16))
+	if (!err)
+		snprintf(control->path, sizeof(control->path), "%s", address.sun_path);
+	if (!err && listen(fd, 16))
+		err = -errno;
+	control->group = NO_GROUP;
+	control->listener = (struct api_listener){
+		.daemon = daemon,
+		.permit = permit,
+		.body_max = BODY_MAX,
+	};
+	err = err ? err : api_listen(&control->listener, fd);
+	if (err)
+		close(fd);
+	return err;
+}
+
+int control_find_group(const struct config *config, gid_t *gid)
+{
+	const struct group *group;
+
+	*gid = NO_GROUP;
+	if (!config->control_group)
+		return 0;
+	errno = 0;
+	group = getgrnam(config->control_group);
+	if (!group)
+		return errno ? -errno : -ENOENT;
+	*gid = group->gr_gid;
+	return 0;
+}
+
+int control_open_to(struct daemon *daemon, gid_t gid)
+{
+	struct control_server *control = &daemon->control;
+	bool any = gid != NO_GROUP;
+
+	control->group = gid;
+	if (chown(daemon->run_dir, 0, any ? gid : 0) || chmod(daemon->run_dir, any ? 0710 : 0700) ||
+	    chown(control->path, 0, any ? gid : 0) || chmod(control->path, any ? 0660 : 0600))
 		return -errno;
-	snprintf(control->path, sizeof(control->path), "%s", address.sun_path);
-	control->event =
-		event_new(daemon->base, control->fd, EV_READ | EV_PERSIST, on_client, daemon);
-	return control->event && !event_add(control->event, NULL) ? 0 : -ENOMEM;
+	return 0;
 }
 
 void control_close(struct daemon *daemon)
 {
 	struct control_server *control = &daemon->control;
 
-	if (control->event)
-		event_free(control->event);
+	api_close(&control->listener);
 	if (control->path[0])
 		unlink(control->path);
-	if (control->fd >= 0)
-		close(control->fd);
-	control->event = NULL;
-	control->fd = -1;
 	control->path[0] = 0;
 }

@@ -12,6 +12,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "../api/refresh.h"
 #include "../cli/cli.h"
 #include "../kernel/kernel_version.h"
 #include "../kernel/local_ports.h"
@@ -83,14 +84,22 @@ static void log_problems(const struct problems *problems, const char *file)
 	}
 }
 
-static struct config *load_config(const char *file)
+/* A configuration file, and what it says. */
+struct file {
+	struct document *document;
+	struct config *config;
+};
+
+static int read_file(const char *name, struct file *file)
 {
 	struct problems problems = {0};
-	struct config *config = config_load(file, &problems);
 
-	log_problems(&problems, file);
+	file->document = document_read(name, &problems);
+	if (file->document)
+		file->config = config_decode(file->document, &problems);
+	log_problems(&problems, name);
 	problems_free(&problems);
-	return config;
+	return file->config ? 0 : -EINVAL;
 }
 
 /* The configuration an earlier daemon left: so that names keep their ids and counters. */
@@ -113,6 +122,18 @@ static struct config *previous_config(const char *name)
 	problems_free(&problems);
 	free(text);
 	return config;
+}
+
+/* Stages the file. Objects keep the ids that an earlier daemon gave them. */
+static int stage_file(struct daemon *daemon, struct file *file)
+{
+	struct config *config = file->config;
+
+	file->config = NULL;
+	daemon->config = previous_config(daemon->name);
+	return failed_to("stage the configuration",
+			 staged_replace(&daemon->staged, (json_t *)document_root(file->document),
+					config, daemon->config));
 }
 
 static int init_slots(struct engine *engine)
@@ -315,12 +336,14 @@ static int check_descriptors(struct daemon *daemon, const struct config *config,
 int daemon_apply(struct daemon *daemon, struct config *config, char *failed, size_t size)
 {
 	struct tables tables = {0};
+	gid_t group;
 	int err = check_descriptors(daemon, config, failed, size);
 
 	if (!err) {
-		err = config_assign_ids(config, daemon->config);
+		err = control_find_group(config, &group);
 		if (err)
-			snprintf(failed, size, "no free id left: %s", strerror(-err));
+			snprintf(failed, size, "control_group: %s: %s", config->control_group,
+				 err == -ENOENT ? "there is no such group" : strerror(-err));
 	}
 	if (!err) {
 		err = tables_compile(config, &tables);
@@ -345,8 +368,10 @@ int daemon_apply(struct daemon *daemon, struct config *config, char *failed, siz
 	ports_configure(&daemon->engine.ports, &config->nat_ports, &config->nat_ip);
 	sweeper_start(&daemon->sweeper, shortest_idle_timeout(config));
 	listeners_commit(&daemon->listeners);
+	failed_to("open the control socket to the group", control_open_to(daemon, group));
 	config_free(daemon->config);
 	daemon->config = config;
+	daemon->refreshed = time(NULL);
 	return 0;
 }
 
@@ -444,30 +469,36 @@ static int start_engine(struct daemon *daemon, const struct arguments *arguments
 	return err ? err : step("open the control socket", control_open(daemon));
 }
 
+/* The staged configuration becomes the first running one. Logs what fails. */
+static int run_staged(struct daemon *daemon)
+{
+	char line[512] = "the configuration cannot be run";
+	struct problems none = {0};
+	int err = refresh_run(daemon, NULL, &none, line, sizeof(line));
+
+	problems_free(&none);
+	if (err)
+		log_line(LOG_ERROR, "%s", line);
+	return err;
+}
+
 /* Everything up to the first accepted connection. Logs what fails. */
 static int daemon_start(struct daemon *daemon, const struct arguments *arguments)
 {
-	struct config *config = load_config(arguments->file);
-	char line[512];
-	int err;
+	struct file file = {0};
+	int err = read_file(arguments->file, &file);
 
-	if (!config)
-		return -EINVAL;
-	err = take_lock(daemon);
-	if (!err) {
-		daemon->config = previous_config(daemon->name);
-		err = start_engine(daemon, arguments, config);
-	}
-	if (err) {
-		config_free(config);
+	err = err ? err : take_lock(daemon);
+	err = err ? err : stage_file(daemon, &file);
+	config_free(file.config);
+	document_free(file.document);
+	err = err ? err : start_engine(daemon, arguments, daemon->staged.config);
+	if (err)
 		return err;
-	}
 	attach_packet_path(daemon);
-	err = daemon_apply(daemon, config, line, sizeof(line));
-	if (err) {
-		log_line(LOG_ERROR, "%s", line);
+	err = run_staged(daemon);
+	if (err)
 		return err;
-	}
 	err = failed_to("pin programs and maps", instance_pin(&daemon->engine.instance));
 	daemon->engine.flows.keep = !err;
 	return err;
@@ -489,6 +520,8 @@ static void daemon_end(struct daemon *daemon)
 	free(daemon->engine.sessions);
 	free(daemon->engine.free_slots);
 	config_free(daemon->config);
+	staged_free(&daemon->staged);
+	tasks_free(&daemon->tasks);
 	if (daemon->drain_poll)
 		event_free(daemon->drain_poll);
 	if (daemon->drain_end)
@@ -616,7 +649,6 @@ static int run_daemon(int argc, char **argv)
 	struct daemon daemon = {
 		.name = options.instance,
 		.lock = -1,
-		.control.fd = -1,
 		.engine.instance.link = -1,
 		.started = time(NULL),
 	};

@@ -6,7 +6,8 @@
 #include <jansson.h>
 #include <time.h>
 
-#include "../model/decode.h"
+#include "../api/tasks.h"
+#include "../model/staged.h"
 #include "control.h"
 #include "listeners.h"
 #include "reroute.h"
@@ -22,7 +23,10 @@ struct daemon {
 	struct worker *workers;
 	unsigned int n_workers;
 	struct listeners listeners;
-	struct config *config; /* running */
+	struct staged staged;
+	struct config *config; /* running, always complete and with ids */
+	struct tasks tasks;
+	time_t refreshed; /* when `config` became the running one */
 	struct control_server control;
 	struct sweeper sweeper;
 	struct rerouter rerouter;

@@ -1,0 +1,362 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# The HTTP API on the control socket.
+
+# shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell, `run` sets output and stderr
+
+load lib
+
+# request METHOD PATH [BODY] [CURL-OPTION...]: STATUS on the first line, then the body.
+request() {
+	local method=$1 path=$2 body=${3:-}
+	shift $(($# < 3 ? $# : 3))
+	curl --silent --show-error --unix-socket "/run/alpnlb/$NETNS_NAME/control.sock" \
+		--request "$method" ${body:+--data-binary "$body"} "$@" \
+		--output "$NETNS_DIR/answer" --write-out '%{http_code}\n' "http://alpnlb/1.0/$path" || return
+	cat "$NETNS_DIR/answer"
+}
+
+# api METHOD PATH [BODY]: below the service; the answer's body, which has to come with 200.
+api() {
+	local answer
+	answer=$(request "$1" "ipLoadbalancing/$NETNS_NAME/$2" "${3:-}") || return
+	[[ $answer == 200$'\n'* ]] || fail "$1 $2 ${3:-}: $answer" || return
+	printf '%s\n' "${answer#*$'\n'}"
+}
+
+# refused STATUS CLASS MESSAGE METHOD PATH [BODY]: the message is a pattern.
+refused() {
+	local status=$1 class=$2 message=$3 answer
+	shift 3
+	answer=$(request "$1" "ipLoadbalancing/$NETNS_NAME/$2" "${@:3}")
+	assert_equal "${answer%%$'\n'*}" "$status" "$*: $answer" || return
+	answer=${answer#*$'\n'}
+	assert_equal "$(jq -r .class <<<"$answer")" "Client::$class" "$*" || return
+	assert_matches "$(jq -r .message <<<"$answer")" "$message" "$*"
+}
+
+# created PATH BODY ID-FIELD: its id.
+created() {
+	api POST "$1" "$2" | jq -er ".$3"
+}
+
+start_small() {
+	{
+		printf '%s\n' "$@"
+		farms one=11 two=12
+		frontend auto one
+	} >"$CONFIG"
+	start_tcp one 11 9000 name
+	start_tcp two 12 9000 name
+	start_daemon
+}
+
+# ---- the guide ----------------------------------------------------------------------------
+
+@test "the guide: HTTP/2 to a farm of its own, step by step" {
+	local h2 web route task
+	printf 'zone: gra\n' >"$CONFIG"
+	farms h1=21 >>"$CONFIG"
+	frontend auto h1 >>"$CONFIG"
+	start_nginx h2-a 11 9000 h2
+	start_nginx h1-a 21 9000 http1
+	start_daemon
+	h2=$(created tcp/farm '{"zone": "gra", "port": 9000, "displayName": "HTTP/2"}' farmId)
+	created "tcp/farm/$h2/server" "{\"address\": \"$(server4 11)\", \"status\": \"active\"}" serverId
+	assert_equal "$(api GET 'tcp/frontend?port=443' | jq -c .)" '[1]'
+	web=1
+	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/1.1 h1-a"
+
+	route=$(created tcp/route "{\"action\": {\"type\": \"farm\", \"target\": $h2}, \"frontendId\": $web}" routeId)
+	api POST "tcp/route/$route/rule" '{"field": "protocol", "match": "is", "pattern": "http/2.0"}'
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"gra","number":4}]'
+	assert_equal "$(api GET "tcp/route/$route" | jq -r .status)" creating
+	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/1.1 h1-a" "before the refresh"
+
+	task=$(api POST refresh '{"zone": "gra"}')
+	assert_equal "$(jq -c '[.action, .status, .progress, .zones, .problems]' <<<"$task")" \
+		'["refreshIplb","done",100,["gra"],[]]'
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[]'
+	assert_equal "$(api GET "task/$(jq .id <<<"$task")" | jq -c .)" "$(jq -c . <<<"$task")"
+	assert_equal "$(api GET "tcp/route/$route" | jq -r .status)" ok
+	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/2 h2-a"
+	assert_equal "$(served_by "$LB4" www.alpnlb.test --http1.1)" "HTTP/1.1 h1-a"
+	stop_daemon
+}
+
+@test "blue/green: another default farm in one refresh" {
+	start_small
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	assert_equal "$(api PUT tcp/frontend/1 '{"defaultFarmId": 2}')" null
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	api POST refresh
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" two
+	stop_daemon
+}
+
+# ---- objects ------------------------------------------------------------------------------
+
+@test "farms are created, read, changed and deleted" {
+	start_small
+	assert_equal "$(api GET tcp/farm | jq -c .)" '[1,2]'
+	assert_equal "$(created tcp/farm '{"zone": "all", "balance": "leastconn"}' farmId)" 3
+	assert_equal "$(api GET tcp/farm/3 | jq -cS .)" \
+		'{"balance":"leastconn","displayName":null,"farmId":3,"name":"farm-3","port":null,"probe":null,"stickiness":null,"vrackNetworkId":null,"zone":"all"}'
+	api PUT tcp/farm/3 '{"port": 80, "probe": {"type": "http", "interval": 30, "forceSsl": true}}'
+	assert_equal "$(api GET tcp/farm/3 | jq -c '[.port, .balance, .probe.interval, .probe.forceSsl, .probe.url]')" \
+		'[80,"leastconn",30,true,null]'
+	api PUT tcp/farm/3 '{"port": null, "probe": {"type": "tcp", "interval": 0.5}}'
+	assert_equal "$(api GET tcp/farm/3 | jq -c '[.port, .probe.interval]')" '[null,0.5]'
+	assert_equal "$(api DELETE tcp/farm/3)" null
+	refused 404 NotFound 'no farm with the id 3' GET tcp/farm/3
+	assert_equal "$(created tcp/farm '{}' farmId)" 4 "ids are not given twice"
+	stop_daemon
+}
+
+@test "null, 0 and unset are three things" {
+	start_small
+	api PUT tcp/farm/1/server/1 '{"weight": 0}'
+	assert_equal "$(api GET tcp/farm/1/server/1 | jq .weight)" 0
+	api PUT tcp/farm/1/server/1 '{"weight": null}'
+	assert_equal "$(api GET tcp/farm/1/server/1 | jq .weight)" null
+	api PUT tcp/farm/1/server/1 '{"weight": 1}'
+	assert_equal "$(api GET tcp/farm/1/server/1 | jq .weight)" 1
+	api PUT tcp/farm/1/server/1 '{}'
+	assert_equal "$(api GET tcp/farm/1/server/1 | jq .weight)" 1
+	refused 400 BadRequest '^port: 0 is out of range, allowed: 1..65535, null$' \
+		PUT tcp/farm/1/server/1 '{"port": 0}'
+	refused 400 BadRequest '^status: null' PUT tcp/farm/1/server/1 '{"status": null}'
+	stop_daemon
+}
+
+@test "servers are in their farm, with fixed address" {
+	start_small
+	assert_equal "$(created tcp/farm/2/server '{"address": "2001:db8::5", "status": "inactive", "weight": 0}' serverId)" 3
+	assert_equal "$(api GET tcp/farm/2/server | jq -c .)" '[2,3]'
+	assert_equal "$(api GET 'tcp/farm/2/server?status=inactive' | jq -c .)" '[3]'
+	assert_equal "$(api GET 'tcp/farm/2/server?address=2001:db8::5' | jq -c .)" '[3]'
+	assert_equal "$(api GET tcp/farm/2/server/3 | jq -c '[.backendId, .weight, .backup, .serverState, .ssl, .chain]')" \
+		'[2,0,false,[],false,null]'
+	assert_equal "$(api GET tcp/farm/2/server/2 | jq -c '.serverState[0].status')" '"unknown"'
+	refused 404 NotFound 'no server with the id 3' GET tcp/farm/1/server/3
+	refused 404 NotFound 'no farm with the id 9' GET tcp/farm/9/server
+	refused 400 BadRequest '^address: cannot be changed' PUT tcp/farm/2/server/3 '{"address": "10.0.0.1"}'
+	refused 400 BadRequest '^backendId: is read-only' PUT tcp/farm/2/server/3 '{"backendId": 1}'
+	api PUT tcp/farm/2/server/3 "$(api GET tcp/farm/2/server/3 | jq '.weight = 7')"
+	assert_equal "$(api GET tcp/farm/2/server/3 | jq .weight)" 7
+	api DELETE tcp/farm/2/server/3
+	assert_equal "$(api GET tcp/farm/2/server | jq -c .)" '[2]'
+	stop_daemon
+}
+
+@test "frontends are created, filtered, and may be incomplete until the refresh" {
+	start_small
+	assert_equal "$(created tcp/frontend '{"zone": "all", "port": "8000-8001", "allowedSource": ["198.51.100.0/24"], "helloTimeout": 1.5}' frontendId)" 2
+	assert_equal "$(api GET tcp/frontend/2 | jq -c '[.port, .zone, .defaultFarmId, .defaultSslId, .ssl, .allowedSource, .deniedSource, .helloTimeout, .disabled]')" \
+		'["8000-8001","all",null,null,false,["198.51.100.0/24"],null,1.5,false]'
+	assert_equal "$(api GET 'tcp/frontend?defaultFarmId=1' | jq -c .)" '[1]'
+	assert_equal "$(api GET 'tcp/frontend?zone=all&port=8000-8001' | jq -c .)" '[2]'
+	refused 400 BadRequest '^frontends\[1\].defaultFarm: is missing' POST refresh '{}'
+	refused 400 BadRequest '^deniedSource: stands beside' PUT tcp/frontend/2 '{"deniedSource": ["10.0.0.0/8"]}'
+	refused 400 BadRequest '^port: 443 belongs to the frontend "web" on the same address' \
+		PUT tcp/frontend/2 '{"port": "443"}'
+	refused 400 BadRequest '^ssl: true is out of scope' PUT tcp/frontend/2 '{"ssl": true}'
+	api PUT tcp/frontend/2 '{"defaultFarmId": 2, "allowedSource": null}'
+	api POST refresh
+	assert_equal "$(reached "$LB4" 8001 --alpn h2)" two
+	api DELETE tcp/frontend/2
+	api POST refresh
+	assert_equal "$(reached "$LB4" 8001 --alpn h2)" refused
+	api DELETE tcp/frontend/1
+	refused 400 BadRequest '^frontends: there is none' POST refresh
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	stop_daemon
+}
+
+@test "routes stand in order of evaluation and go with their rules" {
+	start_small
+	assert_equal "$(created tcp/route '{"action": {"type": "farm", "target": 1}, "frontendId": 1, "weight": 9}' routeId)" 1
+	assert_equal "$(created tcp/route '{"action": {"type": "farm", "target": 2}, "frontendId": 1}' routeId)" 2
+	assert_equal "$(created tcp/route '{"action": {"type": "reject"}, "weight": 200}' routeId)" 3
+	assert_equal "$(api GET tcp/route | jq -c .)" '[3,2,1]'
+	assert_equal "$(api GET 'tcp/route?frontendId=1' | jq -c .)" '[2,1]'
+	assert_equal "$(created tcp/route/3/rule '{"field": "sni", "match": "is", "pattern": "a.test", "negate": true}' ruleId)" 1
+	assert_equal "$(created tcp/route/3/rule '{"field": "source", "match": "in", "pattern": "10.0.0.0/8, 192.0.2.1"}' ruleId)" 2
+	assert_equal "$(api GET tcp/route/3/rule | jq -c .)" '[1,2]'
+	assert_equal "$(api GET tcp/route/3 | jq -c '[.action, .frontendId, [.rules[].ruleId], .status]')" \
+		'[{"type":"reject","target":null},null,[1,2],"creating"]'
+	refused 400 BadRequest '^rules: is read-only' PUT tcp/route/3 '{"rules": []}'
+	refused 400 BadRequest '^pattern: "x" is no protocol, allowed: tcp' \
+		PUT tcp/route/3/rule/1 '{"field": "protocol", "pattern": "x"}'
+	api PUT tcp/route/3/rule/1 '{"negate": false}'
+	assert_equal "$(api GET tcp/route/3/rule/1 | jq -c '[.field, .match, .negate, .pattern, .subField]')" \
+		'["sni","is",false,"a.test",null]'
+	api DELETE tcp/route/3/rule/2
+	api DELETE tcp/route/3
+	refused 404 NotFound 'no route with the id 3' GET tcp/route/3/rule
+	stop_daemon
+}
+
+@test "what is in use cannot be deleted, and references have to lead somewhere" {
+	start_small
+	api POST tcp/route '{"action": {"type": "farm", "target": 2}, "frontendId": 1}'
+	refused 409 Conflict 'one is the default farm of the frontend web' DELETE tcp/farm/1
+	refused 409 Conflict 'two is the target of the route route-1' DELETE tcp/farm/2
+	refused 409 Conflict 'web is the frontend of the route route-1' DELETE tcp/frontend/1
+	refused 400 BadRequest '^defaultFarmId: 99 is the id of no farm' PUT tcp/frontend/1 '{"defaultFarmId": 99}'
+	refused 400 BadRequest '^target: "two" is the id of no farm' \
+		PUT tcp/route/1 '{"action": {"type": "farm", "target": "two"}}'
+	refused 400 BadRequest 'target: is missing' PUT tcp/route/1 '{"action": {"type": "farm"}}'
+	api PUT tcp/farm/2 '{"name": "green"}'
+	assert_equal "$(api GET tcp/route/1 | jq .action.target)" 2
+	stop_daemon
+}
+
+# ---- mistakes -----------------------------------------------------------------------------
+
+@test "each kind of mistake is a clear answer" {
+	start_small
+	refused 404 NotFound 'no such path' GET nowhere
+	refused 405 MethodNotAllowed 'allowed: GET, POST' DELETE tcp/farm
+	refused 405 MethodNotAllowed 'allowed: GET' PUT status '{}'
+	refused 400 BadRequest 'no JSON:' POST tcp/farm '{"zone"'
+	refused 400 BadRequest 'no JSON object' POST tcp/farm '[1]'
+	refused 400 BadRequest 'no JSON: duplicate' POST tcp/farm '{"zone": "a", "zone": "b"}'
+	refused 400 BadRequest '^colour: unknown field, allowed: name, displayName, zone' POST tcp/farm '{"colour": 1}'
+	refused 400 BadRequest '^default_farm: unknown field' PUT tcp/frontend/1 '{"default_farm": "two"}'
+	refused 400 BadRequest '^port: "x" is not an integer' POST tcp/farm '{"port": "x"}'
+	refused 400 BadRequest '^port: a mapping is not an integer' POST tcp/farm '{"port": {}}'
+	refused 400 BadRequest '^farmId: is read-only' POST tcp/farm '{"farmId": 7}'
+	refused 400 BadRequest '^zone: cannot be changed' PUT tcp/farm/1 '{"zone": "gra"}'
+	refused 400 BadRequest '^balance: "maglev" is not supported' POST tcp/farm '{"balance": "maglev"}'
+	refused 400 BadRequest '^name: "one" is already the name of another farm' POST tcp/farm '{"name": "one"}'
+	refused 400 BadRequest '^port: unknown filter' GET 'tcp/farm?port=1'
+	refused 400 BadRequest '^frontendId: is not an integer' GET 'tcp/route?frontendId=x'
+	refused 400 BadRequest 'there is no zone rbx' POST refresh '{"zone": "rbx"}'
+	refused 400 BadRequest '^unknown field' POST refresh '{"zones": []}'
+	refused 404 NotFound '' GET tcp/farm/one
+	refused 404 NotFound 'no task' GET task/99
+	refused 404 NotFound 'no metrics token' GET metricsToken
+	assert_equal "$(request GET ipLoadbalancing/other/status | jq -r .class 2>/dev/null | tail -1)" "Client::NotFound"
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[]'
+	stop_daemon
+}
+
+@test "large, deep, half and pipelined requests" {
+	local socket
+	start_small
+	socket=/run/alpnlb/$NETNS_NAME/control.sock
+	head -c 1100000 /dev/zero | tr '\0' ' ' >"$NETNS_DIR/large"
+	refused 413 PayloadTooLarge 'larger than 1 MB' POST tcp/farm "@$NETNS_DIR/large"
+	head -c 100000 /dev/zero | tr '\0' '[' >"$NETNS_DIR/deep"
+	refused 400 BadRequest 'no JSON: maximum parsing depth' POST tcp/farm "@$NETNS_DIR/deep"
+	/usr/bin/python3 - "$socket" <<-'END'
+		import socket, sys
+		def connect():
+		    s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.settimeout(10); return s
+		half = connect(); half.send(b"POST /1.0/ipLoad")
+		body = connect(); body.send(b"PUT /1.0/alpnlb/config HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n{")
+		gone = connect(); gone.send(b"GET /1.0/auth/time HTTP/1.1\r\nHo"); gone.close()
+		two = connect(); two.send(b"GET /1.0/auth/time HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
+		got = b""
+		while got.count(b"HTTP/1.1 200 OK") < 2:
+		    data = two.recv(4096)
+		    if not data: sys.exit("pipelined: " + repr(got))
+		    got += data
+		odd = connect(); odd.send(b"\x16\x03\x01 nonsense\r\n\r\n")
+		if b" 200 " in odd.recv(4096): sys.exit("nonsense is accepted")
+	END
+	assert_equal "$(request GET alpnlb/daemon | tail -n +2 | jq .revision)" 1
+	stop_daemon
+}
+
+# ---- what is computed ---------------------------------------------------------------------
+
+@test "the service tells what it is and how it is doing" {
+	start_small 'zone: gra' "nat_ip: [198.51.100.1]"
+	assert_equal "$(request GET ipLoadbalancing | tail -n +2 | jq -c .)" "[\"$NETNS_NAME\"]"
+	assert_equal "$(request GET ipLoadbalancing/availableZones | tail -n +2)" '["gra"]'
+	(($(request GET auth/time | tail -1) - $(date +%s) < 5)) || fail "the time is wrong"
+	assert_equal "$(api GET zone)" '["gra"]'
+	assert_equal "$(api GET zone/gra | jq -c .)" '{"name":"gra","state":"ok"}'
+	refused 404 NotFound 'no zone rbx' GET zone/rbx
+	assert_equal "$(api GET status | jq -c '[.service, .frontends.total, .frontends.status.ok, .farms.status.unknown, .servers.total]')" \
+		'["ok",1,1,2,2]'
+	assert_equal "$(api GET instancesState | jq -c '.[0] | [.zone, .state]')" '["gra","running"]'
+	assert_equal "$(api GET natIp | jq -c .)" "[{\"zone\":\"gra\",\"ip\":[\"198.51.100.1\"]}]"
+	assert_equal "$(api GET quota)" '["gra"]'
+	assert_equal "$(api GET quota/gra | jq .total)" null
+	assert_equal "$(api GET definedFarms | jq -c .)" '[{"id":1,"type":"tcp"},{"id":2,"type":"tcp"}]'
+	assert_equal "$(api GET availableFarmType)" '["tcp"]'
+	assert_equal "$(api GET availableRouteRules | jq -c '.[] | select(.name == "source") | .matches')" '["is","in"]'
+	assert_equal "$(api GET availableRouteRules | jq -c '.[] | select(.name == "protocol") | .enum | index("http/2.0") != null')" true
+	assert_equal "$(api GET availableFarmProbes | jq -c 'map(.type) | index("smtp") != null')" true
+	assert_equal "$(api GET availableRouteActions | jq -c 'map(.name)')" '["farm","reject"]'
+	stop_daemon
+}
+
+@test "another zone's objects are kept and counted there, not here" {
+	start_small 'zone: gra'
+	created tcp/farm '{"zone": "rbx"}' farmId
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"rbx","number":1}]'
+	api PUT tcp/frontend/1 '{"displayName": "here"}'
+	api POST refresh '{"zone": "rbx"}'
+	# a frontend of `all` zones has changed in each of them
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"gra","number":1}]'
+	assert_equal "$(stats .revision)" 1
+	api POST refresh
+	assert_equal "$(api GET pendingChanges)" '[]'
+	assert_equal "$(stats .revision)" 2
+	stop_daemon
+}
+
+# ---- together -----------------------------------------------------------------------------
+
+@test "the file and the API are one configuration" {
+	start_small
+	created tcp/farm '{"name": "three"}' farmId
+	alpnlb apply "$CONFIG"
+	assert_equal "$(api GET tcp/farm | jq -c .)" '[1,2]'
+	created tcp/farm '{"name": "three"}' farmId
+	api POST refresh
+	assert_equal "$(alpnlb -j farm show | jq -r '.[].name' | paste -sd,)" one,two,three
+	request GET alpnlb/config | tail -n +2 >"$NETNS_DIR/staged.json"
+	alpnlb check "$NETNS_DIR/staged.json"
+	alpnlb apply "$NETNS_DIR/staged.json"
+	assert_equal "$(api GET tcp/farm | jq -c .)" '[1,2,4]'
+	stop_daemon
+}
+
+@test "a group may control the daemon, others may not" {
+	start_small 'control_group: games'
+	run -0 setpriv --reuid 65534 --regid 65534 --groups "$(getent group games | cut -d: -f3)" \
+		curl -sS --unix-socket "/run/alpnlb/$NETNS_NAME/control.sock" http://a/1.0/auth/time
+	run ! setpriv --reuid 65534 --regid 65534 --clear-groups \
+		curl -sS --unix-socket "/run/alpnlb/$NETNS_NAME/control.sock" http://a/1.0/auth/time
+	chmod 777 "/run/alpnlb/$NETNS_NAME" "/run/alpnlb/$NETNS_NAME/control.sock"
+	run -0 setpriv --reuid 65534 --regid 65534 --clear-groups \
+		curl -sS --unix-socket "/run/alpnlb/$NETNS_NAME/control.sock" http://a/1.0/auth/time
+	assert_equal "$(jq -r .class <<<"$output")" "Client::Forbidden"
+	sed -i 's/games/nobody-has-it/' "$CONFIG"
+	run -1 alpnlb apply "$CONFIG"
+	assert_matches "$output" 'control_group: nobody-has-it: there is no such group'
+	stop_daemon
+}
+
+@test "100 refreshes during short connections: none fails, each reaches a farm in force" {
+	local i
+	start_small
+	for i in {1..100}; do
+		api PUT tcp/frontend/1 "{\"defaultFarmId\": $((i % 2 + 1))}" &&
+			[[ $(api POST refresh | jq -r .status) == "done" ]] || exit
+	done >"$NETNS_DIR/refresh.log" 2>&1 3>&- &
+	while kill -0 $! 2>/dev/null; do
+		reached "$LB4" 443 --alpn h2 >>"$NETNS_DIR/reached"
+	done
+	wait $! || fail "a refresh failed"
+	assert_equal "$(sort -u "$NETNS_DIR/reached" | paste -sd,)" one,two
+	assert_equal "$(stats .revision)" 101
+	assert_equal "$(api GET task | jq length)" 100
+	stop_daemon
+}

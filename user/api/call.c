@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fields.h"
+
+static const char *class_of(int status)
+{
+	switch (status) {
+	case 400:
+		return "Client::BadRequest";
+	case 401:
+		return "Client::Unauthorized";
+	case 403:
+		return "Client::Forbidden";
+	case 404:
+		return "Client::NotFound";
+	case 405:
+		return "Client::MethodNotAllowed";
+	case 409:
+		return "Client::Conflict";
+	case 413:
+		return "Client::PayloadTooLarge";
+	default:
+		return "Server::InternalServerError";
+	}
+}
+
+void api_answer(struct api_call *call, json_t *answer)
+{
+	if (!answer) {
+		api_refuse(call, 500, "out of memory");
+		return;
+	}
+	json_decref(call->answer);
+	call->status = 200;
+	call->answer = answer;
+}
+
+void api_refuse(struct api_call *call, int status, const char *format, ...)
+{
+	char message[2048];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(message, sizeof(message), format, ap);
+	va_end(ap);
+	json_decref(call->answer);
+	call->status = status;
+	/* A message that was cut within a character is no text any more. */
+	for (size_t len = strlen(message);; message[--len] = '\0') {
+		call->answer =
+			json_pack("{s:s, s:s}", "message", message, "class", class_of(status));
+		if (call->answer || !len)
+			return;
+	}
+}
+
+static const struct problem *first_error(const struct problems *problems)
+{
+	for (size_t i = 0; i < problems->n; i++)
+		if (!problems->v[i].warning)
+			return &problems->v[i];
+	return NULL;
+}
+
+void api_refuse_problems(struct api_call *call, int status, const struct problems *problems)
+{
+	const struct problem *problem = first_error(problems);
+	struct problem renamed = {.message = problem ? problem->message : "invalid"};
+	char *line;
+
+	renamed.path = api_path(problem && problem->path ? problem->path : "");
+	line = problem_format(&renamed, NULL);
+	api_refuse(call, status, "%s", line ? line : "out of memory");
+	json_object_set_new(call->answer, "problems", problems_json(problems));
+	free(line);
+	free(renamed.path);
+}
+
+const char *api_query(const struct api_call *call, const char *key)
+{
+	return evhttp_find_header(&call->query, key);
+}
+
+void api_call_free(struct api_call *call)
+{
+	evhttp_clear_headers(&call->query);
+	json_decref(call->fields);
+	json_decref(call->answer);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One request of the API and its answer, free of how it came. Handlers either api_answer() or
+ * api_refuse(); who reaches the API, and by what transport, is the business of server.h.
+ */
+#ifndef ALPNLB_API_CALL_H
+#define ALPNLB_API_CALL_H
+
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../daemon/daemon.h"
+#include "../model/problems.h"
+
+struct api_call {
+	struct daemon *daemon;
+	const char *method; /* GET, POST, PUT, DELETE, or another that is refused */
+	const char *path;
+	/* the variable parts of the path */
+	uint32_t parent, id; /* /tcp/farm/{parent}/server/{id} */
+	char name[64];
+	struct evkeyvalq query;
+	const char *body;
+	size_t body_len;
+	json_t *fields; /* the body's object, empty when there is no body; NULL for raw ones */
+	int status;	/* of the answer: 0 until there is one */
+	json_t *answer;
+	char allow[64]; /* methods, with status 405 */
+};
+
+/* Answers with 200; takes `answer` over. */
+void api_answer(struct api_call *call, json_t *answer);
+
+/* Answers with {"message", "class"}; the class follows from the status. */
+__attribute__((format(printf, 3, 4))) void api_refuse(struct api_call *call, int status,
+						      const char *format, ...);
+
+/* The same for mistakes in an object: the first one is the message, all are in "problems". */
+void api_refuse_problems(struct api_call *call, int status, const struct problems *problems);
+
+/* NULL when the query does not have it. */
+const char *api_query(const struct api_call *call, const char *key);
+
+/*
+ * Finds the path, checks the method and what the query may hold, parses the body and calls the
+ * handler. Afterwards the call has an answer. See paths.c.
+ */
+void api_dispatch(struct api_call *call);
+
+void api_call_free(struct api_call *call);
+
+#endif

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What can be written, from the tables that writes are checked against. */
+#include <string.h>
+
+#include "../model/decoder.h"
+#include "handlers.h"
+
+static json_t *names_json(const struct names *names)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < names->n; i++)
+		if (names->v[i].use == NAME_ALLOWED)
+			json_array_append_new(list, json_string(names->v[i].text));
+	return list;
+}
+
+void available_farm_probes(struct api_call *call, const struct api_resource *resource)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < probe_type_names.n; i++)
+		if (probe_type_names.v[i].use == NAME_ALLOWED)
+			json_array_append_new(list,
+					      json_pack("{s:s, s:o, s:o}", "type",
+							probe_type_names.v[i].text, "matches",
+							names_json(&probe_match_names), "method",
+							names_json(&probe_method_names)));
+	api_answer(call, list);
+}
+
+void available_types(struct api_call *call, const struct api_resource *resource)
+{
+	api_answer(call, json_pack("[s]", "tcp"));
+}
+
+void available_route_actions(struct api_call *call, const struct api_resource *resource)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < action_names.n; i++)
+		if (action_names.v[i].use == NAME_ALLOWED)
+			json_array_append_new(
+				list,
+				json_pack("{s:s, s:s, s:s?}", "type", "tcp", "name",
+					  action_names.v[i].text, "destination",
+					  action_names.v[i].value == ACTION_FARM ? "farm" : NULL));
+	api_answer(call, list);
+}
+
+static json_t *matches_of(enum field field)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < match_names.n; i++)
+		if (match_names.v[i].use == NAME_ALLOWED &&
+		    field_takes_match(field, match_names.v[i].value))
+			json_array_append_new(list, json_string(match_names.v[i].text));
+	return list;
+}
+
+static const char *pattern_of(enum field field)
+{
+	return field == FIELD_PROTOCOL ? "enum" : field == FIELD_SOURCE ? "ipBlock" : "string";
+}
+
+static json_t *enum_of(enum field field)
+{
+	return field == FIELD_PROTOCOL ? names_json(&protocol_names) : json_array();
+}
+
+void available_route_rules(struct api_call *call, const struct api_resource *resource)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < field_names.n; i++) {
+		const struct name *field = &field_names.v[i];
+
+		if (field->use == NAME_ALLOWED)
+			json_array_append_new(list,
+					      json_pack("{s:s, s:s, s:o, s:b, s:s, s:o}", "type",
+							"tcp", "name", field->text, "matches",
+							matches_of(field->value), "hasSubField", 0,
+							"pattern", pattern_of(field->value), "enum",
+							enum_of(field->value)));
+	}
+	api_answer(call, list);
+}
+
+void defined_objects(struct api_call *call, const struct api_resource *resource)
+{
+	const json_t *objects = staged_list(&call->daemon->staged, resource->kind, 0);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < json_array_size(objects); i++)
+		json_array_append_new(list, json_pack("{s:i, s:s}", "id",
+						      object_id(json_array_get(objects, i)), "type",
+						      "tcp"));
+	api_answer(call, list);
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "fields.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../model/decoder.h"
+
+#define KEY_MAX 64
+
+/* ---- names ---------------------------------------------------------------------------- */
+
+static void camel_case(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; from++)
+		if (*from == '_' && from[1])
+			*to++ = toupper((unsigned char)*++from);
+		else
+			*to++ = *from;
+	*to = '\0';
+}
+
+char *api_path(const char *path)
+{
+	char *copy = strdup(path);
+
+	if (copy)
+		camel_case(copy);
+	return copy;
+}
+
+static enum kind reference_kind(const struct attribute *a)
+{
+	return a->type == &type_farm	   ? KIND_FARM
+	       : a->type == &type_frontend ? KIND_FRONTEND
+					   : KIND_MAX;
+}
+
+/* id is farmId, default_farm is defaultFarmId; the target of an action is called as in a file. */
+static const char *api_key(enum kind kind, const struct attribute *a, char key[KEY_MAX])
+{
+	bool is_id = reference_kind(a) != KIND_MAX || !strcmp(a->key, "default_ssl");
+
+	if (a->type == &type_id)
+		snprintf(key, KEY_MAX, "%sId", kind_name(kind));
+	else
+		snprintf(key, KEY_MAX, "%s%s", a->key,
+			 is_id && strcmp(a->key, "target") ? "Id" : "");
+	camel_case(key);
+	return key;
+}
+
+static const struct attribute *find_key(enum kind kind, const struct table *table, const char *key)
+{
+	char name[KEY_MAX];
+
+	for (size_t i = 0; i < table->n; i++)
+		if (table->v[i].type != &type_list &&
+		    !strcmp(api_key(kind, &table->v[i], name), key))
+			return &table->v[i];
+	return NULL;
+}
+
+static void refuse_unknown(struct api_call *call, enum kind kind, const struct table *table,
+			   const char *key)
+{
+	struct text allowed = {0}, name = {0};
+	char known[KEY_MAX];
+
+	for (size_t i = 0; i < table->n; i++)
+		if (table->v[i].type != &type_list && table->v[i].type != &type_id)
+			text_append(&allowed, "%s%s", allowed.len ? ", " : "",
+				    api_key(kind, &table->v[i], known));
+	text_append_escaped(&name, key, strlen(key));
+	api_refuse(call, 400, "%s: unknown field, allowed: %s", name.s, allowed.s);
+}
+
+/* ---- from the API --------------------------------------------------------------------- */
+
+/* Where a conversion is: for messages, and for what it needs to know. */
+struct conversion {
+	struct api_call *call;
+	enum kind kind;
+};
+
+static json_t *mapping_in(struct conversion *c, const struct table *table, const json_t *mapping);
+
+static json_t *reference_in(struct conversion *c, const struct attribute *a, const json_t *value)
+{
+	const struct staged *staged = &c->call->daemon->staged;
+	enum kind kind = reference_kind(a);
+	json_int_t id = json_integer_value(value);
+	const json_t *object = NULL;
+	struct text quoted = {0};
+	char key[KEY_MAX];
+
+	if (json_is_integer(value) && id > 0 && id <= kind_limit(kind))
+		object = staged_object(staged, kind, 0, id);
+	if (object)
+		return json_string(object_name(object));
+	text_append_value(&quoted, value);
+	api_refuse(c->call, 400, "%s: %s is the id of no %s, allowed: an id of GET /tcp/%s%s",
+		   api_key(c->kind, a, key), quoted.s, kind_name(kind), kind_name(kind),
+		   a->nullable ? ", null" : "");
+	return NULL;
+}
+
+/* Seconds; a text with a unit is left to the decoder, as are mistakes. */
+static json_t *duration_in(const json_t *value)
+{
+	double milliseconds = json_number_value(value) * 1000;
+
+	if (!json_is_number(value) || milliseconds == 0 || !(fabs(milliseconds) < 1e9 * 1000))
+		return json_incref((json_t *)value);
+	return json_sprintf("%.0fms", milliseconds);
+}
+
+static json_t *value_in(struct conversion *c, const struct attribute *a, const json_t *value)
+{
+	if (json_is_null(value))
+		return json_null();
+	if (reference_kind(a) != KIND_MAX)
+		return reference_in(c, a, value);
+	if (a->type == &type_duration)
+		return duration_in(value);
+	if (a->table && json_is_object(value))
+		return mapping_in(c, a->table, value);
+	return json_incref((json_t *)value);
+}
+
+/* NULL after refusing the call. */
+static json_t *mapping_in(struct conversion *c, const struct table *table, const json_t *mapping)
+{
+	json_t *fields = json_object(), *value, *converted;
+	const char *key;
+
+	json_object_foreach ((json_t *)mapping, key, value) {
+		const struct attribute *a = find_key(c->kind, table, key);
+
+		if (!a)
+			refuse_unknown(c->call, c->kind, table, key);
+		converted = a ? value_in(c, a, value) : NULL;
+		if (!converted || json_object_set_new(fields, a->key, converted)) {
+			json_decref(fields);
+			return NULL;
+		}
+	}
+	return fields;
+}
+
+static bool is_fixed(const char *const *fixed, const char *key)
+{
+	for (; fixed && *fixed; fixed++)
+		if (!strcmp(*fixed, key))
+			return true;
+	return false;
+}
+
+/* Takes what cannot be changed out of `given`; false after refusing the call. */
+static bool take_read_only(struct conversion *c, json_t *given, const json_t *before,
+			   const char *const *fixed)
+{
+	const struct table *table = kind_table(c->kind);
+	const char *key;
+	json_t *value;
+	void *next;
+
+	json_object_foreach_safe(given, next, key, value)
+	{
+		const struct attribute *a = find_key(c->kind, table, key);
+		const json_t *now = json_object_get(before, key);
+		bool read_only = a ? a->type == &type_id : now || is_fixed(fixed, key);
+		bool unchangeable = a && before && is_fixed(fixed, key);
+
+		if (!read_only && !unchangeable)
+			continue;
+		if (!now || !json_equal(now, value)) {
+			api_refuse(c->call, 400, "%s: %s", key,
+				   read_only ? "is read-only" : "cannot be changed after creation");
+			return false;
+		}
+		json_object_del(given, key);
+	}
+	return true;
+}
+
+json_t *fields_from_api(struct api_call *call, enum kind kind, const json_t *before,
+			const char *const *fixed)
+{
+	struct conversion c = {call, kind};
+	json_t *given = json_copy(call->fields), *fields = NULL;
+
+	if (take_read_only(&c, given, before, fixed))
+		fields = mapping_in(&c, kind_table(kind), given);
+	if (!fields && !call->status)
+		api_refuse(call, 500, "out of memory");
+	json_decref(given);
+	return fields;
+}
+
+/* ---- to the API ----------------------------------------------------------------------- */
+
+static json_t *mapping_out(const struct staged *staged, enum kind kind, const struct table *table,
+			   const json_t *mapping);
+
+static json_t *unset_out(const struct attribute *a)
+{
+	if (a->type == &type_off || a->type == &type_bool)
+		return json_false();
+	if (a->type == &type_enum && !a->nullable && !a->required)
+		return json_string(names_text(a->names, a->preset));
+	return strcmp(a->key, "zone") ? json_null() : json_string("all");
+}
+
+static json_t *seconds_out(const json_t *value)
+{
+	const char *text = json_string_value(value);
+	int64_t milliseconds = text ? duration_parse(text) : 0;
+
+	return milliseconds % 1000 ? json_real(milliseconds / 1000.0)
+				   : json_integer(milliseconds / 1000);
+}
+
+/* A pattern may be a list in a file. */
+static json_t *joined_out(const json_t *list)
+{
+	struct text text = {0};
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		text_append(&text, "%s%s", i ? "," : "",
+			    json_string_value(json_array_get(list, i)));
+	return json_string(text.s);
+}
+
+static json_t *value_out(const struct staged *staged, enum kind kind, const struct attribute *a,
+			 const json_t *value)
+{
+	enum kind referred = reference_kind(a);
+
+	if (!value || json_is_null(value))
+		return unset_out(a);
+	if (referred != KIND_MAX)
+		return json_integer(staged_id(staged, referred, json_string_value(value)));
+	if (a->type == &type_duration)
+		return seconds_out(value);
+	if (a->type == &type_ports && json_is_integer(value))
+		return json_sprintf("%d", (int)json_integer_value(value));
+	if (kind == KIND_RULE && json_is_array(value))
+		return joined_out(value);
+	if (a->table && json_is_object(value))
+		return mapping_out(staged, kind, a->table, value);
+	return json_incref((json_t *)value);
+}
+
+static json_t *mapping_out(const struct staged *staged, enum kind kind, const struct table *table,
+			   const json_t *mapping)
+{
+	json_t *fields = json_object();
+	char key[KEY_MAX];
+
+	for (size_t i = 0; i < table->n; i++) {
+		const struct attribute *a = &table->v[i];
+
+		if (a->type != &type_list)
+			json_object_set_new(
+				fields, api_key(kind, a, key),
+				value_out(staged, kind, a, json_object_get(mapping, a->key)));
+	}
+	return fields;
+}
+
+json_t *fields_to_api(const struct staged *staged, enum kind kind, const json_t *object)
+{
+	return mapping_out(staged, kind, kind_table(kind), object);
+}

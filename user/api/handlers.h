@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Handlers that are of no kind of object; see the table in paths.c for what each serves. */
+#ifndef ALPNLB_API_HANDLERS_H
+#define ALPNLB_API_HANDLERS_H
+
+#include "resource.h"
+
+typedef void api_handler(struct api_call *call, const struct api_resource *resource);
+
+/* refresh.c */
+api_handler refresh_post, pending_get, task_list, task_get;
+
+/* catalogue.c */
+api_handler available_farm_probes, available_types, available_route_actions, available_route_rules,
+	defined_objects;
+
+/* service.c */
+api_handler services_get, service_get, zones_get, available_zones_get, zone_get, status_get,
+	instances_get, nat_ip_get, quotas_get, quota_get, metrics_token_get, time_get;
+
+/* config.c */
+api_handler config_get, config_put, daemon_get;
+
+/* Is there a zone of that name? Otherwise refuses. */
+bool api_zone_exists(struct api_call *call, const char *zone, int status);
+
+#endif

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <stdlib.h>
+
+#include "resource.h"
+
+static const struct api_filter filters[] = {{"frontendId", JSON_INTEGER}, {NULL, JSON_NULL}};
+static const char *const fixed[] = {"rules", "status", NULL};
+
+/* ---- order ---------------------------------------------------------------------------- */
+
+static int compare(const void *a, const void *b)
+{
+	return route_compare(*(const struct route *const *)a, *(const struct route *const *)b);
+}
+
+static json_t *in_order(const struct api_call *call)
+{
+	const struct config *config = call->daemon->staged.config;
+	const struct route **routes = calloc(config->n_routes + 1, sizeof(*routes));
+	json_t *documents = json_object_get(call->daemon->staged.root, "routes");
+	json_t *list = routes ? json_array() : NULL;
+
+	for (size_t i = 0; i < config->n_routes && routes; i++)
+		routes[i] = &config->routes[i];
+	if (routes)
+		qsort(routes, config->n_routes, sizeof(*routes), compare);
+	for (size_t i = 0; i < config->n_routes && routes; i++)
+		json_array_append(list, json_array_get(documents, routes[i] - config->routes));
+	free(routes);
+	return list;
+}
+
+/* ---- what is computed ----------------------------------------------------------------- */
+
+/* A route is being created, or updated, until a refresh has made it what runs. */
+static const char *status_of(const struct staged *staged, const json_t *object)
+{
+	const json_t *running = staged_running_object(staged, KIND_ROUTE, 0, object_id(object));
+
+	return !running ? "creating" : json_equal(running, object) ? "ok" : "updating";
+}
+
+static void add_computed(const struct api_call *call, const json_t *object, json_t *shown)
+{
+	const json_t *rules = json_object_get(object, "rules");
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < json_array_size(rules); i++)
+		json_array_append_new(
+			list, resource_show(call, &resource_rule, json_array_get(rules, i)));
+	json_object_set_new(shown, "rules", list);
+	json_object_set_new(shown, "status", json_string(status_of(&call->daemon->staged, object)));
+}
+
+const struct api_resource resource_route = {
+	.kind = KIND_ROUTE,
+	.filters = filters,
+	.fixed = fixed,
+	.add_computed = add_computed,
+	.in_order = in_order,
+};

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "resource.h"
+
+static const struct api_filter filters[] = {
+	{"address", JSON_STRING}, {"status", JSON_STRING}, {NULL, JSON_NULL}};
+static const char *const fixed[] = {"address", "backendId", "serverState", NULL};
+
+static bool is_running(const struct config *config, uint32_t id)
+{
+	for (size_t i = 0; i < config->n_farms; i++)
+		for (size_t j = 0; j < config->farms[i].n_servers; j++)
+			if (config->farms[i].servers[j].o.id == id)
+				return true;
+	return false;
+}
+
+/* Nothing probes a server yet, so nothing is known about one but that it is in use. */
+static json_t *server_state(const struct daemon *daemon, uint32_t id)
+{
+	if (!is_running(daemon->config, id))
+		return json_array();
+	return json_pack("[{s:s, s:s, s:n, s:n, s:n, s:n}]", "instanceId", daemon->name, "status",
+			 "unknown", "checkCode", "checkStatus", "checkTime", "lastCheckContent");
+}
+
+static void add_computed(const struct api_call *call, const json_t *object, json_t *shown)
+{
+	json_object_set_new(shown, "backendId", json_integer(call->parent));
+	json_object_set_new(shown, "serverState", server_state(call->daemon, object_id(object)));
+}
+
+const struct api_resource resource_server = {
+	.kind = KIND_SERVER,
+	.parent = &resource_farm,
+	.filters = filters,
+	.fixed = fixed,
+	.add_computed = add_computed,
+};

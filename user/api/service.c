@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The service, which is this instance: what it is and how it is doing. */
+#include <string.h>
+#include <time.h>
+
+#include "../model/text.h"
+#include "handlers.h"
+#include "tasks.h"
+
+/* ---- identity ------------------------------------------------------------------------- */
+
+void services_get(struct api_call *call, const struct api_resource *resource)
+{
+	api_answer(call, json_pack("[s]", call->daemon->name));
+}
+
+static const char *state(const struct daemon *daemon)
+{
+	return daemon->draining ? "maintenance" : "ok";
+}
+
+void service_get(struct api_call *call, const struct api_resource *resource)
+{
+	const struct daemon *daemon = call->daemon;
+
+	api_answer(call, json_pack("{s:s, s:n, s:s, s:[s], s:n, s:n}", "serviceName", daemon->name,
+				   "displayName", "state", state(daemon), "zone",
+				   staged_zone(&daemon->staged), "ipv4", "ipv6"));
+}
+
+void time_get(struct api_call *call, const struct api_resource *resource)
+{
+	api_answer(call, json_integer(time(NULL)));
+}
+
+/* ---- zones ---------------------------------------------------------------------------- */
+
+bool api_zone_exists(struct api_call *call, const char *zone, int status)
+{
+	json_t *zones = staged_zones(&call->daemon->staged), *item;
+	struct text name = {0}, known = {0};
+	bool exists = false;
+	size_t i;
+
+	json_array_foreach (zones, i, item) {
+		exists |= !strcmp(json_string_value(item), zone);
+		text_append(&known, "%s%s", i ? ", " : "", json_string_value(item));
+	}
+	json_decref(zones);
+	text_append_escaped(&name, zone, strlen(zone));
+	if (!exists)
+		api_refuse(call, status, "there is no zone %s, allowed: %s", name.s, known.s);
+	return exists;
+}
+
+void zones_get(struct api_call *call, const struct api_resource *resource)
+{
+	api_answer(call, json_pack("[s]", staged_zone(&call->daemon->staged)));
+}
+
+void available_zones_get(struct api_call *call, const struct api_resource *resource)
+{
+	api_answer(call, staged_zones(&call->daemon->staged));
+}
+
+void zone_get(struct api_call *call, const struct api_resource *resource)
+{
+	if (api_zone_exists(call, call->name, 404))
+		api_answer(call, json_pack("{s:s, s:s}", "name", call->name, "state",
+					   state(call->daemon)));
+}
+
+/* ---- status --------------------------------------------------------------------------- */
+
+enum health {
+	HEALTH_OK,
+	HEALTH_WARN,
+	HEALTH_ERROR,
+	HEALTH_UNKNOWN,
+	HEALTH_MAX,
+};
+
+static const char *const health_names[HEALTH_MAX] = {"ok", "warn", "error", "unknown"};
+
+static json_t *healths_json(const size_t counts[HEALTH_MAX])
+{
+	json_t *status = json_object();
+	json_int_t total = 0;
+
+	for (int i = 0; i < HEALTH_MAX; i++) {
+		total += counts[i];
+		json_object_set_new(status, health_names[i], json_integer(counts[i]));
+	}
+	return json_pack("{s:I, s:o}", "total", total, "status", status);
+}
+
+/* Servers are not probed yet; all that is known is when a farm has none to use. */
+static enum health farm_health(const struct farm *farm)
+{
+	for (size_t i = 0; i < farm->n_servers; i++)
+		if (farm->servers[i].active && farm->servers[i].weight)
+			return HEALTH_UNKNOWN;
+	return HEALTH_ERROR;
+}
+
+void status_get(struct api_call *call, const struct api_resource *resource)
+{
+	const struct config *config = call->daemon->config;
+	size_t farms[HEALTH_MAX] = {0}, servers[HEALTH_MAX] = {0};
+	size_t frontends[HEALTH_MAX] = {[HEALTH_OK] = config->n_frontends};
+
+	for (size_t i = 0; i < config->n_farms; i++) {
+		farms[farm_health(&config->farms[i])]++;
+		servers[HEALTH_UNKNOWN] += config->farms[i].n_servers;
+	}
+	api_answer(call, json_pack("{s:s, s:o, s:o, s:o}", "service",
+				   health_names[farms[HEALTH_ERROR] ? HEALTH_WARN : HEALTH_OK],
+				   "frontends", healths_json(frontends), "farms",
+				   healths_json(farms), "servers", healths_json(servers)));
+}
+
+void instances_get(struct api_call *call, const struct api_resource *resource)
+{
+	const struct daemon *daemon = call->daemon;
+
+	api_answer(call, json_pack("[{s:s, s:s, s:s, s:o}]", "internalId", daemon->name, "zone",
+				   staged_zone(&daemon->staged), "state",
+				   daemon->draining ? "reload" : "running", "lastUpdateDate",
+				   date_json(daemon->refreshed)));
+}
+
+/* ---- addresses and limits ------------------------------------------------------------- */
+
+/* No address at all: the kernel chooses one for each server. */
+void nat_ip_get(struct api_call *call, const struct api_resource *resource)
+{
+	const struct prefix_list *list = &call->daemon->config->nat_ip;
+	json_t *addresses = json_array();
+	char text[64];
+
+	for (size_t i = 0; i < list->n; i++)
+		json_array_append_new(addresses,
+				      json_string(prefix_format(&list->v[i], text, sizeof(text))));
+	api_answer(call, json_pack("[{s:s, s:o}]", "zone", staged_zone(&call->daemon->staged), "ip",
+				   addresses));
+}
+
+void quotas_get(struct api_call *call, const struct api_resource *resource)
+{
+	zones_get(call, resource);
+}
+
+static json_int_t bytes_moved(const struct instance *instance)
+{
+	json_int_t sum = 0;
+
+	for (uint32_t id = 1; id <= MAX_FRONTENDS; id++)
+		sum += instance->frontend_stats[id].bytes[0] +
+		       instance->frontend_stats[id].bytes[1];
+	return sum;
+}
+
+/* There is no quota: what has been moved is told, and null is no limit. */
+void quota_get(struct api_call *call, const struct api_resource *resource)
+{
+	if (!strcmp(call->name, staged_zone(&call->daemon->staged)))
+		api_answer(call, json_pack("{s:s, s:n, s:I, s:n, s:n}", "zone", call->name, "total",
+					   "used", bytes_moved(&call->daemon->engine.instance),
+					   "alert", "resetDate"));
+	else
+		api_refuse(call, 404, "this instance is not in that zone, allowed: %s",
+			   staged_zone(&call->daemon->staged));
+}
+
+void metrics_token_get(struct api_call *call, const struct api_resource *resource)
+{
+	api_refuse(call, 404, "there is no metrics token: counters are read with alpnlb stat");
+}
