@@ -58,14 +58,14 @@ struct flow {
 	__u8 window_scale; /* of its sender */
 	__u8 other_scale;  /* that the sender of the other leg's SYN announced to the receiver */
 	__u16 constant;	   /* FLOW_* of the first kind */
-	__u32 base;	   /* sequence number of the stream's first byte */
+	__u32 base;	   /* sequence number of the first byte that is counted */
 	__u32 owned_end;   /* acknowledgement that covers all that this leg's socket has sent */
 	__u32 state;	   /* FLOW_* of the second kind */
 	__u32 slot;	   /* of the connection, while its sockets are there */
 	__u32 serial;
 	__u32 acked;  /* highest acknowledgement */
 	__u32 window; /* last window, bytes */
-	__u64 end;    /* bytes of the stream up to the highest that came; counts the FIN */
+	__u64 end;    /* bytes from there to the highest that came; counts the FIN */
 	__u64 packets;
 	__u64 seen;	/* last packet that was no RST: CLOCK_MONOTONIC, nanoseconds */
 	__u64 reset;	/* last RST that was taken for real, likewise */
@@ -146,12 +146,13 @@ struct splice_request {
 	__u32 farm_id;
 	__u32 server_id;
 	__u32 idle_timeout;
-	__u32 taken;	 /* bytes the worker has read from the client leg, if `start` is unknown */
+	__u32 taken;	 /* bytes the worker has read from the client leg */
+	__u32 moved;	 /* ... and sent on, as those of the server: not the first attempt */
 	__u32 start;	 /* first sequence number of the client's stream ... */
-	__u32 has_start; /* ... is known */
+	__u32 has_start; /* ... is known, else it follows from `taken` */
 	__u32 prefix;	 /* bytes of PROXY header that precede it on the server leg */
 	__u32 result;	 /* answer: enum splice_result */
-	__u32 received;	 /* answer: bytes of the client's stream that its socket had */
+	__u32 waiting;	 /* answer: bytes of the client's that its socket had, and were not moved */
 };
 
 #define SPLICE_RESULTS(X)                                                                          \
@@ -185,7 +186,7 @@ struct extend_request {
 	__u8 ethernet[16];
 	struct flow_key key; /* of packets of the leg they came from */
 	__u32 fin;	     /* the leg has finished, too */
-	__u64 bytes;	     /* of its stream until now, without the FIN */
+	__u64 bytes;	     /* of its stream since `base`, without the FIN */
 };
 
 enum flow_end {

@@ -1026,26 +1026,30 @@ static __always_inline void flow_init(struct flow *flow, const struct splice_req
 }
 
 /*
- * Nobody has read from the server leg nor written to either, so their sequence numbers cannot
- * change meanwhile; where the client's stream begins is known to the caller.
+ * Nobody reads from a leg or writes to one meanwhile, so what the sockets have sent cannot change;
+ * how much that is of either stream is known to the caller. What was moved is counted already, and
+ * the flow counts from there.
  */
 static __noinline int flows_insert(struct splice_request *request, struct leg_state *client,
 				   struct leg_state *server)
 {
 	struct flow flow, *pending;
-	__u32 start, first;
+	__u32 start, first; /* the client's byte that the flow begins with, on either leg */
 
 	if (!request || !client || !server)
 		return SPLICE_NO_SOCKET;
 	start = request->has_start ? request->start : client->unread - request->taken;
-	first = server->send + request->prefix;
-	if (client->receive - start + request->prefix > HANDOVER_SEGMENTS * server->mss ||
+	if (request->moved)
+		start += request->taken;
+	first = server->send + (request->moved ? 0 : request->prefix);
+	request->waiting = client->receive - start;
+	if (request->waiting + (first - server->send) > HANDOVER_SEGMENTS * server->mss ||
 	    server->receive - server->unread > HANDOVER_SEGMENTS * client->mss)
 		return SPLICE_BEHIND;
 
 	flow_init(&flow, request, &request->server, client, server);
 	flow.base = start;
-	flow.end = request->received = client->receive - start;
+	flow.end = request->waiting;
 	flow.seq_delta = first - start;
 	flow.ack_delta = server->unread - client->send;
 	flow.state = FLOW_PENDING | (flow.end ? FLOW_HOLDS : 0);
@@ -1057,7 +1061,7 @@ static __noinline int flows_insert(struct splice_request *request, struct leg_st
 	flow.base = server->unread;
 	flow.seq_delta = client->send - server->unread;
 	flow.ack_delta = start - first;
-	flow.owned_end = first + (client->receive - start);
+	flow.owned_end = first + request->waiting;
 	flow.end = server->receive - server->unread;
 	flow.state = flow.end ? FLOW_HOLDS : 0;
 	if (flow.owned_end != server->send)

@@ -87,3 +87,23 @@ rough() {
 	impair_all -d 10 -r 50
 	GREETING=10000 crossing "$LB4" "$ROUGH" -q
 }
+
+# A server that answers late finds 100 kB behind the hello, more than a socket can hand over.
+ahead_at_first() {
+	packet_farm packet "$1"
+	head -c 100000 /dev/urandom >>"$NETNS_DIR/hello"
+	start_tcp server 11 9000 echo
+	impair server balancer -r 1000
+	start_daemon
+	hold client "$2" 443 --hello "$NETNS_DIR/hello" --then 500000 --repeat 40 --parallel 40
+	await_stat .counters.spliced 40
+	(($(stats '.frontends[0].paths.relay') > 20)) || fail "few were ahead"
+	end_held client >/dev/null
+	await_flows 0
+	assert_equal "$(jq -r '"\(.end) \(.sent_sha256 == .received_sha256)"' "$NETNS_DIR/client.log" |
+		sort | uniq -c | xargs)" "40 eof true"
+	assert_equal "$(stats '.frontends[0].bytes_from_servers')" \
+		"$(jq -s 'map(.received) | add' "$NETNS_DIR/client.log")" "counted"
+}
+@test "connections that are ahead of the server are spliced at a quiet moment (IPv4)" { ahead_at_first 11 "$LB4"; }
+@test "connections that are ahead of the server are spliced at a quiet moment (IPv6)" { ahead_at_first 11v6 "$LB6"; }

@@ -241,14 +241,15 @@ static enum half_result pass_end_on(struct session *s, enum side side)
 	return HALF_WAITS;
 }
 
+bool half_has_all(const struct session *s, enum side side)
+{
+	return s->cookie[side] ? all_taken(s, side) : !s->half[side].readable;
+}
+
 /* Is it worth a system call to look? Events and the program's count say so. */
 static bool source_has_more(const struct session *s, enum side side)
 {
-	const struct half *half = &s->half[side];
-
-	if (half->ended)
-		return true;
-	return s->cookie[side] ? !all_taken(s, side) : half->readable;
+	return s->half[side].ended || !half_has_all(s, side);
 }
 
 static enum half_result copy(struct session *s, enum side side)

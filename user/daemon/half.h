@@ -70,6 +70,9 @@ uint64_t leg_progress(int fd);
 /* Bytes a socket has received; its peer's FIN counts as one. */
 uint64_t leg_received(int fd);
 
+/* Has the worker read every byte that came, as far as it has been told? */
+bool half_has_all(const struct session *session, enum side side);
+
 /* Does it have to be looked at again without an event? */
 bool half_settling(const struct half *half);
 

@@ -142,22 +142,39 @@ static void forget_cookie(struct session *s, enum side side)
 
 /* ---- the end ----------------------------------------------------------------------------- */
 
+/* The totals shall hold so many bytes of a direction. */
+static void count_up_to(struct session *s, enum side side, uint64_t all)
+{
+	uint64_t bytes = all - s->counted[side];
+
+	if (!bytes)
+		return;
+	s->counted[side] = all;
+	add(&frontend_stats(s)->bytes[side], bytes);
+	add(&instance_of(s)->route_stats[s->conn->route_id].bytes[side], bytes);
+	add(&server_stats(s)->bytes[side], bytes);
+}
+
 static void count_bytes(struct session *s)
 {
-	struct instance *instance = instance_of(s);
-	const struct conn *conn = s->conn;
+	for (int side = 0; side < 2; side++)
+		count_up_to(s, side,
+			    __atomic_load_n(&s->conn->flow[side], __ATOMIC_RELAXED) & FLOW_BYTES);
+}
 
-	for (int side = 0; side < 2; side++) {
-		uint64_t flow = __atomic_load_n(&conn->flow[side], __ATOMIC_RELAXED) & FLOW_BYTES;
-		uint64_t bytes = flow - s->counted[side];
+static void arm_open_timer(struct session *s);
 
-		if (!bytes)
-			continue;
-		s->counted[side] = flow;
-		add(&frontend_stats(s)->bytes[side], bytes);
-		add(&instance->route_stats[conn->route_id].bytes[side], bytes);
-		add(&server_stats(s)->bytes[side], bytes);
-	}
+/* One that was behind may have come to a quiet moment. */
+static void catch_up(struct session *s)
+{
+	if (!splice_retry(s))
+		return;
+	count(s, COUNTER_SPLICED);
+	for (int side = 0; side < 2; side++)
+		count_up_to(s, side, s->moved[side]);
+	s->conn->path = PATH_PACKET;
+	arm_open_timer(s);
+	session_queue(s);
 }
 
 void session_sweep(struct session *s)
@@ -167,6 +184,8 @@ void session_sweep(struct session *s)
 	/* Before it is open, the server may still be another one; a flow has its own counters. */
 	if (s->phase == PHASE_OPEN && !s->spliced)
 		count_bytes(s);
+	if (s->behind && s->phase == PHASE_OPEN)
+		catch_up(s);
 	for (int side = 0; side < 2; side++)
 		if (s->phase != PHASE_FREE && (conn->throttled[side] || conn->overrun))
 			session_throttled(s, side);
@@ -239,6 +258,8 @@ void session_close(struct session *s, bool reset)
 		return;
 	if (s->spliced)
 		splice_cancel(s);
+	if (s->behind)
+		count(s, COUNTER_SPLICE_REFUSED);
 	/* The program may still count what arrives until the sockets are gone. */
 	close_leg(s, SERVER, reset);
 	close_leg(s, CLIENT, reset);
@@ -437,11 +458,13 @@ static bool send_proxy_header(struct session *s)
 	return send(s->fd[SERVER], header, size, MSG_NOSIGNAL | more) == (ssize_t)size;
 }
 
-/* What the packet path did not take goes another way. */
+/* What the packet path did not take goes another way, or waits for a quiet moment. */
 static void leave_packet_path(struct session *s)
 {
-	count(s, COUNTER_SPLICE_REFUSED);
-	s->conn->path = s->worker->engine->sockmap_auto ? PATH_SOCKMAP : PATH_RELAY;
+	s->behind = s->conn->refusal == SPLICE_BEHIND;
+	if (!s->behind)
+		count(s, COUNTER_SPLICE_REFUSED);
+	s->conn->path = s->worker->engine->sockmap_auto && !s->behind ? PATH_SOCKMAP : PATH_RELAY;
 	socket_carry(s->fd[CLIENT], s->conn->path == PATH_SOCKMAP);
 	socket_carry(s->fd[SERVER], s->conn->path == PATH_SOCKMAP);
 	session_watch(s, CLIENT, s->watched[CLIENT]);

@@ -49,7 +49,9 @@ struct session {
 	uint64_t grace;			/* the period after which no packet can reach a socket */
 	bool told_fin[2];		/* ... and that its end was passed on */
 	uint64_t told[2];		/* by side: bytes of the stream that the program knows of */
+	uint64_t moved[2];		/* by side: those moved before the flow began */
 	bool spliced;			/* its flow has all that is to be accounted for */
+	bool behind;			/* to be spliced at a quiet moment, relayed until then */
 };
 
 /*

@@ -3,8 +3,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -189,6 +191,7 @@ static void request_fill(const struct session *s, size_t prefix, struct splice_r
 	request->server_id = conn->server_id;
 	request->idle_timeout = s->idle_timeout;
 	request->taken = s->half[CLIENT].taken;
+	request->moved = s->behind;
 	request->has_start = conn->has_start;
 	request->start = conn->start;
 	request->prefix = prefix;
@@ -229,9 +232,38 @@ bool splice_begin(struct session *s, size_t prefix)
 		return false;
 	}
 	s->server_key = request.server;
-	s->told[CLIENT] = request.received;
+	for (int side = 0; side < 2; side++)
+		s->moved[side] = s->told[side] = s->behind ? s->half[side].taken : 0;
+	s->told[CLIENT] += request.waiting;
 	s->half[CLIENT].readable = true; /* it is not watched: whatever came is read now */
 	begin_to_finish(s);
+	return true;
+}
+
+/* Has all that came been sent on, and acknowledged? */
+static bool nothing_on_its_way(const struct session *s)
+{
+	for (int side = 0; side < 2; side++) {
+		const struct half *half = &s->half[side];
+		int unacknowledged;
+
+		if (half->mode != HALF_COPY || half->ended || half->held_len || half->pipe.len ||
+		    !half_has_all(s, side) || ioctl(s->fd[side], SIOCOUTQ, &unacknowledged) ||
+		    unacknowledged)
+			return false;
+	}
+	return true;
+}
+
+bool splice_retry(struct session *s)
+{
+	if (!nothing_on_its_way(s))
+		return false;
+	if (!splice_begin(s, 0)) {
+		s->behind = s->conn->refusal == SPLICE_BEHIND;
+		return false;
+	}
+	s->behind = false;
 	return true;
 }
 
@@ -256,7 +288,7 @@ static void flip(struct flow_key *to, const struct conn *conn)
 
 static void tell(struct session *s, enum side side, uint64_t bytes, bool fin)
 {
-	struct extend_request request = {.bytes = bytes, .fin = fin};
+	struct extend_request request = {.bytes = bytes - s->moved[side], .fin = fin};
 
 	s->told[side] = bytes + fin;
 	s->told_fin[side] = fin;

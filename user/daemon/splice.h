@@ -9,6 +9,9 @@
  * From splice_begin() on the program moves packets from leg to leg. A packet that had come by
  * before still reaches a socket; the worker moves its bytes as on the relay path, and the program
  * is told, so that the sockets stay until those are acknowledged as well.
+ *
+ * A connection of which too much has come already is relayed, until a moment when all of it has
+ * been acknowledged.
  */
 #ifndef ALPNLB_DAEMON_SPLICE_H
 #define ALPNLB_DAEMON_SPLICE_H
@@ -35,6 +38,12 @@ void splice_return_port(struct session *session);
  * False, with conn->refusal set, if that cannot be.
  */
 bool splice_begin(struct session *session, size_t prefix);
+
+/*
+ * Tries again with one that was behind, if nothing is on its way through its sockets. False if it
+ * is still not spliced; whether it is worth another try is in session->behind.
+ */
+bool splice_retry(struct session *session);
 
 /* Before a direction of a spliced connection is run: tells the program what is to be sent on. */
 void splice_announce(struct session *session, enum side side);

@@ -322,6 +322,7 @@ def talk(connection, options):
     send_all(connection, options)
     if options.until_sent and not await_file(options.until_sent, connection):
         return
+    connection.send_pattern(options.then, options.seed + "then", options.pieces)
     if options.reset:
         connection.reset()
         connection.end = "own reset"
@@ -448,6 +449,7 @@ def arguments():
     one.add_argument("--rest-when", help="all but --cut first bytes when this file exists")
     one.add_argument("--pause", type=float, default=0, help="seconds between these")
     one.add_argument("--until-sent", help="send no FIN or RST before this file exists")
+    one.add_argument("--then", type=int, default=0, help="pattern to send when it exists")
     one.add_argument("--repeat", type=int, default=1, help="connections in all")
     one.add_argument("--each", nargs="+", metavar=("OPTION", "NUMBER"),
                      help="a connection for each number, as if the option had it")
