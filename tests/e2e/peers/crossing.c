@@ -43,6 +43,7 @@
 #define TINY_WRITES  200
 #define PAUSED	     40 /* writes, of those that pause throughout */
 #define PAUSED_FIRST 40 /* writes that pauses are made between */
+#define FIRST_PAUSE  40 /* milliseconds, of a client behind its hello, at most */
 
 enum { UP, DOWN };
 
@@ -255,6 +256,11 @@ static size_t write_size(struct connection *c)
 
 static bool pauses(struct connection *c, uint64_t now)
 {
+	/* Most clients are not far ahead: it takes a moment until a server is there. */
+	if (!run.serves && c->sent <= c->head_len && draw(&c->random) % 4) {
+		c->resume = now + draw(&c->random) % (FIRST_PAUSE + 1);
+		return c->resume > now;
+	}
 	if (!c->known || !c->plan.pause || (!c->order.wait && c->writes > PAUSED_FIRST))
 		return false;
 	if (!c->order.wait && draw(&c->random) % 4)
