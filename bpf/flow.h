@@ -84,6 +84,24 @@ struct flow {
 /* With its key and the kernel's 48 bytes an entry takes 256 bytes of the map's allocator. */
 _Static_assert(sizeof(struct flow) <= 168, "two entries shall take 512 bytes");
 
+#define FLOW_HELLO_TEXT 88
+#define FLOW_HELLO_ALPN 32 /* of these, left to ALPN by a long SNI */
+
+/*
+ * The value of `hellos`, by the key of the packets from the server: what is shown of the client's
+ * first bytes. A connection need not have one.
+ */
+struct flow_hello {
+	__u16 flags;   /* HELLO_* */
+	__u8 verdict;  /* enum verdict */
+	__u8 sni_len;  /* bytes of `text` */
+	__u8 alpn_len; /* bytes behind those: names as in struct hello, the last may be cut */
+	__u8 pad[3];
+	__u8 text[FLOW_HELLO_TEXT];
+};
+/* With its key (40) and the kernel's own 56 bytes an entry takes 192 of the map's allocator. */
+_Static_assert(sizeof(struct flow_hello) <= 96, "one more byte would take 256");
+
 /* A server leg that begins. */
 struct syn_key {
 	__u8 server[16];    /* IPv6, or IPv4 mapped */

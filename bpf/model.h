@@ -76,6 +76,7 @@ enum {
 	HELLO_OFFERS_HTTP10 = 1 << 7, /* ... "http/1.0" */
 	HELLO_RENEGOTIATION = 1 << 8, /* renegotiation_info was present */
 	HELLO_NEXT_PROTOCOL = 1 << 9, /* next_proto_neg was present */
+	HELLO_SNI_CUT = 1 << 10,      /* the name did not fit: only in struct flow_hello */
 };
 
 /*

@@ -42,6 +42,14 @@ struct {
 	__type(value, struct flow);
 } flows SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct flow_key);
+	__type(value, struct flow_hello);
+} hellos SEC(".maps");
+
 /* Options to leave out of the SYN to a server, since the client does not have them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -1077,6 +1085,50 @@ static __noinline int flows_insert(struct splice_request *request, struct leg_st
 	return SPLICE_STARTED;
 }
 
+struct keeping {
+	struct flow_hello kept;
+	const struct hello *hello;
+};
+
+/* A byte of the ALPN names; 1 = done. */
+static long keep_step(__u32 index, void *context)
+{
+	struct keeping *keeping = context;
+	__u32 at = keeping->kept.sni_len + index;
+
+	OPAQUE(at);
+	if (index >= keeping->kept.alpn_len || index >= FLOW_HELLO_TEXT || at >= FLOW_HELLO_TEXT)
+		return 1;
+	keeping->kept.text[at] = keeping->hello->alpn[index];
+	return 0;
+}
+
+/* What the client said outlives the connection's slot, if there is room for it. */
+static __noinline int keep_hello(const struct splice_request *request)
+{
+	struct keeping keeping = {};
+	struct flow_hello *kept = &keeping.kept;
+	const struct hello *hello;
+	const struct conn *conn;
+
+	if (!request)
+		return 0;
+	conn = bpf_map_lookup_elem(&conns, &request->slot);
+	if (!conn || conn->serial != request->serial)
+		return 0;
+	keeping.hello = hello = &conn->hello;
+	kept->verdict = hello->verdict;
+	kept->sni_len =
+		MIN(hello->sni_len, FLOW_HELLO_TEXT - MIN(hello->alpn_len, FLOW_HELLO_ALPN));
+	kept->alpn_len = MIN(hello->alpn_len, FLOW_HELLO_TEXT - kept->sni_len);
+	kept->flags = hello->flags | (kept->sni_len < hello->sni_len ? HELLO_SNI_CUT : 0) |
+		      (kept->alpn_len < hello->alpn_len ? HELLO_ALPN_CUT : 0);
+	__builtin_memcpy(kept->text, hello->sni, FLOW_HELLO_TEXT);
+	LOOP(FLOW_HELLO_TEXT, keep_step, &keeping);
+	bpf_map_update_elem(&hellos, &request->server, kept, BPF_ANY);
+	return 0;
+}
+
 static __always_inline enum splice_result start(struct __sk_buff *skb,
 						struct splice_request *request)
 {
@@ -1090,6 +1142,8 @@ static __always_inline enum splice_result start(struct __sk_buff *skb,
 		result = legs_agree(&client, &server);
 	if (result == SPLICE_STARTED)
 		result = flows_insert(request, &client, &server);
+	if (result == SPLICE_STARTED)
+		keep_hello(request);
 	return result;
 }
 
@@ -1208,6 +1262,7 @@ static __always_inline bool remove_entries(const struct flow_key *key, struct fl
 		bpf_map_delete_elem(&flows, peer_key);
 	}
 	fold(flow);
+	bpf_map_delete_elem(&hellos, key); /* first: then the key may be another connection's */
 	bpf_map_delete_elem(&flows, key);
 	return true;
 }

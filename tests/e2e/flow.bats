@@ -196,7 +196,7 @@ traffic() {
 	assert_equal "$(count_of)" 3
 	assert_equal "$(alpnlb -j conn show | jq -r '[.[] | .path] | join(" ")')" "packet packet packet"
 	assert_equal "$(alpnlb -j conn show farm h1 | jq -r '.[0] | "\(.frontend) \(.server) \(.state) \(.sni)"')" \
-		"web s12v6 open null"
+		"web s12v6 open www.alpnlb.test"
 	assert_equal "$(alpnlb -j flow delete client 192.0.2.3)" '{"deleted":1}'
 	assert_equal "$(ended one)" reset
 	assert_equal "$(server_report h2 1 | report_field end)" reset
@@ -207,6 +207,91 @@ traffic() {
 	run -4 alpnlb conn show
 	assert_matches "$output" 'no daemon is running'
 	start_daemon
+	stop_daemon
+}
+
+# says EXPECTED: what the clients said, by both commands, as jq arrays in order.
+says() {
+	local noun said
+	for noun in conn flow; do
+		said=$(alpnlb -j "$noun" show | jq -c 'sort_by(.verdict, .sni)[] | [.verdict, .sni, .alpn, .sni_cut, .alpn_cut]')
+		assert_equal "$said" "$1" "$noun show" || return
+	done
+}
+
+hellos_forgotten() {
+	[[ $(bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/hellos" | jq length) == 0 ]]
+}
+
+@test "what clients said is shown on the packet path, without the daemon, and by the next one" {
+	local expected='["ssh",null,null,false,false]
+["tls","www.alpnlb.test",["h2","http/1.1"],false,false]'
+	start_two
+	hold one "$LB4" --sni www.alpnlb.test --alpn h2 http/1.1
+	hold two "$LB6" --text 'SSH-2.0-client\r\n'
+	await_flows '.bytes_from_server >= 5000' 2
+	netns_await 10 sockets_gone || fail "connections keep their sockets: $(alpnlb -p conn show)"
+	says "$expected"
+	run -0 alpnlb flow show
+	assert_matches "$output" 'tls +www\.alpnlb\.test +h2, ?http/1\.1'
+	kill_daemon
+	says "$expected"
+	start_daemon
+	says "$expected"
+	touch "$NETNS_DIR/go"
+	await_flows true 0
+	hellos_forgotten || fail "something is left of them"
+	stop_daemon
+}
+
+@test "tables of another version are not taken over, and one without hellos is" {
+	local pins=/sys/fs/bpf/alpnlb/$NETNS_NAME
+	start_two
+	hold one "$LB4" --sni www.alpnlb.test --alpn h2
+	await_flows '.sni == "www.alpnlb.test"' 1
+	netns_await 10 sockets_gone || fail "connections keep their sockets: $(alpnlb -p conn show)"
+	kill_daemon
+	rm "$pins/hellos"
+	bpftool map create "$pins/hellos" type hash key 36 value 8 entries 16 name hellos flags 1
+	start_daemon
+	daemon_says 'cannot go on with the flows of another version \(alpnlb unload ends them\)' ||
+		fail "taken over: $(cat "$NETNS_DIR/daemon.log")"
+	says '[null,null,null,null,null]'
+	kill_daemon
+	rm "$pins/hellos"
+	says '[null,null,null,null,null]'
+	start_daemon
+	says '[null,null,null,null,null]'
+	touch "$NETNS_DIR/go"
+	await_flows true 0
+	assert_equal "$(ended one)" eof
+	stop_daemon
+}
+
+# times N LETTER
+times() {
+	printf "%0$1d" 0 | tr 0 "$2"
+}
+
+@test "long names are cut on the packet path, with a mark" {
+	local long
+	long=$(times 60 a).$(times 60 b).test
+	start_two
+	# 88 bytes: an SNI leaves ALPN 32 of them, if it needs so many.
+	hold one "$LB4" --sni "$long" --alpn h2 http/1.1
+	hold two "$LB4" --sni "z.$long" --alpn h2 "$(times 40 p)" http/1.1
+	hold three "$LB4" --sni zz.test --alpn h2 "$(times 40 p)" "$(times 40 q)" http/1.1
+	hold four "$LB4" --sni zzz.test --alpn h2 "$(times 76 p)" http/1.1
+	await_flows '.bytes_from_server >= 5000' 4
+	netns_await 10 sockets_gone || fail "connections keep their sockets: $(alpnlb -p conn show)"
+	says "$(printf '["tls","%s...",%s,true,%s]\n' \
+		"${long:0:76}" '["h2","http/1.1"]' false \
+		"z.${long:0:54}" "[\"h2\",\"$(times 28 p)...\"]" true
+	printf '["tls","%s",%s,false,true]\n' \
+			zz.test "[\"h2\",\"$(times 40 p)\",\"$(times 36 q)...\"]" \
+			zzz.test "[\"h2\",\"$(times 76 p)\",\"...\"]")"
+	touch "$NETNS_DIR/go"
+	await_flows true 0
 	stop_daemon
 }
 
@@ -266,7 +351,7 @@ is_gone() {
 	assert_equal "$(jq -r '[.flows[] | "\(.frontend) \(.route) \(.server) \(.flows)"] | sort | join(", ")' <<<"$report")" \
 		"web default s12v6 1, web http2 s11 2"
 	assert_equal "$(jq -r '[.links[].interface] | sort | join(" ")' <<<"$report")" "client lo server"
-	jq -e '[.pins[].name] | contains(["flows", "conns", "splice"])' <<<"$report"
+	jq -e '[.pins[].name] | contains(["flows", "hellos", "conns", "splice"])' <<<"$report"
 	for n in one two three; do
 		assert_equal "$(ended $n)" reset
 	done

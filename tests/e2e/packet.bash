@@ -24,17 +24,18 @@ show_flows() {
 		jq -c '.[].formatted.value | del(.source, .destination)'
 }
 
-pinned_flows() {
-	bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/flows" | jq length
+# pinned MAP: the number of its entries.
+pinned() {
+	bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/$1" | jq length
 }
 
-# Entries of the flow table, and the live connections of frontends, routes and servers.
+# Entries of the flow table, hellos that are kept, and the live connections of frontends, routes and servers.
 what_is_left() {
-	printf '%s entries, live: %s' "$(pinned_flows)" "$(stats '[(.frontends[], .routes[], .servers[]).live] | join(" ")')"
+	printf '%s entries, %s hellos, live: %s' "$(pinned flows)" "$(pinned hellos)" "$(stats '[(.frontends[], .routes[], .servers[]).live] | join(" ")')"
 }
 
 flows_forgotten() {
-	[[ $(pinned_flows) == 0 && $(stats '[(.frontends[], .routes[], .servers[]).live] | add') == 0 ]]
+	[[ $(pinned flows) == 0 && $(pinned hellos) == 0 && $(stats '[(.frontends[], .routes[], .servers[]).live] | add') == 0 ]]
 }
 
 # Without timestamps an ended flow stays for as long as TIME_WAIT: FLOW_FIN_ACKED, FLOW_TIMESTAMPS.
@@ -45,11 +46,11 @@ plain_flows_linger() {
 }
 
 flows_are() {
-	[[ $(pinned_flows) == "$((2 * $1))" ]]
+	[[ $(pinned flows) == "$((2 * $1))" ]]
 }
 
 await_flows() {
-	netns_await "${2:-10}" flows_are "$1" || fail "$(pinned_flows) entries of the flow table, not two for each of $1"
+	netns_await "${2:-10}" flows_are "$1" || fail "$(pinned flows) entries of the flow table, not two for each of $1"
 }
 
 # packet_farm PATH HOSTS [LINE...]: the default farm and a route by ALPN; more lines come first.

@@ -28,9 +28,9 @@ static void bytes_of_strangers_become_printable_ascii(void **state)
 	assert_escaped("", 0, "");
 }
 
-static void assert_alpn(const char *list, size_t len, const char *expected)
+static void assert_alpn(const char *list, size_t len, bool cut, const char *expected)
 {
-	json_t *names = json_alpn((const uint8_t *)list, len);
+	json_t *names = json_alpn((const uint8_t *)list, len, cut);
 	char *text = json_dumps(names, JSON_COMPACT);
 
 	assert_string_equal(text, expected);
@@ -40,13 +40,16 @@ static void assert_alpn(const char *list, size_t len, const char *expected)
 
 static void alpn_lists_are_taken_apart(void **state)
 {
-	assert_alpn("\x02h2\x08http/1.1", 12, "[\"h2\",\"http/1.1\"]");
+	assert_alpn("\x02h2\x08http/1.1", 12, false, "[\"h2\",\"http/1.1\"]");
 	assert_alpn("\x04"
 		    "a,h2",
-		    5, "[\"a,h2\"]");
-	assert_alpn("", 0, "[]");
-	assert_alpn("\x09h2", 3, "[\"h2\"]"); /* cut short: nothing behind it is read */
-	assert_alpn("\x00\x01\xff", 3, "[\"\",\"\\\\xff\"]");
+		    5, false, "[\"a,h2\"]");
+	assert_alpn("", 0, false, "[]");
+	assert_alpn("\x09h2", 3, false, "[\"h2...\"]"); /* nothing behind it is read */
+	assert_alpn("\x09h2", 3, true, "[\"h2...\"]");
+	assert_alpn("\x02h2", 3, true, "[\"h2\",\"...\"]");
+	assert_alpn("", 0, true, "[\"...\"]");
+	assert_alpn("\x00\x01\xff", 3, false, "[\"\",\"\\\\xff\"]");
 }
 
 static void assert_display(const char *text, const char *expected)

@@ -57,21 +57,6 @@ static void set_decision(json_t *row, const struct snapshot *s, const struct con
 					    : json_null());
 }
 
-static void set_hello(json_t *row, const struct hello *hello)
-{
-	size_t alpn_len = hello->alpn_len < sizeof(hello->alpn) ? hello->alpn_len : ALPN_MAX;
-
-	set_string(row, "verdict", verdict_name(hello->verdict));
-	json_object_set_new(row, "sni",
-			    hello->flags & HELLO_SNI ? json_bytes(hello->sni, hello->sni_len)
-						     : json_null());
-	json_object_set_new(row, "alpn",
-			    hello->flags & HELLO_ALPN ? json_alpn(hello->alpn, alpn_len)
-						      : json_null());
-	json_object_set_new(row, "alpn_cut", json_boolean(hello->flags & HELLO_ALPN_CUT));
-	json_object_set_new(row, "ech", json_boolean(hello->flags & HELLO_ECH));
-}
-
 /* Why the packet path did not take the connection; NULL if it was not asked to, or did. */
 static const char *refusal_text(uint8_t refusal)
 {
@@ -102,16 +87,15 @@ static json_t *conn_row(const struct snapshot *s, const struct conn *conn, uint6
 	return row;
 }
 
-/* One without sockets, in the same shape. What the client said is no longer known. */
-static json_t *spliced_row(const struct snapshot *s, const struct spliced *spliced, uint64_t now)
+/* One without sockets, in the same shape. */
+static json_t *spliced_row(const struct snapshot *s, const struct spliced *spliced, int hellos,
+			   uint64_t now)
 {
-	static const char *const unknown[] = {"verdict", "sni",	   "alpn",   "alpn_cut",
-					      "ech",	 "worker", "refusal"};
-	json_t *row = flow_row(s, spliced, now);
+	json_t *row = flow_row(s, spliced, hellos, now);
 
-	for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++)
-		json_object_set_new(row, unknown[i], json_null());
 	set_string(row, "path", path_name(PATH_PACKET));
+	json_object_set_new(row, "worker", json_null());
+	json_object_set_new(row, "refusal", json_null());
 	return row;
 }
 
@@ -127,6 +111,7 @@ struct list {
 	const struct snapshot *snapshot;
 	const struct filter *filter;
 	uint64_t now;
+	int hellos;	    /* of spliced_open_hellos() */
 	uint64_t *accepted; /* by slot: of the connection seen there, which may become spliced */
 	struct output_stream rows;
 };
@@ -163,7 +148,8 @@ static void list_spliced(const struct spliced *spliced, void *context)
 	struct list *list = context;
 
 	if (state == SPLICED_OPEN || state == SPLICED_CLOSING)
-		output_stream_add(&list->rows, spliced_row(list->snapshot, spliced, list->now));
+		output_stream_add(&list->rows,
+				  spliced_row(list->snapshot, spliced, list->hellos, list->now));
 }
 
 /* Those with sockets, which end with the daemon, and those without. Returns an exit code. */
@@ -220,6 +206,7 @@ static int show(const struct snapshot *s, const struct filter *filter)
 		.snapshot = s,
 		.filter = filter,
 		.now = monotonic_now(),
+		.hellos = spliced_open_hellos(options.instance),
 		.accepted = calloc(view_conns(&s->view), sizeof(*list.accepted)),
 		.rows = output_stream_new(columns),
 	};
@@ -230,6 +217,8 @@ static int show(const struct snapshot *s, const struct filter *filter)
 		output_stream_free(&list.rows);
 	else
 		code = output_stream_end(&list.rows);
+	if (list.hellos >= 0)
+		close(list.hellos);
 	free(list.accepted);
 	return code;
 }

@@ -21,6 +21,9 @@ static const struct column columns[] = {
 	COLUMN("server", "SERVER"),
 	COLUMN("server_address", "ADDRESS"),
 	COLUMN("nat_address", "FROM ADDRESS"),
+	COLUMN("verdict", "HELLO"),
+	COLUMN("sni", "SNI"),
+	COLUMN("alpn", "ALPN"),
 	COLUMN("state", "STATE"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_client", "FROM CLIENT"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_server", "FROM SERVER"),
@@ -41,6 +44,7 @@ struct flow_job {
 	struct snapshot snapshot;
 	struct flow_filter filter;
 	uint64_t now;
+	int hellos;			      /* show: of spliced_open_hellos() */
 	struct output_stream rows;	      /* show */
 	json_int_t states[SPLICED_RESET + 1]; /* count */
 	struct spliced_cut *cuts;	      /* delete */
@@ -84,18 +88,23 @@ static void show_step(const struct spliced *spliced, void *context)
 {
 	struct flow_job *job = context;
 
-	output_stream_add(&job->rows, flow_row(&job->snapshot, spliced, job->now));
+	output_stream_add(&job->rows, flow_row(&job->snapshot, spliced, job->hellos, job->now));
 }
 
 static int flow_show(const char *const *values)
 {
-	struct flow_job job = {.rows = output_stream_new(columns)};
+	struct flow_job job = {
+		.rows = output_stream_new(columns),
+		.hellos = spliced_open_hellos(options.instance),
+	};
 	int code = walk(&job, values, show_step);
 
 	if (code)
 		output_stream_free(&job.rows);
 	else
 		code = output_stream_end(&job.rows);
+	if (job.hellos >= 0)
+		close(job.hellos);
 	snapshot_close(&job.snapshot);
 	return code;
 }

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "cli.h"
+#include "format.h"
 #include "rows.h"
 
 uint64_t monotonic_now(void)
@@ -27,11 +28,37 @@ static void set_since(json_t *row, const char *key, uint64_t now, uint64_t momen
 	set_integer(row, key, now > moment ? (now - moment) / 1000000 : 0);
 }
 
-json_t *flow_row(const struct snapshot *snapshot, const struct spliced *spliced, uint64_t now)
+static void set_flag(json_t *row, const char *key, const struct hello *hello, uint32_t flag)
+{
+	json_object_set_new(row, key, hello ? json_boolean(hello->flags & flag) : json_null());
+}
+
+void set_hello(json_t *row, const struct hello *hello)
+{
+	uint32_t flags = hello ? hello->flags : 0;
+	json_t *sni = NULL, *alpn = NULL;
+
+	if (flags & HELLO_SNI)
+		sni = json_bytes(hello->sni, hello->sni_len, flags & HELLO_SNI_CUT);
+	if (flags & HELLO_ALPN)
+		alpn = json_alpn(hello->alpn, MIN(hello->alpn_len, ALPN_MAX),
+				 flags & HELLO_ALPN_CUT);
+	set_string(row, "verdict", hello ? verdict_name(hello->verdict) : NULL);
+	json_object_set_new(row, "sni", sni ? sni : json_null());
+	set_flag(row, "sni_cut", hello, HELLO_SNI_CUT);
+	json_object_set_new(row, "alpn", alpn ? alpn : json_null());
+	set_flag(row, "alpn_cut", hello, HELLO_ALPN_CUT);
+	set_flag(row, "ech", hello, HELLO_ECH);
+}
+
+json_t *flow_row(const struct snapshot *snapshot, const struct spliced *spliced, int hellos,
+		 uint64_t now)
 {
 	const struct flow_key *client = &spliced->key[CLIENT], *server = &spliced->key[SERVER];
 	const struct flow *flow = spliced->flow;
 	json_t *row = json_object();
+	struct hello hello;
+	bool known = spliced_hello(hellos, server, &hello);
 
 	json_object_set_new(row, "client",
 			    json_endpoint(client->source, ntohs(client->source_port)));
@@ -43,6 +70,7 @@ json_t *flow_row(const struct snapshot *snapshot, const struct spliced *spliced,
 			    json_endpoint(server->source, ntohs(server->source_port)));
 	json_object_set_new(row, "nat_address",
 			    json_endpoint(server->destination, ntohs(server->destination_port)));
+	set_hello(row, known ? &hello : NULL);
 	set_string(row, "state", flow_state_name(spliced_state(spliced)));
 	set_integer(row, "bytes_from_client", stream_bytes(&flow[CLIENT]));
 	set_integer(row, "bytes_from_server", stream_bytes(&flow[SERVER]));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Spliced connections as rows of output. */
+/* Connections as rows of output. */
 #ifndef ALPNLB_FLOW_ROWS_H
 #define ALPNLB_FLOW_ROWS_H
 
@@ -13,7 +13,14 @@ uint64_t monotonic_now(void);
 
 const char *flow_state_name(enum spliced_state state);
 
-/* A new reference. `now` is monotonic_now(), or a little earlier. */
-json_t *flow_row(const struct snapshot *snapshot, const struct spliced *spliced, uint64_t now);
+/* Sets what the client said, all null where `hello` is NULL. */
+void set_hello(json_t *row, const struct hello *hello);
+
+/*
+ * A spliced connection: a new reference. `hellos` is of spliced_open_hellos(), or an error; `now`
+ * is monotonic_now(), or a little earlier.
+ */
+json_t *flow_row(const struct snapshot *snapshot, const struct spliced *spliced, int hellos,
+		 uint64_t now);
 
 #endif

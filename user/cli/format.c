@@ -32,26 +32,30 @@ char *bytes_escape(const uint8_t *bytes, size_t len)
 	return text;
 }
 
-json_t *json_bytes(const uint8_t *bytes, size_t len)
+json_t *json_bytes(const uint8_t *bytes, size_t len, bool cut)
 {
 	char *text = bytes_escape(bytes, len);
-	json_t *string = text ? json_string(text) : NULL;
+	json_t *string = text ? json_sprintf("%s%s", text, cut ? "..." : "") : NULL;
 
 	free(text);
 	return string;
 }
 
-json_t *json_alpn(const uint8_t *list, size_t len)
+json_t *json_alpn(const uint8_t *list, size_t len, bool cut)
 {
 	json_t *names = json_array();
 
 	while (len) {
-		size_t n = list[0] < len ? list[0] : len - 1;
+		bool whole = list[0] < len;
+		size_t n = whole ? list[0] : len - 1;
 
-		json_array_append_new(names, json_bytes(list + 1, n));
+		json_array_append_new(names, json_bytes(list + 1, n, !whole));
+		cut = cut && whole;
 		list += n + 1;
 		len -= n + 1;
 	}
+	if (cut)
+		json_array_append_new(names, json_string("..."));
 	return names;
 }
 

@@ -4,6 +4,7 @@
 #define ALPNLB_FORMAT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,14 +14,14 @@
  */
 char *bytes_escape(const uint8_t *bytes, size_t len);
 
-/* bytes_escape() as a JSON string. */
-json_t *json_bytes(const uint8_t *bytes, size_t len);
+/* bytes_escape() as a JSON string, with "..." behind bytes that were cut. */
+json_t *json_bytes(const uint8_t *bytes, size_t len, bool cut);
 
 /*
  * The names of an ALPN list as a JSON array: each behind its length byte, as RFC 7301 sends
- * them. A name that is cut short is kept with what there is of it.
+ * them. Where a list was cut, "..." is behind what there is of its last name, or one more name.
  */
-json_t *json_alpn(const uint8_t *list, size_t len);
+json_t *json_alpn(const uint8_t *list, size_t len, bool cut);
 
 /*
  * Text an operator wrote, for the terminal: UTF-8 stays, control characters (C0, DEL, C1)

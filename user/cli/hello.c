@@ -119,11 +119,12 @@ static void set_hello(json_t *row, const struct client *client, const struct cla
 	set_integer(row, "size", client->len);
 	set_version(row, hello);
 	json_object_set_new(row, "sni",
-			    flags & HELLO_SNI ? json_bytes(hello->sni, hello->sni_len)
+			    flags & HELLO_SNI ? json_bytes(hello->sni, hello->sni_len, false)
 					      : json_null());
 	json_object_set_new(row, "alpn",
-			    flags & HELLO_ALPN ? json_alpn(c->subject.alpn, c->subject.alpn_len)
-					       : json_null());
+			    flags & HELLO_ALPN
+				    ? json_alpn(c->subject.alpn, c->subject.alpn_len, false)
+				    : json_null());
 	json_object_set_new(row, "ech", json_boolean(flags & HELLO_ECH));
 	json_object_set_new(row, "protocols", protocol_names_json(classification_protocols(c)));
 }

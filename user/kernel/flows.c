@@ -37,21 +37,18 @@ static int share_maps(struct flows *flows)
 	return 0;
 }
 
-/* The flows of an earlier daemon are still connections. */
-static int adopt_flows(struct flows *flows, uint32_t max_flows)
+/* Goes on with the map that an earlier daemon left. 0, or -ENOENT if there is none, or -errno. */
+static int adopt_map(const struct flows *flows, struct bpf_map *map)
 {
-	struct bpf_map *map = flows->programs->maps.flows;
 	struct bpf_map_info info = {0};
 	__u32 size = sizeof(info);
 	char path[256];
 	int fd, err;
 
-	bpf_map__set_max_entries(map, 2 * max_flows);
 	snprintf(path, sizeof(path), "%s/%s", flows->pin_dir, bpf_map__name(map));
 	fd = bpf_obj_get(path);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	flows->keep = true;
+		return -errno;
 	err = bpf_obj_get_info_by_fd(fd, &info, &size) ? -errno : 0;
 	if (!err && (info.value_size != bpf_map__value_size(map) ||
 		     info.key_size != bpf_map__key_size(map)))
@@ -60,6 +57,23 @@ static int adopt_flows(struct flows *flows, uint32_t max_flows)
 		err = bpf_map__reuse_fd(map, fd);
 	close(fd);
 	return err;
+}
+
+/* The flows of an earlier daemon are still connections. */
+static int adopt_flows(struct flows *flows, uint32_t max_flows)
+{
+	struct bpf_map *entries = flows->programs->maps.flows;
+	struct bpf_map *hellos = flows->programs->maps.hellos;
+	int err;
+
+	bpf_map__set_max_entries(entries, 2 * max_flows);
+	bpf_map__set_max_entries(hellos, max_flows);
+	err = adopt_map(flows, entries);
+	if (err == -ENOENT)
+		return 0;
+	flows->keep = true;
+	err = err ? err : adopt_map(flows, hellos);
+	return err == -ENOENT ? 0 : err;
 }
 
 int flows_map(const struct flows *flows)
@@ -208,6 +222,7 @@ static void unpin_all(const struct flows *flows)
 
 	detach_others(flows, &nobody);
 	unpin(flows, "flows");
+	unpin(flows, "hellos");
 	unpin(flows, "removed");
 	bpf_object__for_each_program(program, flows->programs->obj)
 		unpin(flows, bpf_program__name(program));
@@ -228,6 +243,9 @@ int flows_pin(const struct flows *flows)
 	struct bpf_program *program;
 	int err = instance_pin_object(flows->instance, flows_map(flows), "flows");
 
+	err = err ? err
+		  : instance_pin_object(flows->instance, bpf_map__fd(flows->programs->maps.hellos),
+					"hellos");
 	err = err ? err
 		  : instance_pin_object(flows->instance, flows_removed_ring(flows), "removed");
 	bpf_object__for_each_program(program, flows->programs->obj) err =

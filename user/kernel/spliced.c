@@ -39,21 +39,30 @@ static int map_info(int map, struct bpf_map_info *info)
 	return bpf_obj_get_info_by_fd(map, info, &size) ? -errno : 0;
 }
 
-int spliced_open(const char *instance)
+static int open_table(const char *instance, const char *name, size_t value_size)
 {
 	struct bpf_map_info info;
-	int fd = open_pin(instance, "flows"), err;
+	int fd = open_pin(instance, name), err;
 
 	if (fd < 0)
 		return fd;
 	err = map_info(fd, &info);
-	if (!err &&
-	    (info.key_size != sizeof(struct flow_key) || info.value_size != sizeof(struct flow)))
+	if (!err && (info.key_size != sizeof(struct flow_key) || info.value_size != value_size))
 		err = -EPROTO;
 	if (!err)
 		return fd;
 	close(fd);
 	return err;
+}
+
+int spliced_open(const char *instance)
+{
+	return open_table(instance, "flows", sizeof(struct flow));
+}
+
+int spliced_open_hellos(const char *instance)
+{
+	return open_table(instance, "hellos", sizeof(struct flow_hello));
 }
 
 uint32_t spliced_room(int map)
@@ -89,6 +98,24 @@ int spliced_walk(int map, spliced_wanted *wanted, spliced_step *step, void *cont
 	struct walk walk = {map, wanted, step, context};
 
 	return flows_walk(map, walk_entry, &walk);
+}
+
+bool spliced_hello(int map, const struct flow_key *server, struct hello *hello)
+{
+	struct flow_hello kept;
+
+	if (map < 0 || bpf_map_lookup_elem(map, server, &kept) ||
+	    kept.sni_len + kept.alpn_len > FLOW_HELLO_TEXT)
+		return false;
+	*hello = (struct hello){
+		.flags = kept.flags,
+		.verdict = kept.verdict,
+		.sni_len = kept.sni_len,
+		.alpn_len = kept.alpn_len,
+	};
+	memcpy(hello->sni, kept.text, kept.sni_len);
+	memcpy(hello->alpn, kept.text + kept.sni_len, kept.alpn_len);
+	return true;
 }
 
 enum spliced_state spliced_state(const struct spliced *spliced)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "../../bpf/flow.h"
+#include "../../bpf/model.h"
 
 enum spliced_state {
 	SPLICED_OPEN = 0,
@@ -39,6 +40,15 @@ uint32_t spliced_room(int map);
 typedef bool spliced_wanted(const struct flow_key *key, const struct flow *server, void *context);
 typedef void spliced_step(const struct spliced *spliced, void *context);
 int spliced_walk(int map, spliced_wanted *wanted, spliced_step *step, void *context);
+
+/* The fd of the table of what clients said, or -errno. */
+int spliced_open_hellos(const char *instance);
+
+/*
+ * What the client said: verdict, names as far as they are kept, and flags; `map` may be an error.
+ * False if that is not known.
+ */
+bool spliced_hello(int map, const struct flow_key *server, struct hello *hello);
 
 enum spliced_state spliced_state(const struct spliced *spliced);
 
