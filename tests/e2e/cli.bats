@@ -110,14 +110,42 @@ has_echoed() {
 	stop_daemon
 }
 
-@test "what a client sends cannot disturb the terminal" {
-	start_web auto
-	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
-		--alpn h2 $'\e[31mred' --until-sent "$NETNS_DIR/go" --half-close
-	await_connections 1
-	run -0 alpnlb conn show
-	[[ $output != *$'\e'* ]] || fail "an escape character reaches the terminal"
-	touch "$NETNS_DIR/go"
+# disturbing_client PATH SOCKETLESS: its SNI and ALPN have control characters, C0 and C1.
+disturbing_client() {
+	start_web "$1"
+	"$TREE/tests/e2e/peers/tcp.py" hello --sni www.alpnlb.test --alpn h2 $'\e[31mred' |
+		LC_ALL=C sed $'s/www\\.alpnlb/\e[m.\x9b31mxx/' >"$NETNS_DIR/hello"
+	hold client "$LB4" 443 --hello "$NETNS_DIR/hello"
+	netns_await 10 is_on "$1" "$2" || fail "not on path $1: $(alpnlb -p conn show)"
+}
+
+# On the packet path, once its sockets are gone: until then its hello is that of any other.
+is_on() {
+	[[ $(alpnlb -j conn show | jq -c '.[] | [.path, .worker == null]') == "[\"$1\",$2]" ]]
+}
+
+# shows_harmless NOUN: what the client sent, escaped, and nothing but printable ASCII.
+shows_harmless() {
+	local sni='\x1b[m.\x9b31mxx.test' alpn='\x1b[31mred'
+	assert_equal "$(alpnlb -j "$1" show | jq -r '.[] | .sni, .alpn[1]')" "$sni"$'\n'"$alpn" "$1 in JSON"
+	run -0 alpnlb "$1" show
+	[[ $output == *"$sni"* && $output == *"$alpn"* ]] || fail "$1 does not show both: $output"
+	LC_ALL=C run ! grep -P '[^\x20-\x7e]' <<<"$output"
+}
+
+@test "what a client sends cannot disturb the terminal (packet)" {
+	disturbing_client packet true
+	shows_harmless conn
+	shows_harmless flow
+	end_held client
+	await_connections 0
+	stop_daemon
+}
+
+@test "what a client sends cannot disturb the terminal (sockmap)" {
+	disturbing_client sockmap false
+	shows_harmless conn
+	end_held client
 	await_connections 0
 	stop_daemon
 }
