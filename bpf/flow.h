@@ -57,7 +57,8 @@ struct flow {
 	__u32 tsecr_delta; /* ... TSecr */
 	__u8 window_scale; /* of its sender */
 	__u8 other_scale;  /* that the sender of the other leg's SYN announced to the receiver */
-	__u16 constant;	   /* FLOW_* of the first kind */
+	__u8 reach_scale;  /* the larger one of its receiver's windows, on either leg */
+	__u8 constant;	   /* FLOW_* of the first kind */
 	__u32 base;	   /* sequence number of the first byte that is counted */
 	__u32 owned_end;   /* acknowledgement that covers all that this leg's socket has sent */
 	__u32 state;	   /* FLOW_* of the second kind */
@@ -70,19 +71,18 @@ struct flow {
 	__u64 seen;	/* last packet that was no RST: CLOCK_MONOTONIC, nanoseconds */
 	__u64 reset;	/* last RST that was taken for real, likewise */
 	__u64 started;	/* of the connection: its accept, likewise */
-	__u32 reach;	/* bytes that the receiver's window can have at most */
 	__u32 peer_fin; /* acknowledgement that covers the peer's FIN */
-	__u32 frontend_id;
+	__u16 frontend_id;
+	__u16 farm_id;
 	__u32 route_id;
-	__u32 farm_id;
 	__u32 server_id;
 	__u32 idle_timeout; /* milliseconds, 0 = none */
 	__u32 mtu;	    /* of the leg it leaves by, bytes of an IP packet */
 	__u32 held_end;	    /* sequence number behind what the leg's socket had at the start */
 	__u32 ahead;	    /* sequence number */
 };
-/* With its key and the kernel's 48 bytes an entry takes 256 bytes of the map's allocator. */
-_Static_assert(sizeof(struct flow) <= 168, "two entries shall take 512 bytes");
+/* With its key (40) and the kernel's own 56 bytes an entry takes 256 of the map's allocator. */
+_Static_assert(sizeof(struct flow) <= 160, "two entries shall take 512 bytes");
 
 #define FLOW_HELLO_TEXT 88
 #define FLOW_HELLO_ALPN 32 /* of these, left to ALPN by a long SNI */

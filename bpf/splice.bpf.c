@@ -127,7 +127,8 @@ static __always_inline void fold(const struct flow *flow)
 {
 	__u32 side = flow->constant & FLOW_FROM_SERVER ? SERVER : CLIENT;
 	__u64 bytes = stream_bytes(flow);
-	struct frontend_stats *frontend = bpf_map_lookup_elem(&frontend_stats, &flow->frontend_id);
+	__u32 frontend_id = flow->frontend_id;
+	struct frontend_stats *frontend = bpf_map_lookup_elem(&frontend_stats, &frontend_id);
 	struct route_stats *route = bpf_map_lookup_elem(&route_stats, &flow->route_id);
 	struct server_stats *server = bpf_map_lookup_elem(&server_stats, &flow->server_id);
 
@@ -216,6 +217,12 @@ static __always_inline void note_ack(struct flow *flow, const struct flow_key *k
 		note_fin_acked(flow, key);
 }
 
+/* Bytes that the receiver's window can have at most. */
+static __always_inline __u32 reach(const struct flow *flow)
+{
+	return 0xffffU << (flow->reach_scale & 15);
+}
+
 /* Notes how far the stream has come; `after` is the sequence number behind the packet. */
 static __always_inline void note_end(struct flow *flow, __u32 after)
 {
@@ -225,7 +232,7 @@ static __always_inline void note_end(struct flow *flow, __u32 after)
 		__u32 more = after - flow->base - (__u32)before;
 		__u64 now;
 
-		if (!more || more - 1 > flow->reach)
+		if (!more || more - 1 > reach(flow))
 			return;
 		now = __sync_val_compare_and_swap(&flow->end, before, before + more);
 		if (now == before)
@@ -249,7 +256,7 @@ static __noinline int note_fin(struct flow *flow, __u32 after)
 	key_of_peer(flow, &key);
 	peer = bpf_map_lookup_elem(&flows, &key);
 	more = after - flow->base - (__u32)flow->end;
-	if (!peer || !more || more - 1 > flow->reach)
+	if (!peer || !more || more - 1 > reach(flow))
 		return 0;
 	__sync_fetch_and_or(&flow->state, FLOW_FIN);
 	peer->peer_fin = after + flow->seq_delta;
@@ -1019,9 +1026,8 @@ static __always_inline void flow_init(struct flow *flow, const struct splice_req
 	flow->held_end = leg->receive;
 	flow->acked = leg->send;
 	flow->window = leg->window;
-	flow->reach = 0xffffU << ((peer->send_scale > leg->receive_scale ? peer->send_scale
-									 : leg->receive_scale) &
-				  15);
+	flow->reach_scale =
+		peer->send_scale > leg->receive_scale ? peer->send_scale : leg->receive_scale;
 	flow->seen = bpf_ktime_get_coarse_ns();
 	flow->started = request->started;
 	flow->slot = request->slot;
