@@ -221,7 +221,8 @@ static __always_inline __u32 find_route(const struct conn *conn, const struct ta
 		.frontend_id = conn->frontend_id,
 		.sni = (const struct names *)conn->hello.sni,
 		.alpn = (const struct names *)conn->hello.alpn,
-		.protocols = hello_protocols(conn->hello.verdict, conn->hello.flags),
+		.protocols = hello_protocols(conn->hello.verdict, conn->hello.flags,
+					     conn->hello.version),
 		.source = {source[0], source[1]},
 	};
 

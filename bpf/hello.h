@@ -621,8 +621,17 @@ static __always_inline enum verdict hello_feed(struct hello *h, void *source, __
 	return h->verdict;
 }
 
-/* What a client can be said to speak: a set of PROTOCOL_*. */
-static __always_inline __u32 hello_protocols(enum verdict verdict, __u32 flags)
+/* The bit of the highest version offered, 0 if none is known. */
+static __always_inline __u32 hello_highest_version(__u32 flags, __u32 version)
+{
+	/* RFC 8446 section 4.2.1: without supported_versions that is TLS 1.2 at most. */
+	__u32 minor = version & 0xff, most = flags & HELLO_VERSIONS ? 5 : 3;
+
+	return version >> 8 == 3 ? PROTOCOL_SSL3 << MIN(minor, most) : 0;
+}
+
+/* What can be said of a client: a set of PROTOCOL_*. */
+static __always_inline __u32 hello_protocols(enum verdict verdict, __u32 flags, __u32 version)
 {
 	const __u32 http = HELLO_OFFERS_H2 | HELLO_OFFERS_HTTP1 | HELLO_OFFERS_HTTP10;
 	__u32 protocols = PROTOCOL_TCP;
@@ -630,6 +639,8 @@ static __always_inline __u32 hello_protocols(enum verdict verdict, __u32 flags)
 	switch (verdict) {
 	case VERDICT_TLS:
 		protocols |= PROTOCOL_NAMES_KNOWN | PROTOCOL_TLS;
+		protocols |= hello_highest_version(flags, version);
+		protocols |= flags & HELLO_ECH ? PROTOCOL_ECH : PROTOCOL_NO_ECH;
 		if (!(flags & HELLO_ALPN) || flags & http)
 			protocols |= PROTOCOL_HTTPS;
 		if (flags & HELLO_OFFERS_H2)

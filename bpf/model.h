@@ -49,7 +49,10 @@ enum verdict {
 	VERDICT_MAX,
 };
 
-/* A set of protocols a client can be said to speak: the `protocol` field of a rule. */
+/*
+ * What can be said of a client in one bit each: the protocols it speaks, and what else its hello
+ * tells that is one of few values. The fields `protocol`, `tls.version` and `tls.ech` of rules.
+ */
 enum {
 	PROTOCOL_TCP = 1 << 0,	 /* every client */
 	PROTOCOL_TLS = 1 << 1,	 /* a well-formed ClientHello */
@@ -63,6 +66,17 @@ enum {
 	 * was silent or slow, or when its hello cannot be read.
 	 */
 	PROTOCOL_NAMES_KNOWN = 1 << 7,
+	/* The highest version offered, in ascending order from here. */
+	PROTOCOL_SSL3 = 1 << 8,
+	PROTOCOL_TLS10 = 1 << 9,
+	PROTOCOL_TLS11 = 1 << 10,
+	PROTOCOL_TLS12 = 1 << 11,
+	PROTOCOL_TLS13 = 1 << 12,
+	PROTOCOL_TLS_LATER = 1 << 13,
+	PROTOCOL_VERSIONS = PROTOCOL_SSL3 | PROTOCOL_TLS10 | PROTOCOL_TLS11 | PROTOCOL_TLS12 |
+			    PROTOCOL_TLS13 | PROTOCOL_TLS_LATER,
+	PROTOCOL_ECH = 1 << 14,	   /* encrypted_client_hello was present ... */
+	PROTOCOL_NO_ECH = 1 << 15, /* ... or not, in a ClientHello */
 };
 
 enum {
@@ -211,6 +225,8 @@ enum field {
 	FIELD_SOURCE,
 	FIELD_SNI,
 	FIELD_ALPN,
+	FIELD_TLS_VERSION, /* as FIELD_TLS_ECH, FIELD_PROTOCOL in the tables */
+	FIELD_TLS_ECH,
 };
 
 enum match {

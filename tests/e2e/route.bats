@@ -276,6 +276,28 @@ sni_rules() {
 	stop_daemon
 }
 
+tls_rules() {
+	start_farms "$1" <<-END
+		$(ROUTE_WEIGHT=1 route old reject "tls.version in 1.0, 1.1")
+		$(ROUTE_WEIGHT=2 route hidden other "tls.ech exists" "host is public.test")
+		$(ROUTE_WEIGHT=3 route modern special "tls.version is 1.3" "tls.ech is absent")
+	END
+	assert_matches "$(reached "$LB4" 443 --tls 1.0)" '^(eof|reset)$'
+	assert_matches "$(reached "$LB6" 443 --sni a.test --tls 1.1)" '^(eof|reset)$'
+	expect default --sni public.test --tls 1.2
+	expect special --sni public.test --tls 1.3
+	expect special --alpn h2 http/1.1
+	expect other --sni public.test --ech
+	expect other --sni public.test --ech --tls 1.2 --cut 100
+	expect default --sni other.test --ech
+	expect default --text 'GET / HTTP/1.1\r\n\r\n'
+	assert_equal "$(stats .counters.rejected)" 2
+	stop_daemon
+}
+@test "TLS rules: the highest version offered, and ECH (sockmap)" { tls_rules sockmap; }
+@test "TLS rules: the highest version offered, and ECH (relay)" { tls_rules relay; }
+@test "TLS rules: the highest version offered, and ECH (packet)" { tls_rules packet; }
+
 source_rules() {
 	start_farms "$1" <<-END
 		$(route one special "source is 192.0.2.3")

@@ -97,10 +97,12 @@ static void make_rule(struct input *in, struct rule *rule, struct pattern *patte
 {
 	static const enum match matches[] = {MATCH_IS,	     MATCH_IN,	     MATCH_STARTSWITH,
 					     MATCH_ENDSWITH, MATCH_CONTAINS, MATCH_EXISTS};
+	bool of_names;
 
-	rule->field = FIELD_PROTOCOL + pick(in, 4);
+	rule->field = FIELD_PROTOCOL + pick(in, 6);
+	of_names = rule->field == FIELD_SNI || rule->field == FIELD_ALPN;
 	rule->negate = pick(in, 4) == 3;
-	rule->match = matches[pick(in, rule->field >= FIELD_SNI ? 6 : 2)];
+	rule->match = matches[pick(in, of_names ? 6 : 2)];
 	rule->patterns = patterns;
 	rule->n_patterns = rule->match == MATCH_EXISTS ? 0
 			   : rule->match == MATCH_IN   ? 1 + pick(in, PATTERNS)
@@ -108,7 +110,10 @@ static void make_rule(struct input *in, struct rule *rule, struct pattern *patte
 	for (size_t i = 0; i < rule->n_patterns; i++) {
 		patterns[i].text = texts[i];
 		patterns[i].len = pick_name(in, texts[i]);
-		patterns[i].protocols = 1 << pick(in, 7);
+		patterns[i].protocols = rule->field == FIELD_TLS_VERSION
+						? PROTOCOL_SSL3 << pick(in, 5)
+					: rule->field == FIELD_TLS_ECH ? PROTOCOL_ECH << pick(in, 2)
+								       : 1 << pick(in, 7);
 		pick_prefix(in, &patterns[i].source);
 	}
 }
@@ -185,6 +190,8 @@ static void make_client(struct input *in, struct client *client)
 			memcpy(hello->sni, name, hello->sni_len);
 		}
 		make_alpn(in, hello);
+		hello->version = 0x0300 + pick(in, 6);
+		hello->flags |= HELLO_VERSIONS | (pick(in, 2) ? HELLO_ECH : 0);
 	}
 	pick_address(in, source);
 	subject_init(&client->subject, hello, source);
@@ -224,6 +231,8 @@ static bool pattern_holds(const struct client *c, const struct rule *rule, const
 
 	switch (rule->field) {
 	case FIELD_PROTOCOL:
+	case FIELD_TLS_VERSION:
+	case FIELD_TLS_ECH:
 		return c->speaks & p->protocols;
 	case FIELD_SOURCE:
 		return prefix_holds(&p->source, c->subject.source);
@@ -245,7 +254,7 @@ static bool rule_holds(const struct client *c, const struct rule *rule)
 			  verdict == VERDICT_SSLV2;
 	bool holds = false;
 
-	if (unreadable && (rule->field == FIELD_SNI || rule->field == FIELD_ALPN))
+	if (unreadable && rule->field != FIELD_PROTOCOL && rule->field != FIELD_SOURCE)
 		return false;
 	if (rule->match == MATCH_EXISTS)
 		holds = rule->field == FIELD_SNI ? c->hello.sni_len : c->hello.alpn_len;

@@ -736,7 +736,7 @@ static void required_attributes_are_missed(void **state)
 		"7: routes[0].name: is missing, allowed: 1..50 of A-Z a-z 0-9 . _ -\n"
 		"7: routes[0].action: is missing, allowed: a mapping with the keys type, target\n"
 		"7: routes[0].rules[0].field: is missing, allowed: protocol, source, sni, host, "
-		"alpn\n"
+		"alpn, tls.version, tls.ech\n"
 		"7: routes[0].rules[0].match: is missing, allowed: is, in, startswith, endswith, "
 		"contains, exists");
 }
@@ -1050,7 +1050,8 @@ static void attributes_of_the_packet_path_are_checked(void **state)
 		 "ports, allowed: FIRST-LAST within 1024..65535, null"},
 		{"nat_ip: [192.0.2.1, \"2001:db8::1\"]", NULL},
 		{"nat_ip: null", NULL},
-		{"nat_ip: []", "nat_ip: a list is empty, allowed: a list of 1..256 addresses, null"},
+		{"nat_ip: []",
+		 "nat_ip: a list is empty, allowed: a list of 1..256 addresses, null"},
 		{"nat_ip: 192.0.2.1", "nat_ip: \"192.0.2.1\" is not a list, allowed: a list of "
 				      "1..256 addresses, null"},
 		{"nat_ip: [192.0.2.1, 192.0.2.0/24]",
@@ -1234,14 +1235,9 @@ static void route_weights_are_checked(void **state)
 static void rule_fields_and_matches_are_checked(void **state)
 {
 	static const struct example examples[] = {
-		{"field: tls.ech, match: exists",
-		 "field: \"tls.ech\" is not supported by this version, allowed: protocol, source, "
-		 "sni, host, alpn"},
-		{"field: tls.version, match: exists",
-		 "field: \"tls.version\" is not supported by this version, allowed: protocol, "
-		 "source, sni, host, alpn"},
 		{"field: uri, match: exists",
-		 "field: \"uri\" is unknown, allowed: protocol, source, sni, host, alpn"},
+		 "field: \"uri\" is unknown, allowed: protocol, source, sni, host, alpn, "
+		 "tls.version, tls.ech"},
 		{"field: sni, match: matches, pattern: x",
 		 "match: \"matches\" is not supported by this version, allowed: is, in, "
 		 "startswith, endswith, contains, exists"},
@@ -1249,6 +1245,11 @@ static void rule_fields_and_matches_are_checked(void **state)
 		 "match: \"exists\" does not go with the field protocol, allowed: is, in"},
 		{"field: source, match: startswith, pattern: 10.",
 		 "match: \"startswith\" does not go with the field source, allowed: is, in"},
+		{"field: tls.version, match: startswith, pattern: \"1.\"",
+		 "match: \"startswith\" does not go with the field tls.version, allowed: is, in, "
+		 "exists"},
+		{"field: tls.ech, match: contains, pattern: x",
+		 "match: \"contains\" does not go with the field tls.ech, allowed: is, in, exists"},
 		{"field: sni, match: exists, sub_field: x",
 		 "sub_field: \"x\" is of no use, no field of this version has sub-fields, allowed: "
 		 "null"},
@@ -1288,6 +1289,29 @@ static void protocol_patterns_are_checked(void **state)
 		{"field: protocol, match: in, pattern: [ssh, smtp]",
 		 "pattern[1]: \"smtp\" is no protocol, allowed: tcp, tls, http, https, http/1.1, "
 		 "http/2.0, ssh"},
+	};
+
+	check_rules(examples, COUNT(examples));
+}
+
+static void tls_patterns_are_checked(void **state)
+{
+	static const struct example examples[] = {
+		{"field: tls.version, match: exists", NULL},
+		{"field: tls.version, match: is, pattern: \"1.3\"", NULL},
+		{"field: tls.version, match: in, pattern: \"ssl3, 1.0 , 1.1,1.2\"", NULL},
+		{"field: tls.version, match: is, pattern: 1.3",
+		 "pattern: 1.3 is not a string without quotes, allowed: a text of 1..255 bytes"},
+		{"field: tls.version, match: is, pattern: tls1.3",
+		 "pattern: \"tls1.3\" is no TLS version, allowed: ssl3, 1.0, 1.1, 1.2, 1.3"},
+		{"field: tls.version, match: is, pattern: later",
+		 "pattern: \"later\" is no TLS version, allowed: ssl3, 1.0, 1.1, 1.2, 1.3"},
+		{"field: tls.ech, match: exists, negate: true", NULL},
+		{"field: tls.ech, match: in, pattern: [present, absent]", NULL},
+		{"field: tls.ech, match: is, pattern: \"yes\"",
+		 "pattern: \"yes\" is no state of ECH, allowed: present, absent"},
+		{"field: tls.ech, match: exists, pattern: present",
+		 "pattern: \"present\" does not go with the match exists, allowed: null"},
 	};
 
 	check_rules(examples, COUNT(examples));
@@ -1847,6 +1871,7 @@ int main(void)
 		cmocka_unit_test(rule_fields_and_matches_are_checked),
 		cmocka_unit_test(exists_alone_takes_no_pattern),
 		cmocka_unit_test(protocol_patterns_are_checked),
+		cmocka_unit_test(tls_patterns_are_checked),
 		cmocka_unit_test(source_patterns_are_checked),
 		cmocka_unit_test(server_name_patterns_are_checked),
 		cmocka_unit_test(server_name_patterns_are_lower_case_without_a_trailing_dot),

@@ -925,7 +925,12 @@ static const char config_text[] =
 	" rules: [{field: sni, match: exists, negate: true}]}\n"
 	"- {name: r13, frontend: three, action: {type: farm, target: f4},"
 	" rules: [{field: protocol, match: is, pattern: https}, {field: source, match: is, "
-	"pattern: '2001:db8::/32'}]}\n";
+	"pattern: '2001:db8::/32'}]}\n"
+	"- {name: r14, frontend: three, weight: 1, action: {type: farm, target: f1},"
+	" rules: [{field: tls.version, match: in, pattern: '1.0, 1.3'}, {field: tls.ech, match: "
+	"exists}]}\n"
+	"- {name: r15, frontend: three, weight: 2, action: {type: farm, target: f2},"
+	" rules: [{field: tls.version, match: is, pattern: '1.2', negate: true}]}\n";
 
 static struct replay {
 	struct instance instance;

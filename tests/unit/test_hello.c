@@ -611,16 +611,22 @@ static void encrypted_client_hello_is_noted(void **state)
 
 /* ---- what a client speaks ---------------------------------------------------------------- */
 
-static uint32_t speaks(enum verdict verdict, uint32_t flags)
+static uint32_t speaks_version(enum verdict verdict, uint32_t flags, uint16_t version)
 {
-	struct hello h = {.verdict = verdict, .flags = flags};
+	struct hello h = {.verdict = verdict, .flags = flags, .version = version};
 
 	return hello_speaks(&h);
 }
 
+static uint32_t speaks(enum verdict verdict, uint32_t flags)
+{
+	return speaks_version(verdict, flags, 0);
+}
+
 static void protocols_follow_from_verdict_and_offers(void **state)
 {
-	const uint32_t known = PROTOCOL_TCP | PROTOCOL_NAMES_KNOWN, tls = known | PROTOCOL_TLS;
+	const uint32_t known = PROTOCOL_TCP | PROTOCOL_NAMES_KNOWN;
+	const uint32_t tls = known | PROTOCOL_TLS | PROTOCOL_NO_ECH;
 
 	assert_int_equal(speaks(VERDICT_TLS, 0), tls | PROTOCOL_HTTPS);
 	assert_int_equal(speaks(VERDICT_TLS, HELLO_ALPN), tls);
@@ -637,6 +643,40 @@ static void protocols_follow_from_verdict_and_offers(void **state)
 	assert_int_equal(speaks(VERDICT_MALFORMED, HELLO_OFFERS_H2), PROTOCOL_TCP);
 	assert_int_equal(speaks(VERDICT_SSLV2, 0), PROTOCOL_TCP);
 	assert_int_equal(speaks(VERDICT_SILENT, 0), PROTOCOL_TCP);
+}
+
+static void the_highest_version_and_ech_are_of_a_hello(void **state)
+{
+	static const struct {
+		uint16_t version, flags;
+		uint32_t bit;
+	} cases[] = {
+		{0x0300, 0, PROTOCOL_SSL3},
+		{0x0301, 0, PROTOCOL_TLS10},
+		{0x0302, 0, PROTOCOL_TLS11},
+		{0x0303, 0, PROTOCOL_TLS12},
+		{0x0304, 0, PROTOCOL_TLS12}, /* RFC 8446 section 4.2.1 */
+		{0x03ff, 0, PROTOCOL_TLS12},
+		{0x0301, HELLO_VERSIONS, PROTOCOL_TLS10},
+		{0x0303, HELLO_VERSIONS, PROTOCOL_TLS12},
+		{0x0304, HELLO_VERSIONS, PROTOCOL_TLS13},
+		{0x0305, HELLO_VERSIONS, PROTOCOL_TLS_LATER},
+		{0x03ff, HELLO_VERSIONS, PROTOCOL_TLS_LATER},
+		{0, HELLO_VERSIONS, 0}, /* GREASE alone */
+		{0xfe00, 0, 0},
+	};
+	const uint32_t of_hello = PROTOCOL_VERSIONS | PROTOCOL_ECH | PROTOCOL_NO_ECH;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		uint16_t version = cases[i].version, flags = cases[i].flags;
+
+		assert_int_equal(speaks_version(VERDICT_TLS, flags, version) & of_hello,
+				 cases[i].bit | PROTOCOL_NO_ECH);
+		assert_int_equal(speaks_version(VERDICT_TLS, flags | HELLO_ECH, version) & of_hello,
+				 cases[i].bit | PROTOCOL_ECH);
+		assert_int_equal(speaks_version(VERDICT_MALFORMED, flags, version) & of_hello, 0);
+		assert_int_equal(speaks_version(VERDICT_HTTP1, flags, version) & of_hello, 0);
+	}
 }
 
 int main(void)
@@ -666,6 +706,7 @@ int main(void)
 		cmocka_unit_test(the_highest_known_version_counts),
 		cmocka_unit_test(encrypted_client_hello_is_noted),
 		cmocka_unit_test(protocols_follow_from_verdict_and_offers),
+		cmocka_unit_test(the_highest_version_and_ech_are_of_a_hello),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

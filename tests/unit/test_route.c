@@ -84,6 +84,8 @@ struct client {
 	const char *sni, *alpn; /* each name behind its length byte; NULL = none */
 	const char *source;	/* NULL = 192.0.2.1 */
 	enum verdict verdict;	/* 0 = TLS */
+	uint16_t version;	/* by supported_versions; 0 = none */
+	bool ech;
 };
 
 static void read_source(const char *name, uint8_t source[16])
@@ -111,6 +113,8 @@ static struct decision decide_for(const struct tables *tables, const struct clie
 		hello.alpn_len = strlen(client->alpn);
 		memcpy(hello.alpn, client->alpn, hello.alpn_len);
 	}
+	hello.version = client->version;
+	hello.flags |= (client->version ? HELLO_VERSIONS : 0) | (client->ech ? HELLO_ECH : 0);
 	read_source(client->source, source);
 	subject_init(&subject, &hello, source);
 	decide(tables, 1, &subject, &decision);
@@ -227,6 +231,20 @@ static const struct rule_case {
 	{"field: source, match: in, pattern: '10.0.0.0/8, 2001:db8::/33'",
 	 {.source = "2001:db8:8000::1"},
 	 false},
+	{"field: tls.version, match: is, pattern: '1.3'", {.version = 0x0304}, true},
+	{"field: tls.version, match: is, pattern: '1.3'", {.version = 0x0303}, false},
+	{"field: tls.version, match: is, pattern: '1.3'", {.version = 0x0305}, false},
+	{"field: tls.version, match: in, pattern: 'ssl3, 1.0, 1.1'", {.version = 0x0302}, true},
+	{"field: tls.version, match: in, pattern: 'ssl3, 1.0, 1.1'", {.version = 0x0303}, false},
+	{"field: tls.version, match: exists", {.version = 0x0305}, true},
+	{"field: tls.version, match: exists", {.sni = "a"}, false},
+	{"field: tls.version, match: exists", {.verdict = VERDICT_HTTP1}, false},
+	{"field: tls.ech, match: exists", {.ech = true}, true},
+	{"field: tls.ech, match: exists", {.sni = "a"}, false},
+	{"field: tls.ech, match: is, pattern: present", {.ech = true}, true},
+	{"field: tls.ech, match: is, pattern: absent", {.ech = true}, false},
+	{"field: tls.ech, match: is, pattern: absent", {.sni = "a"}, true},
+	{"field: tls.ech, match: is, pattern: absent", {.verdict = VERDICT_SSH}, false},
 	{"field: protocol, match: is, pattern: tcp", {.verdict = VERDICT_OTHER}, true},
 	{"field: protocol, match: is, pattern: tls", {.sni = "a"}, true},
 	{"field: protocol, match: is, pattern: tls", {.verdict = VERDICT_MALFORMED}, false},
@@ -289,6 +307,8 @@ static void what_cannot_be_read_lacks_no_names(void **state)
 		"{field: sni, match: exists, negate: true}",
 		"{field: alpn, match: contains, pattern: x, negate: true}",
 		"{field: alpn, match: exists, negate: true}",
+		"{field: tls.version, match: is, pattern: '1.3', negate: true}",
+		"{field: tls.ech, match: exists, negate: true}",
 	};
 	struct tables t;
 
@@ -299,7 +319,7 @@ static void what_cannot_be_read_lacks_no_names(void **state)
 	route(9, TO_TWO, "{field: protocol, match: is, pattern: tcp}");
 	compile(&t);
 	for (size_t i = 0; i < sizeof(unreadable) / sizeof(*unreadable); i++) {
-		EXPECT_ROUTE_OF(&t, 6, unreadable[i]);
+		EXPECT_ROUTE_OF(&t, 8, unreadable[i]);
 		EXPECT_ROUTE_OF(&t, 1, nameless[i]);
 	}
 	EXPECT_ROUTE(&t, 1, .alpn = "\2h2");

@@ -61,12 +61,14 @@ static json_t *matches_of(enum field field)
 
 static const char *pattern_of(enum field field)
 {
-	return field == FIELD_PROTOCOL ? "enum" : field == FIELD_SOURCE ? "ipBlock" : "string";
+	return field_words(field) ? "enum" : field == FIELD_SOURCE ? "ipBlock" : "string";
 }
 
 static json_t *enum_of(enum field field)
 {
-	return field == FIELD_PROTOCOL ? names_json(&protocol_names) : json_array();
+	const struct names *words = field_words(field);
+
+	return words ? names_json(words) : json_array();
 }
 
 void available_route_rules(struct api_call *call, const struct api_resource *resource)

@@ -64,12 +64,13 @@ struct client {
 static void set_version(json_t *row, const struct hello *hello)
 {
 	static const char *const names[] = {"SSL 3.0", "TLS 1.0", "TLS 1.1", "TLS 1.2", "TLS 1.3"};
+	uint32_t version = hello_speaks(hello) & PROTOCOL_VERSIONS;
 	char buf[16];
 
 	if (hello->verdict != VERDICT_TLS) {
 		set_string(row, "version", NULL);
-	} else if (hello->version >= 0x300 && hello->version <= 0x304) {
-		set_string(row, "version", names[hello->version - 0x300]);
+	} else if (version && version != PROTOCOL_TLS_LATER) {
+		set_string(row, "version", names[__builtin_ctz(version / PROTOCOL_SSL3)]);
 	} else {
 		snprintf(buf, sizeof(buf), "0x%04x", hello->version);
 		set_string(row, "version", buf);

@@ -54,7 +54,7 @@ enum verdict hello_cut_short(const struct hello *hello)
 
 uint32_t hello_speaks(const struct hello *hello)
 {
-	return hello_protocols(hello->verdict, hello->flags);
+	return hello_protocols(hello->verdict, hello->flags, hello->version);
 }
 
 void subject_init(struct subject *subject, const struct hello *hello, const uint8_t source[16])
@@ -129,7 +129,8 @@ static void evaluation_init(struct evaluation *e, const struct tables *tables,
 		e->sni_len = hello->sni_len;
 		e->alpn_len = subject->alpn_len;
 	}
-	e->protocols = hello_protocols(hello->verdict, hello->flags | list_offers(subject));
+	e->protocols = hello_protocols(hello->verdict, hello->flags | list_offers(subject),
+				       hello->version);
 	e->source[0] = be64toh(LOAD64(subject->source));
 	e->source[1] = be64toh(LOAD64(subject->source + 8));
 }

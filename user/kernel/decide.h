@@ -38,7 +38,7 @@ enum verdict hello_read(struct hello *hello, const void *data, size_t len);
 /* The verdict on a client that has ended its data before there was one. */
 enum verdict hello_cut_short(const struct hello *hello);
 
-/* The protocols of a hello, from the list it keeps. */
+/* PROTOCOL_* of a hello, from the list it keeps. */
 uint32_t hello_speaks(const struct hello *hello);
 
 /* Points the subject at the hello and at the part of the offered list that it holds. */

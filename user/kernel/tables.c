@@ -137,15 +137,6 @@ static int add_pattern_test(struct compiler *c, const struct rule *rule,
 	return err ? err : add_test(c, &test, index);
 }
 
-static uint32_t rule_protocols(const struct rule *rule)
-{
-	uint32_t protocols = 0;
-
-	for (size_t i = 0; i < rule->n_patterns; i++)
-		protocols |= rule->patterns[i].protocols;
-	return protocols;
-}
-
 /*
  * A hello that cannot be read is not a match for anything but `tcp`, so that `not sni is x`
  * does not let through whoever says x in a broken hello, or late.
@@ -169,16 +160,17 @@ static int add_names_known(struct compiler *c, uint32_t next, uint32_t *index)
  */
 static int add_rule(struct compiler *c, const struct rule *rule, uint32_t next, uint32_t *index)
 {
-	bool of_names = rule->field == FIELD_SNI || rule->field == FIELD_ALPN;
-	int err = rule->negate && of_names ? add_names_known(c, next, &next) : 0;
+	bool of_hello = rule->field != FIELD_PROTOCOL && rule->field != FIELD_SOURCE;
+	int err = rule->negate && of_hello ? add_names_known(c, next, &next) : 0;
 	uint32_t yes = rule->negate ? TEST_FAIL : next, no = rule->negate ? next : TEST_FAIL;
 	struct test_row test = {.field = rule->field, .match = rule->match, .yes = yes, .no = no};
 
 	if (err)
 		return err;
-	if (rule->field == FIELD_PROTOCOL)
-		test.operand = rule_protocols(rule);
-	if (rule->field == FIELD_PROTOCOL || rule->match == MATCH_EXISTS)
+	test.operand = rule_protocols(rule);
+	if (test.operand)
+		test.field = FIELD_PROTOCOL;
+	if (test.operand || rule->match == MATCH_EXISTS)
 		return add_test(c, &test, index);
 	for (size_t i = rule->n_patterns; i-- > 0; no = *index) {
 		err = add_pattern_test(c, rule, &rule->patterns[i], yes, no, index);

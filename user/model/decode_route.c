@@ -9,19 +9,24 @@
 
 /* ---- patterns ------------------------------------------------------------------------- */
 
-static void decode_protocol(struct decoder *d, const struct value *value, const char *text,
-			    struct pattern *pattern)
+static void decode_word(struct decoder *d, const struct value *value, enum field field,
+			const char *text, struct pattern *pattern)
 {
-	const struct name *name = names_find(&protocol_names, text);
+	static const char *const nouns[] = {
+		[FIELD_PROTOCOL] = "protocol",
+		[FIELD_TLS_VERSION] = "TLS version",
+		[FIELD_TLS_ECH] = "state of ECH",
+	};
+	const struct name *name = names_find(field_words(field), text);
 	struct text allowed = {0};
 
 	if (name) {
 		pattern->protocols = name->value;
 		return;
 	}
-	names_list(&protocol_names, &allowed);
-	decode_error(d, value, "%s is no protocol, allowed: %s", text_quoted(text, strlen(text)).s,
-		     allowed.s);
+	names_list(field_words(field), &allowed);
+	decode_error(d, value, "%s is no %s, allowed: %s", text_quoted(text, strlen(text)).s,
+		     nouns[field], allowed.s);
 }
 
 /* What makes a pattern one that no server name can match, or NULL. */
@@ -68,8 +73,8 @@ static void decode_pattern(struct decoder *d, const struct value *value, const s
 	if (!pattern->len)
 		decode_error(d, value, "%s holds an empty pattern, allowed: 1 byte at least",
 			     value_quoted(value).s);
-	else if (rule->field == FIELD_PROTOCOL)
-		decode_protocol(d, value, text, pattern);
+	else if (field_words(rule->field))
+		decode_word(d, value, rule->field, text, pattern);
 	else if (rule->field == FIELD_SOURCE)
 		decode_prefix(d, value, text, &pattern->source);
 	else if (rule->field == FIELD_SNI && pattern->text)
@@ -218,9 +223,9 @@ static const struct table rule_table = TABLE(rule_rows);
 
 bool field_takes_match(enum field field, enum match match)
 {
-	bool list_only = field == FIELD_PROTOCOL || field == FIELD_SOURCE;
-
-	return !list_only || match == MATCH_IS || match == MATCH_IN;
+	if (field == FIELD_SNI || field == FIELD_ALPN || match == MATCH_IS || match == MATCH_IN)
+		return true;
+	return match == MATCH_EXISTS && field != FIELD_PROTOCOL && field != FIELD_SOURCE;
 }
 
 static bool match_fits(struct decoder *d, const struct value *value, const struct rule *rule)
@@ -229,8 +234,9 @@ static bool match_fits(struct decoder *d, const struct value *value, const struc
 
 	if (field_takes_match(rule->field, rule->match))
 		return true;
-	decode_error(d, &match, "%s does not go with the field %s, allowed: is, in",
-		     value_quoted(&match).s, names_text(&field_names, rule->field));
+	decode_error(d, &match, "%s does not go with the field %s, allowed: is, in%s",
+		     value_quoted(&match).s, names_text(&field_names, rule->field),
+		     field_takes_match(rule->field, MATCH_EXISTS) ? ", exists" : "");
 	return false;
 }
 

@@ -51,8 +51,8 @@ NAMES(field_names,
 	ALLOWED("sni", FIELD_SNI),
 	ALLOWED("host", FIELD_SNI),
 	ALLOWED("alpn", FIELD_ALPN),
-	UNSUPPORTED("tls.version", -1),
-	UNSUPPORTED("tls.ech", -1));
+	ALLOWED("tls.version", FIELD_TLS_VERSION),
+	ALLOWED("tls.ech", FIELD_TLS_ECH));
 
 NAMES(match_names,
 	ALLOWED("is", MATCH_IS),
@@ -71,6 +71,18 @@ NAMES(protocol_names,
 	ALLOWED("http/1.1", PROTOCOL_HTTP1),
 	ALLOWED("http/2.0", PROTOCOL_HTTP2),
 	ALLOWED("ssh", PROTOCOL_SSH));
+
+NAMES(tls_version_names,
+	ALLOWED("ssl3", PROTOCOL_SSL3),
+	ALLOWED("1.0", PROTOCOL_TLS10),
+	ALLOWED("1.1", PROTOCOL_TLS11),
+	ALLOWED("1.2", PROTOCOL_TLS12),
+	ALLOWED("1.3", PROTOCOL_TLS13),
+	INTERNAL("later", PROTOCOL_TLS_LATER));
+
+NAMES(tls_ech_names,
+	ALLOWED("present", PROTOCOL_ECH),
+	ALLOWED("absent", PROTOCOL_NO_ECH));
 
 NAMES(proxy_protocol_names,
 	ALLOWED("v1", PROXY_PROTOCOL_V1),
@@ -122,6 +134,20 @@ NAMES(probe_method_names,
 	ALLOWED("OPTIONS", 3),
 	ALLOWED("internal", 4));
 /* clang-format on */
+
+const struct names *field_words(enum field field)
+{
+	switch (field) {
+	case FIELD_PROTOCOL:
+		return &protocol_names;
+	case FIELD_TLS_VERSION:
+		return &tls_version_names;
+	case FIELD_TLS_ECH:
+		return &tls_ech_names;
+	default:
+		return NULL;
+	}
+}
 
 const struct name *names_find(const struct names *names, const char *text)
 {

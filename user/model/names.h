@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "../../bpf/model.h"
 #include "text.h"
 
 enum name_use {
@@ -49,7 +50,10 @@ extern const struct names balance_names;
 extern const struct names action_names;
 extern const struct names field_names;
 extern const struct names match_names;
-extern const struct names protocol_names; /* PROTOCOL_* bits */
+/* PROTOCOL_* bits */
+extern const struct names protocol_names;
+extern const struct names tls_version_names;
+extern const struct names tls_ech_names;
 extern const struct names proxy_protocol_names;
 extern const struct names verdict_names;
 extern const struct names status_names;		/* of a server; 1 = active */
@@ -57,6 +61,9 @@ extern const struct names on_marked_down_names; /* 1 = shutdown-sessions */
 extern const struct names probe_type_names;
 extern const struct names probe_match_names;
 extern const struct names probe_method_names;
+
+/* The words that patterns of a field are, NULL where they are not words. */
+const struct names *field_words(enum field field);
 
 /* The entry of that name, supported or not; NULL if there is none, or it is for output only. */
 const struct name *names_find(const struct names *names, const char *text);

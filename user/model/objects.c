@@ -67,6 +67,19 @@ void config_free(struct config *config)
 	free(config);
 }
 
+uint32_t rule_protocols(const struct rule *rule)
+{
+	uint32_t protocols = 0;
+
+	if (rule->field == FIELD_SNI || rule->field == FIELD_ALPN || rule->field == FIELD_SOURCE)
+		return 0;
+	if (rule->match == MATCH_EXISTS)
+		return rule->field == FIELD_TLS_ECH ? PROTOCOL_ECH : PROTOCOL_VERSIONS;
+	for (size_t i = 0; i < rule->n_patterns; i++)
+		protocols |= rule->patterns[i].protocols;
+	return protocols;
+}
+
 int route_compare(const struct route *left, const struct route *right)
 {
 	bool reject = left->action == ACTION_REJECT;

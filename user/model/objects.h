@@ -81,7 +81,7 @@ struct frontend {
 struct pattern {
 	char *text;	      /* sni: lower case, no trailing dot; alpn: as given */
 	size_t len;	      /* 0..MAX_PATTERN */
-	uint32_t protocols;   /* FIELD_PROTOCOL: a PROTOCOL_* bit */
+	uint32_t protocols;   /* protocol, tls.version, tls.ech: a PROTOCOL_* bit */
 	struct prefix source; /* FIELD_SOURCE */
 };
 
@@ -122,6 +122,12 @@ struct config {
 
 /* Frees the configuration and all it owns. Accepts NULL and half-built ones. */
 void config_free(struct config *config);
+
+/*
+ * For a rule on protocol, tls.version or tls.ech: the PROTOCOL_* of which a client needs one; 0
+ * for any other rule.
+ */
+uint32_t rule_protocols(const struct rule *rule);
 
 /*
  * The routes of a frontend in order of evaluation: reject routes first, then ascending

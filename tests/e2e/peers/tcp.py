@@ -4,7 +4,8 @@
 
     tcp.py serve KIND --listen ADDRESS... --port PORT [options]
     tcp.py client ADDRESS PORT [options]
-    tcp.py hello [--sni NAME] [--alpn NAME...] [--pad N] [--grease] [--records N] > FILE
+    tcp.py hello [--sni NAME] [--alpn NAME...] [--tls VERSION] [--ech] [--pad N] [--grease]
+                 [--records N] > FILE
 
 Both ends print one JSON object per connection: bytes and SHA-256 of what was sent and
 received, and how it ended (eof, reset, refused, timeout). What one end sent has to be what
@@ -29,6 +30,10 @@ import time
 CHUNK = 1 << 18
 PATTERN_LENGTH = 1000003  # prime: a piece that is lost, doubled or moved changes the hash
 PADDING = 21  # RFC 7685
+SUPPORTED_VERSIONS = 43
+# RFC 9849 section 5: outer, HKDF-SHA256 with AES-128-GCM, a config_id, X25519, a payload.
+ECH = (0xfe0d, bytes.fromhex("00" "0001" "0001" "07" "0020") + bytes(32) + b"\0\x90" + bytes(144))
+VERSIONS = ["1.0", "1.1", "1.2", "1.3"]
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close() sends RST
 
 
@@ -172,20 +177,20 @@ def extensions_at(message):
     return at + 1 + message[at]
 
 
-def own_extensions(data):
-    """(type, bytes) of each, but for padding: no type may be there twice."""
+def own_extensions(data, without):
+    """(type, bytes) of each, but for the types in `without`."""
     at = 0
     while at < len(data):
         kind, length = struct.unpack_from("!HH", data, at)
-        if kind != PADDING:
+        if kind not in without:
             yield kind, data[at + 4:at + 4 + length]
         at += 4 + length
 
 
-def with_extensions(message, before, after):
+def with_extensions(message, before, after, without):
     """The hello with more extensions, given as (type, bytes), around its own."""
     at = extensions_at(message)
-    everything = [*before, *own_extensions(message[at + 2:]), *after]
+    everything = [*before, *own_extensions(message[at + 2:], without), *after]
     body = b"".join(struct.pack("!HH", kind, len(data)) + data for kind, data in everything)
     message = message[4:at] + struct.pack("!H", len(body)) + body
     return b"\x01" + len(message).to_bytes(3, "big") + message
@@ -193,14 +198,19 @@ def with_extensions(message, before, after):
 
 def client_hello(options):
     message = openssl_hello(options.sni, options.alpn)[5:]
-    before, after = [], []
+    before, after, without = [], [], [PADDING]  # no type may be there twice
+    if options.tls and options.tls != "1.3":
+        without.append(SUPPORTED_VERSIONS)
+        message = message[:5] + bytes([1 + VERSIONS.index(options.tls)]) + message[6:]
+    if options.ech:
+        before.append(ECH)
     if options.pad:
         before.append((PADDING, bytes(options.pad)))
     if options.grease:  # RFC 8701
         before.insert(0, (0x1a1a, b""))
         after.append((0xfafa, b"\0"))
-    if before or after:
-        message = with_extensions(message, before, after)
+    if before or after or options.tls:
+        message = with_extensions(message, before, after, without)
     size = options.records or 16384
     return b"".join(
         b"\x16\x03\x01" + struct.pack("!H", len(message[at:at + size])) + message[at:at + size]
@@ -301,7 +311,7 @@ def first_bytes(options):
             return file.read()
     if options.text is not None:
         return options.text.encode().decode("unicode_escape").encode("latin-1")
-    if options.sni or options.alpn:
+    if options.sni or options.alpn or options.tls or options.ech:
         return client_hello(options)
     return b""
 
@@ -436,6 +446,8 @@ def arguments():
     hello = argparse.ArgumentParser(add_help=False)
     hello.add_argument("--sni")
     hello.add_argument("--alpn", nargs="*")
+    hello.add_argument("--tls", choices=VERSIONS, help="highest version offered")
+    hello.add_argument("--ech", action="store_true", help="with an encrypted_client_hello")
     hello.add_argument("--pad", type=int, default=0, help="bytes of padding before the rest")
     hello.add_argument("--grease", action="store_true", help="unknown extensions at both ends")
     hello.add_argument("--records", type=int, help="bytes of the hello in each TLS record")
