@@ -241,13 +241,14 @@ static __always_inline const struct frontend_row *find_frontend(__u32 half, __u3
 	return row && row->flags & FRONTEND_EXISTS ? row : NULL;
 }
 
+/* False when the daemon has to decide. */
 static __always_inline bool route(struct conn *conn)
 {
 	const struct frontend_row *frontend;
 	const struct route_row *row;
 	struct control *state;
 	struct tables tables;
-	__u32 zero = 0, half, farm_id;
+	__u32 zero = 0, half, farm_id, route_id;
 	__u64 source[2];
 	void *route_table;
 
@@ -267,7 +268,10 @@ static __always_inline bool route(struct conn *conn)
 	source[0] = bpf_be64_to_cpu(LOAD64(conn->client));
 	source[1] = bpf_be64_to_cpu(LOAD64(conn->client + 8));
 
-	conn->route_id = find_route(conn, &tables, frontend, source);
+	route_id = find_route(conn, &tables, frontend, source);
+	if (route_id & ROUTE_ASK)
+		return false;
+	conn->route_id = route_id;
 	row = conn->route_id ? bpf_map_lookup_elem(route_table, &conn->route_id) : NULL;
 	conn->action = route_action(frontend, row, &farm_id);
 	if (conn->action == ACTION_FARM)

@@ -236,10 +236,17 @@ enum match {
 	MATCH_ENDSWITH,
 	MATCH_CONTAINS,
 	MATCH_EXISTS,
+	MATCH_MATCHES,
 };
 
 #define TEST_MATCH 0xffffffffu
 #define TEST_FAIL  0xfffffffeu
+
+/*
+ * Set in the number of a test for a regular expression, which no program can do: the rest of
+ * the number is its row, and the operand there an index of the daemon's.
+ */
+#define TEST_REGEX 0x80000000u
 
 struct test_row {
 	__u16 field;   /* enum field */
@@ -407,6 +414,7 @@ struct throttle_event {
 	X(CLIENT_RESETS, "client_resets", "connections the client reset")                          \
 	X(SERVER_RESETS, "server_resets", "connections the server reset")                          \
 	X(ASKED, "asked", "decisions left to the daemon")                                          \
+	X(REGEX_LIMITS, "regex_limits", "regular expressions given up: their rules did not hold")  \
 	X(THROTTLED, "throttled", "times a reader was too slow for redirection")                   \
 	X(SOCKMAP_FAILED, "sockmap_failed", "legs the kernel did not take into the sockhash")      \
 	X(PATH_FALLBACKS, "path_fallbacks", "connections on another path than asked for")          \

@@ -22,6 +22,7 @@ static const struct pattern_row *table_pattern(const struct tables *tables, __u3
 struct names;
 
 #define TEST_NONE 0xfffffffdu /* between two candidates */
+#define ROUTE_ASK TEST_REGEX  /* with a route's id: it may match, by a regular expression */
 
 /* Everything that rules can look at, and how far the evaluation has come. */
 struct evaluation {
@@ -183,6 +184,25 @@ static __always_inline bool test_holds(struct evaluation *e, const struct test_r
 
 /* ---- the walk ------------------------------------------------------------------------ */
 
+/*
+ * The test that comes next has no row under its number. Out of the way of tests that have: those
+ * without regular expressions do not pay for them.
+ */
+#ifdef __bpf__
+static __always_inline long walk_regex(struct evaluation *e)
+{
+	__u32 ask = e->test & TEST_REGEX;
+
+	if (ask) {
+		e->best_rank = e->rank;
+		e->best_route = e->route | ask; /* no constant: the verifier would keep it apart */
+	}
+	return 1;
+}
+#else
+static long walk_regex(struct evaluation *e);
+#endif
+
 /* Takes the next candidate, or one test of the current one; 1 = done with this range. */
 static long walk_step(__u32 index, void *context)
 {
@@ -211,7 +231,7 @@ static long walk_step(__u32 index, void *context)
 	}
 	test = table_test(e->tables, e->test);
 	if (!test)
-		return 1;
+		return walk_regex(e);
 	e->test = test_holds(e, test) ? test->yes : test->no;
 	return 0;
 }
@@ -287,8 +307,8 @@ static long source_step(__u32 index, void *context)
 }
 
 /*
- * Finds the first route in order that matches; returns its id, or 0 when none does. The
- * fields of `e` up to `source` are the caller's.
+ * Finds the first route in order that matches; returns its id, or 0 when none does; in a program
+ * with ROUTE_ASK. The fields of `e` up to `source` are the caller's.
  */
 static __always_inline __u32 route_evaluate(struct evaluation *e)
 {

@@ -8,7 +8,7 @@ set -euo pipefail
 
 BUILD_PACKAGES=(
 	bpftool clang gcc libbpf-dev libc6-dev libclang-rt-14-dev libcurl4-openssl-dev libelf-dev libevent-dev
-	libjansson-dev libssl-dev libyaml-dev linux-libc-dev llvm make pkg-config uthash-dev
+	libjansson-dev libpcre2-dev libssl-dev libyaml-dev linux-libc-dev llvm make pkg-config uthash-dev
 	zlib1g-dev
 )
 TEST_PACKAGES=(

@@ -160,7 +160,7 @@ static double run(const struct bytes *packet, unsigned int route)
 }
 
 /* One round of a kind: every count in turn, so that a busy host hits all alike. */
-static void measure_round(size_t kind, const struct tables *tables, unsigned int round)
+static void measure_round(size_t kind, struct tables *tables, unsigned int round)
 {
 	static struct bytes packet;
 

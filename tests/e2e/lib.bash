@@ -240,11 +240,7 @@ route() {
 		rule=${rule#not }
 		awk -v negate="$negate" '{
 			printf "      - { field: %s, match: %s", $1, $2
-			if (NF > 2) {
-				sub(/^[^ ]+ [^ ]+ /, "")
-				gsub(/\\/, "\\\\")
-				printf ", pattern: \"%s\"", $0
-			}
+			if (NF > 2) { sub(/^[^ ]+ [^ ]+ /, ""); printf ", pattern: \047%s\047", $0 }
 			print negate " }"
 		}' <<<"$rule"
 	done

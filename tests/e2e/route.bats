@@ -298,6 +298,93 @@ tls_rules() {
 @test "TLS rules: the highest version offered, and ECH (relay)" { tls_rules relay; }
 @test "TLS rules: the highest version offered, and ECH (packet)" { tls_rules packet; }
 
+expressions() {
+	local all=20
+	quick_acks
+	start_farms "$1" <<-END
+		$(ROUTE_WEIGHT=1 route exact other "sni is web1.alpnlb.test")
+		$(ROUTE_WEIGHT=2 route shape special 'sni matches ^web\d{1,3}[.]alpnlb[.]test$' "alpn is h2")
+		$(ROUTE_WEIGHT=3 route words other 'alpn matches ^x-(a|b)+$')
+		$(ROUTE_WEIGHT=4 route foreign special 'not sni matches [.]test$' "sni exists")
+	END
+	expect other --sni web1.alpnlb.test --alpn h2
+	expect special --sni web2.alpnlb.test --alpn h2
+	expect special --sni WEB200.AlpnLB.test --alpn http/1.1 h2 --cut 30 --records 90
+	expect default --sni web2.alpnlb.test --alpn http/1.1
+	expect default --sni web2000.alpnlb.test --alpn h2
+	expect other --sni web2.alpnlb.test --alpn http/1.1 x-abba
+	expect default --sni web2.alpnlb.test --alpn x-abc
+	expect special --sni a.test.example
+	expect default --alpn h2
+	expect default --text 'GET / HTTP/1.1\r\n\r\n'
+	[[ $1 != packet ]] || all=10 # the servers are IPv4
+	assert_equal "$(stats ".paths.$1")" "$all" "connections over the path asked for"
+	stop_daemon
+}
+@test "regular expressions for SNI and ALPN (sockmap)" { expressions sockmap; }
+@test "regular expressions for SNI and ALPN (relay)" { expressions relay; }
+@test "regular expressions for SNI and ALPN (packet)" { expressions packet; }
+
+@test "only connections that need a regular expression ask the daemon" {
+	start_farms auto <<-END
+		$(ROUTE_WEIGHT=1 route exact special "sni is a.test")
+		$(ROUTE_WEIGHT=2 route shape other "sni matches ^b" "alpn is h2")
+	END
+	expect special --sni a.test --alpn h2
+	expect default --sni b.test
+	expect default --alpn h2
+	assert_equal "$(stats .counters.asked)" 0
+	expect other --sni b.test --alpn h2
+	expect default --sni c.test --alpn h2
+	assert_equal "$(stats .counters.asked)" 4
+	stop_daemon
+}
+
+refresh_of_expressions() {
+	local n
+	start_farms "$1" <<<"$(route shape special "sni matches ^a")"
+	for n in 1 2 3; do
+		netns_spawn client "$NETNS_DIR/c$n.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
+			--sni b.test --cut 60 --rest-when "$NETNS_DIR/go"
+	done
+	await_connections 3
+	sed "s/pattern: '^a'/pattern: '^b'/" "$CONFIG" >"$NETNS_DIR/new.yaml"
+	alpnlb apply "$NETNS_DIR/new.yaml"
+	alpnlb apply "$CONFIG"
+	alpnlb apply "$NETNS_DIR/new.yaml"
+	touch "$NETNS_DIR/go"
+	for n in 1 2 3; do
+		assert_equal "$(held_report c$n | report_field line)" special
+	done
+	stop_daemon
+}
+@test "a hello that goes on over a refresh meets the new expressions (sockmap)" {
+	refresh_of_expressions sockmap
+}
+@test "a hello that goes on over a refresh meets the new expressions (relay)" {
+	refresh_of_expressions relay
+}
+
+hostile_expressions() {
+	local a=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+	start_farms "$1" <<-END
+		$(ROUTE_WEIGHT=1 route slow special 'sni matches ^(a+)+$')
+		$(ROUTE_WEIGHT=2 route rest other "sni exists")
+	END
+	expect special --sni aaaa
+	assert_equal "$(stats .counters.regex_limits)" 0
+	expect other --sni $a.$a.$a.b
+	assert_equal "$(stats .counters.regex_limits)" 2
+	assert_equal "$(grep -c 'the pattern "^(a+)+$" was given up' "$NETNS_DIR/daemon.log")" 1
+	stop_daemon
+}
+@test "an expression that would take long is no match, and is counted and told (sockmap)" {
+	hostile_expressions sockmap
+}
+@test "an expression that would take long is no match, and is counted and told (relay)" {
+	hostile_expressions relay
+}
+
 source_rules() {
 	start_farms "$1" <<-END
 		$(route one special "source is 192.0.2.3")

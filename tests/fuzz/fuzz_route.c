@@ -2,7 +2,8 @@
 /*
  * Compiles routes made from the input and asks the evaluator where clients made from the
  * input go; the answer has to be that of going through routes, rules and patterns in order.
- * Names are short and of few letters, so that much matches.
+ * Names are short and of few letters, so that much matches; as a regular expression, a name
+ * has the dot for any byte.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -96,13 +97,14 @@ static void make_rule(struct input *in, struct rule *rule, struct pattern *patte
 		      char (*texts)[NAME + 1])
 {
 	static const enum match matches[] = {MATCH_IS,	     MATCH_IN,	     MATCH_STARTSWITH,
-					     MATCH_ENDSWITH, MATCH_CONTAINS, MATCH_EXISTS};
+					     MATCH_ENDSWITH, MATCH_CONTAINS, MATCH_EXISTS,
+					     MATCH_MATCHES};
 	bool of_names;
 
 	rule->field = FIELD_PROTOCOL + pick(in, 6);
 	of_names = rule->field == FIELD_SNI || rule->field == FIELD_ALPN;
 	rule->negate = pick(in, 4) == 3;
-	rule->match = matches[pick(in, of_names ? 6 : 2)];
+	rule->match = matches[pick(in, of_names ? 7 : 2)];
 	rule->patterns = patterns;
 	rule->n_patterns = rule->match == MATCH_EXISTS ? 0
 			   : rule->match == MATCH_IN   ? 1 + pick(in, PATTERNS)
@@ -200,6 +202,19 @@ static void make_client(struct input *in, struct client *client)
 
 /* ---- the plain evaluation ------------------------------------------------------------------ */
 
+static bool expression_holds(const uint8_t *text, size_t len, const struct pattern *p)
+{
+	for (size_t at = 0; at + p->len <= len; at++) {
+		bool same = true;
+
+		for (size_t i = 0; i < p->len; i++)
+			same &= p->text[i] == '.' || p->text[i] == text[at + i];
+		if (same)
+			return true;
+	}
+	return false;
+}
+
 static bool text_holds(const uint8_t *text, size_t len, enum match match, const struct pattern *p)
 {
 	if (p->len > len)
@@ -212,6 +227,8 @@ static bool text_holds(const uint8_t *text, size_t len, enum match match, const 
 		return !memcmp(text, p->text, p->len);
 	case MATCH_ENDSWITH:
 		return !memcmp(text + len - p->len, p->text, p->len);
+	case MATCH_MATCHES:
+		return expression_holds(text, len, p);
 	default:
 		return memmem(text, len, p->text, p->len);
 	}

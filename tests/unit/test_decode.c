@@ -738,7 +738,7 @@ static void required_attributes_are_missed(void **state)
 		"7: routes[0].rules[0].field: is missing, allowed: protocol, source, sni, host, "
 		"alpn, tls.version, tls.ech\n"
 		"7: routes[0].rules[0].match: is missing, allowed: is, in, startswith, endswith, "
-		"contains, exists");
+		"contains, exists, matches");
 }
 
 static void names_are_checked(void **state)
@@ -1238,9 +1238,6 @@ static void rule_fields_and_matches_are_checked(void **state)
 		{"field: uri, match: exists",
 		 "field: \"uri\" is unknown, allowed: protocol, source, sni, host, alpn, "
 		 "tls.version, tls.ech"},
-		{"field: sni, match: matches, pattern: x",
-		 "match: \"matches\" is not supported by this version, allowed: is, in, "
-		 "startswith, endswith, contains, exists"},
 		{"field: protocol, match: exists",
 		 "match: \"exists\" does not go with the field protocol, allowed: is, in"},
 		{"field: source, match: startswith, pattern: 10.",
@@ -1312,6 +1309,37 @@ static void tls_patterns_are_checked(void **state)
 		 "pattern: \"yes\" is no state of ECH, allowed: present, absent"},
 		{"field: tls.ech, match: exists, pattern: present",
 		 "pattern: \"present\" does not go with the match exists, allowed: null"},
+	};
+
+	check_rules(examples, COUNT(examples));
+}
+
+static void expressions_are_checked(void **state)
+{
+	static const struct example examples[] = {
+		{"field: sni, match: matches, pattern: \"^[a-z]{1,3}[.](de|fr)$\"", NULL},
+		{"field: alpn, match: matches, pattern: \"^h[23]$\", negate: true", NULL},
+		{"field: host, match: matches, pattern: \"x*\"", NULL},
+		{"field: sni, match: matches, pattern: \"a(b\"",
+		 "pattern: \"a(b\" is wrong behind byte 3: missing closing parenthesis, allowed: a "
+		 "PCRE2 pattern"},
+		{"field: alpn, match: matches, pattern: \"*a\"",
+		 "pattern: \"*a\" is wrong behind byte 0: quantifier does not follow a repeatable "
+		 "item, allowed: a PCRE2 pattern"},
+		{"field: sni, match: matches, pattern: \"(((a{50}){50}){50}){50}\"",
+		 "pattern: \"(((a{50}){50}){50}){50}\" is wrong behind byte 23: regular expression "
+		 "is too large, allowed: a PCRE2 pattern"},
+		{"field: sni, match: matches, pattern: [a]",
+		 "pattern: is a list, allowed: a string, a list needs the match in"},
+		{"field: sni, match: matches", "pattern: is missing, the match matches needs one, "
+					       "allowed: a text of 1..255 bytes"},
+		{"field: sni, match: matches, pattern: \"\"",
+		 "pattern: \"\" holds an empty pattern, allowed: 1 byte at least"},
+		{"field: source, match: matches, pattern: \"^10[.]\"",
+		 "match: \"matches\" does not go with the field source, allowed: is, in"},
+		{"field: tls.version, match: matches, pattern: \"1\"",
+		 "match: \"matches\" does not go with the field tls.version, allowed: is, in, "
+		 "exists"},
 	};
 
 	check_rules(examples, COUNT(examples));
@@ -1872,6 +1900,7 @@ int main(void)
 		cmocka_unit_test(exists_alone_takes_no_pattern),
 		cmocka_unit_test(protocol_patterns_are_checked),
 		cmocka_unit_test(tls_patterns_are_checked),
+		cmocka_unit_test(expressions_are_checked),
 		cmocka_unit_test(source_patterns_are_checked),
 		cmocka_unit_test(server_name_patterns_are_checked),
 		cmocka_unit_test(server_name_patterns_are_lower_case_without_a_trailing_dot),

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "../../user/kernel/decide.h"
@@ -217,6 +218,16 @@ static const struct rule_case {
 	{"field: alpn, match: endswith, pattern: '1.1'", {.alpn = "\3h21\2.1"}, false},
 	{"field: alpn, match: contains, pattern: tp/", {.alpn = "\2h2\10http/1.0"}, true},
 	{"field: alpn, match: contains, pattern: tp/", {.alpn = "\2tp\1/"}, false},
+	{"field: sni, match: matches, pattern: '^w+[.][a-z]{2,3}$'", {.sni = "www.ex"}, true},
+	{"field: sni, match: matches, pattern: '^W+[.]EX'", {.sni = "www.ex"}, true},
+	{"field: sni, match: matches, pattern: '^w+[.][a-z]{2,3}$'", {.sni = "www.exam"}, false},
+	{"field: sni, match: matches, pattern: 'x'", {.sni = "www.ex"}, true},
+	{"field: sni, match: matches, pattern: '.*'", {.alpn = "\2h2"}, false},
+	{"field: sni, match: matches, pattern: '.*'", {.verdict = VERDICT_HTTP1}, false},
+	{"field: alpn, match: matches, pattern: '^h[23]$'", {.alpn = "\1h\2h3"}, true},
+	{"field: alpn, match: matches, pattern: '^h[23]$'", {.alpn = "\2H2\3h3x"}, false},
+	{"field: alpn, match: matches, pattern: ',|^$'", {.alpn = "\2h2\3a,b"}, true},
+	{"field: alpn, match: matches, pattern: '.'", {.sni = "a"}, false},
 	{"field: alpn, match: exists", {.alpn = "\1x"}, true},
 	{"field: alpn, match: exists", {.sni = "a"}, false},
 	{"field: source, match: is, pattern: 192.0.2.1", {.sni = "a"}, true},
@@ -307,6 +318,7 @@ static void what_cannot_be_read_lacks_no_names(void **state)
 		"{field: sni, match: exists, negate: true}",
 		"{field: alpn, match: contains, pattern: x, negate: true}",
 		"{field: alpn, match: exists, negate: true}",
+		"{field: sni, match: matches, pattern: x, negate: true}",
 		"{field: tls.version, match: is, pattern: '1.3', negate: true}",
 		"{field: tls.ech, match: exists, negate: true}",
 	};
@@ -319,7 +331,7 @@ static void what_cannot_be_read_lacks_no_names(void **state)
 	route(9, TO_TWO, "{field: protocol, match: is, pattern: tcp}");
 	compile(&t);
 	for (size_t i = 0; i < sizeof(unreadable) / sizeof(*unreadable); i++) {
-		EXPECT_ROUTE_OF(&t, 8, unreadable[i]);
+		EXPECT_ROUTE_OF(&t, 9, unreadable[i]);
 		EXPECT_ROUTE_OF(&t, 1, nameless[i]);
 	}
 	EXPECT_ROUTE(&t, 1, .alpn = "\2h2");
@@ -332,6 +344,88 @@ static void what_cannot_be_read_lacks_no_names(void **state)
 	compile(&t);
 	EXPECT_ROUTE_OF(&t, 2, VERDICT_MALFORMED);
 	EXPECT_ROUTE_OF(&t, 2, VERDICT_SILENT);
+	tables_free(&t);
+}
+
+/* ---- regular expressions ----------------------------------------------------------------- */
+
+static void expressions_take_their_place_in_the_order(void **state)
+{
+	struct tables t;
+
+	begin_routes();
+	route(2, TO_TWO, "{field: sni, match: matches, pattern: '^a'}");
+	route(1, TO_TWO,
+	      "{field: sni, match: matches, pattern: 'z$'}, {field: alpn, match: is, pattern: h2},"
+	      "{field: sni, match: matches, pattern: 'y', negate: true}");
+	route(0, TO_TWO, "{field: sni, match: is, pattern: abc}");
+	route(3, TO_TWO, "{field: sni, match: startswith, pattern: a}");
+	route(9, "reject",
+	      "{field: alpn, match: matches, pattern: 'b.d'}, {field: sni, match: is, pattern: "
+	      "az}");
+	compile(&t);
+	EXPECT_ROUTE(&t, 3, .sni = "abc", .alpn = "\2h2");
+	EXPECT_ROUTE(&t, 1, .sni = "abcd", .alpn = "\2h2");
+	EXPECT_ROUTE(&t, 1, .sni = "az");
+	EXPECT_ROUTE(&t, 2, .sni = "az", .alpn = "\2h2");
+	EXPECT_ROUTE(&t, 1, .sni = "ayz", .alpn = "\2h2");
+	EXPECT_ROUTE(&t, 0, .sni = "yz", .alpn = "\2h2");
+	EXPECT_ROUTE(&t, 5, .sni = "az", .alpn = "\2h2\3bad");
+	tables_free(&t);
+}
+
+/* A name on which `slow` gives up. */
+static const char hostile[] =
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-";
+static const char slow[] = "{field: sni, match: matches, pattern: '(a+)+$'}";
+
+static void a_rule_that_is_given_up_does_not_hold_and_is_counted(void **state)
+{
+	struct client client = {.sni = hostile};
+	struct decision decision;
+	struct tables t;
+
+	begin_routes();
+	route(0, TO_TWO, slow);
+	route(1, TO_TWO, "{field: sni, match: matches, pattern: '(a+)+$', negate: true}");
+	route(2, TO_TWO, "{field: sni, match: matches, pattern: '-$'}");
+	compile(&t);
+	decision = decide_for(&t, &client);
+	assert_int_equal(decision.route_id, 3);
+	assert_int_equal(decision.gave_up, 2);
+	assert_string_equal(regex_pattern(decision.gave_up_on), "(a+)+$");
+	client.sni = "aaaa";
+	decision = decide_for(&t, &client);
+	assert_int_equal(decision.route_id, 1);
+	assert_int_equal(decision.gave_up, 0);
+	tables_free(&t);
+}
+
+static double processor_seconds(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+	return time.tv_sec + time.tv_nsec * 1e-9;
+}
+
+static void many_slow_expressions_do_not_add_up(void **state)
+{
+	struct client client = {.sni = hostile};
+	struct decision decision;
+	struct tables t;
+	double begin;
+
+	begin_routes();
+	for (int i = 0; i < 4095; i++)
+		route(0, TO_TWO, slow);
+	route(1, TO_TWO, "{field: sni, match: startswith, pattern: aa}");
+	compile(&t);
+	begin = processor_seconds();
+	decision = decide_for(&t, &client);
+	assert_true(processor_seconds() - begin < 0.5);
+	assert_int_equal(decision.route_id, 4096);
+	assert_int_equal(decision.gave_up, 4095);
 	tables_free(&t);
 }
 
@@ -695,6 +789,9 @@ int main(void)
 		cmocka_unit_test(each_kind_of_rule_and_its_negation),
 		cmocka_unit_test(names_of_what_is_no_hello_do_not_count),
 		cmocka_unit_test(what_cannot_be_read_lacks_no_names),
+		cmocka_unit_test(expressions_take_their_place_in_the_order),
+		cmocka_unit_test(a_rule_that_is_given_up_does_not_hold_and_is_counted),
+		cmocka_unit_test(many_slow_expressions_do_not_add_up),
 		cmocka_unit_test(reject_comes_first_then_weight_then_age),
 		cmocka_unit_test(routes_may_share_an_anchor),
 		cmocka_unit_test(a_suffix_may_end_another_one),

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../model/text.h"
+#include "log.h"
 #include "proxy_protocol.h"
 #include "socket.h"
 #include "splice.h"
@@ -634,6 +636,28 @@ static void connect_event(struct session *s, enum side side, uint32_t events)
 
 /* ---- hello ------------------------------------------------------------------------------- */
 
+#define LOG_INTERVAL 10000000000ULL /* nanoseconds */
+
+/* Regular expressions were too slow for the names of this client. */
+static void note_gave_up(const struct session *s, const struct decision *decision)
+{
+	static _Atomic uint64_t quiet_until;
+	const struct hello *hello = &s->conn->hello;
+	const char *pattern = regex_pattern(decision->gave_up_on);
+	uint64_t now = monotonic_time(), until = atomic_load(&quiet_until);
+
+	__atomic_fetch_add(&instance_of(s)->counters[COUNTER_REGEX_LIMITS], decision->gave_up,
+			   __ATOMIC_RELAXED);
+	if (now < until ||
+	    !atomic_compare_exchange_strong(&quiet_until, &until, now + LOG_INTERVAL))
+		return;
+	log_line(LOG_WARN,
+		 "frontend %u: the pattern %s was given up at its limit, its rule does not hold, "
+		 "server name %s (counter regex_limits)",
+		 s->conn->frontend_id, text_quoted(pattern, strlen(pattern)).s,
+		 text_quoted((const char *)hello->sni, hello->sni_len).s);
+}
+
 /* Decides in user space; the session must own the decision (CONN_DECIDING, or no program). */
 static void decide_here(struct session *s, const struct subject *subject)
 {
@@ -644,6 +668,8 @@ static void decide_here(struct session *s, const struct subject *subject)
 	pthread_rwlock_rdlock(&engine->tables_lock);
 	conn->half = instance_half(&engine->instance, conn->frontend_id);
 	decide(&engine->instance.tables[conn->half], conn->frontend_id, subject, &decision);
+	if (decision.gave_up)
+		note_gave_up(s, &decision);
 	pthread_rwlock_unlock(&engine->tables_lock);
 	conn->action = decision.action;
 	conn->route_id = decision.route_id;
@@ -678,7 +704,10 @@ static void take_passed(struct session *s)
 	}
 }
 
-/* The program could not hold the whole ALPN list, or had no tables: read and decide here. */
+/*
+ * The program could not hold the whole ALPN list, has come to a regular expression, or had no
+ * tables: decide here. Only the list has to be read again.
+ */
 static void decide_asked(struct session *s)
 {
 	struct half *half = &s->half[CLIENT];
@@ -687,7 +716,7 @@ static void decide_asked(struct session *s)
 
 	count(s, COUNTER_ASKED);
 	subject_init(&subject, &s->conn->hello, s->conn->client);
-	if (s->cookie[CLIENT])
+	if (s->cookie[CLIENT] && s->conn->hello.flags & HELLO_ALPN_CUT)
 		take_passed(s);
 	if (s->conn->hello.flags & HELLO_ALPN_CUT)
 		subject_whole_alpn(&subject, half->held + half->held_at, half->held_len, &list);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../../bpf/balance.h"
 #include "../../bpf/hello.h"
@@ -106,6 +107,86 @@ int subject_whole_alpn(struct subject *subject, const void *data, size_t len, ui
 	return 0;
 }
 
+/* ---- regular expressions ----------------------------------------------------------------- */
+
+/* An evaluation, and what its regular expressions have come to. */
+struct walk {
+	struct evaluation e; /* first: the headers know only this */
+	struct decision *decision;
+	uint64_t deadline; /* 0 = not set yet */
+};
+
+static uint64_t processor_time(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+	return time.tv_sec * 1000000000ULL + time.tv_nsec;
+}
+
+static bool is_exhausted(struct walk *walk)
+{
+	uint64_t now = processor_time();
+
+	if (!walk->deadline)
+		walk->deadline = now + REGEX_TIME;
+	return walk->decision->gave_up >= GIVE_UPS_MAX || now >= walk->deadline;
+}
+
+static enum regex_answer match_name(struct walk *walk, const struct regex *regex,
+				    const uint8_t *name, size_t len)
+{
+	enum regex_answer answer =
+		is_exhausted(walk) ? REGEX_GAVE_UP : regex_match(regex, name, len);
+
+	if (answer == REGEX_GAVE_UP) {
+		walk->decision->gave_up++;
+		walk->decision->gave_up_on = regex;
+	}
+	return answer;
+}
+
+/* One of the names is enough; without one, those that are not known count. */
+static enum regex_answer match_names(struct walk *walk, const struct test_row *test)
+{
+	const struct evaluation *e = &walk->e;
+	const struct regex *regex = e->tables->regexes[test->operand];
+	const uint8_t *alpn = e->alpn->bytes;
+	enum regex_answer all = REGEX_NO;
+
+	if (test->field == FIELD_SNI)
+		return match_name(walk, regex, e->sni->bytes, e->sni_len);
+	for (size_t at = 0; at < e->alpn_len && all != REGEX_YES; at += 1 + alpn[at]) {
+		enum regex_answer one = match_name(walk, regex, alpn + at + 1, alpn[at]);
+
+		all = one == REGEX_NO ? all : one;
+	}
+	return all;
+}
+
+static long walk_regex(struct evaluation *e)
+{
+	const struct test_row *test =
+		e->test & TEST_REGEX ? table_test(e->tables, e->test & ~TEST_REGEX) : NULL;
+
+	if (!test)
+		return 1;
+	switch (match_names((struct walk *)e, test)) {
+	case REGEX_YES:
+		e->test = test->yes;
+		break;
+	case REGEX_NO:
+		e->test = test->no;
+		break;
+	case REGEX_GAVE_UP: /* the rule does not hold, negated neither */
+		e->test = TEST_FAIL;
+		break;
+	}
+	return 0;
+}
+
+/* ---- decisions --------------------------------------------------------------------------- */
+
 /* HELLO_OFFERS_* of a whole list. */
 static uint32_t list_offers(const struct subject *subject)
 {
@@ -138,18 +219,19 @@ static void evaluation_init(struct evaluation *e, const struct tables *tables,
 void decide(const struct tables *tables, uint32_t frontend_id, const struct subject *subject,
 	    struct decision *decision)
 {
-	struct evaluation e;
+	struct walk walk = {.decision = decision};
+	struct evaluation *e = &walk.e;
 	const struct route_row *route;
 
 	memset(decision, 0, sizeof(*decision));
-	evaluation_init(&e, tables, subject);
-	e.frontend_id = frontend_id;
-	e.frontend = tables_row(tables, frontends, frontend_id);
-	if (!e.frontend)
+	evaluation_init(e, tables, subject);
+	e->frontend_id = frontend_id;
+	e->frontend = tables_row(tables, frontends, frontend_id);
+	if (!e->frontend)
 		return;
-	decision->route_id = route_evaluate(&e);
+	decision->route_id = route_evaluate(e);
 	route = decision->route_id ? tables_row(tables, routes, decision->route_id) : NULL;
-	decision->action = route_action(e.frontend, route, &decision->farm_id);
+	decision->action = route_action(e->frontend, route, &decision->farm_id);
 }
 
 bool source_admitted(const struct tables *tables, const struct frontend_row *frontend,

@@ -30,7 +30,19 @@ struct decision {
 	enum action action; /* ACTION_NONE: no route matched, and no default farm */
 	uint32_t route_id;  /* 0 = default farm */
 	uint32_t farm_id;   /* for ACTION_FARM */
+	/* Times that a regular expression reached a limit: its rule did not hold; one of them. */
+	uint32_t gave_up;
+	const struct regex *gave_up_on; /* of the tables */
 };
+
+/*
+ * The daemon has other connections to look after: when this many regular expressions of a decision
+ * were given up, so are the rest. And when they have taken that long of a processor, in
+ * nanoseconds: far more than any number of innocent ones, so that no hiccup of the host changes a
+ * decision.
+ */
+#define GIVE_UPS_MAX 4
+#define REGEX_TIME   100000000
 
 /* Feeds the next bytes of a client to a parser. */
 enum verdict hello_read(struct hello *hello, const void *data, size_t len);

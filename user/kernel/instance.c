@@ -261,6 +261,7 @@ static void unmap_tables(struct tables *tables)
 		if (tables->v[i].rows)
 			munmap(tables->v[i].rows, (size + page - 1) & ~(page - 1));
 	}
+	tables_free_regexes(tables);
 	memset(tables, 0, sizeof(*tables));
 }
 
@@ -370,7 +371,7 @@ static int publish_half(const struct instance *instance, uint32_t half,
 				   &mapped->v[TABLE_frontends]);
 }
 
-int instance_publish(struct instance *instance, const struct tables *compiled, void (*lock)(void *),
+int instance_publish(struct instance *instance, struct tables *compiled, void (*lock)(void *),
 		     void (*unlock)(void *), void *context)
 {
 	uint32_t half = !(instance->control->active & 1);
@@ -381,6 +382,10 @@ int instance_publish(struct instance *instance, const struct tables *compiled, v
 		unmap_tables(&mapped);
 		return err;
 	}
+	mapped.regexes = compiled->regexes;
+	mapped.n_regexes = compiled->n_regexes;
+	compiled->regexes = NULL;
+	compiled->n_regexes = 0;
 	lock(context);
 	dropped = instance->tables[half];
 	instance->tables[half] = mapped;

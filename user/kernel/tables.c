@@ -123,6 +123,25 @@ static int add_test(struct compiler *c, const struct test_row *test, uint32_t *i
 	return err;
 }
 
+/* The array has room up to the next power of two. */
+static int add_regex(struct tables *tables, const struct rule *rule)
+{
+	size_t n = tables->n_regexes;
+	struct regex **regexes = tables->regexes;
+	int err;
+
+	if (!(n & (n - 1))) {
+		regexes = realloc(regexes, (n ? 2 * n : 1) * sizeof(*regexes));
+		if (!regexes)
+			return -ENOMEM;
+		tables->regexes = regexes;
+	}
+	err = regex_compile(rule->patterns->text, rule->field == FIELD_SNI, &regexes[n], NULL);
+	if (!err)
+		tables->n_regexes++;
+	return err;
+}
+
 /* The test of one pattern of a rule; `in` is `is` with several patterns. */
 static int add_pattern_test(struct compiler *c, const struct rule *rule,
 			    const struct pattern *pattern, uint32_t yes, uint32_t no,
@@ -135,6 +154,25 @@ static int add_pattern_test(struct compiler *c, const struct rule *rule,
 	err = rule->field == FIELD_SOURCE ? add_prefix(c, &pattern->source, &test.operand)
 					  : add_text(c, pattern, &test.operand);
 	return err ? err : add_test(c, &test, index);
+}
+
+/* Goes on at `no` without the name, which the program can tell by itself. */
+static int add_regex_test(struct compiler *c, const struct rule *rule, uint32_t yes, uint32_t no,
+			  uint32_t *index)
+{
+	struct test_row test = {
+		.field = rule->field,
+		.match = MATCH_MATCHES,
+		.operand = c->tables->n_regexes,
+		.yes = yes,
+		.no = no,
+	};
+	struct test_row exists = {.field = rule->field, .match = MATCH_EXISTS, .no = no};
+	int err = add_regex(c->tables, rule);
+
+	err = err ? err : add_test(c, &test, &exists.yes);
+	exists.yes |= TEST_REGEX;
+	return err ? err : add_test(c, &exists, index);
 }
 
 /*
@@ -172,6 +210,8 @@ static int add_rule(struct compiler *c, const struct rule *rule, uint32_t next, 
 		test.field = FIELD_PROTOCOL;
 	if (test.operand || rule->match == MATCH_EXISTS)
 		return add_test(c, &test, index);
+	if (rule->match == MATCH_MATCHES)
+		return add_regex_test(c, rule, yes, no, index);
 	for (size_t i = rule->n_patterns; i-- > 0; no = *index) {
 		err = add_pattern_test(c, rule, &rule->patterns[i], yes, no, index);
 		if (err)
@@ -293,6 +333,21 @@ static bool needs_hello(const struct rule *rule)
 	return rule->field != FIELD_SOURCE;
 }
 
+/* All rules but the anchor that are regular expressions, or all that are none. */
+static int add_rules(struct compiler *c, const struct route *route, const struct rule *anchor,
+		     bool regexes, uint32_t *next)
+{
+	int err = 0;
+
+	for (size_t i = route->n_rules; i-- > 0 && !err;) {
+		const struct rule *rule = &route->rules[i];
+
+		if (rule != anchor && (rule->match == MATCH_MATCHES) == regexes)
+			err = add_rule(c, rule, *next, next);
+	}
+	return err;
+}
+
 static int compile_route(struct compiler *c, const struct route *route, uint32_t rank)
 {
 	struct entry entry = {.candidate = {.rank = rank, .route = route->o.id}};
@@ -300,15 +355,14 @@ static int compile_route(struct compiler *c, const struct route *route, uint32_t
 	uint32_t next = TEST_MATCH;
 	int err;
 
-	for (size_t i = route->n_rules; i-- > 0;) {
+	for (size_t i = 0; i < route->n_rules; i++)
 		if (needs_hello(&route->rules[i]))
 			c->row->flags |= FRONTEND_NEEDS_HELLO;
-		if (&route->rules[i] == anchor)
-			continue;
-		err = add_rule(c, &route->rules[i], next, &next);
-		if (err)
-			return err;
-	}
+	/* Added last, tried first: regular expressions only when the rest of the route holds. */
+	err = add_rules(c, route, anchor, true, &next);
+	err = err ? err : add_rules(c, route, anchor, false, &next);
+	if (err)
+		return err;
 	if (anchor)
 		return add_anchor(c, anchor, &entry, next);
 	entry.candidate.test = next;
@@ -668,8 +722,18 @@ int tables_compile(const struct config *config, struct tables *tables)
 	return err;
 }
 
+void tables_free_regexes(struct tables *tables)
+{
+	for (size_t i = 0; i < tables->n_regexes; i++)
+		regex_free(tables->regexes[i]);
+	free(tables->regexes);
+	tables->regexes = NULL;
+	tables->n_regexes = 0;
+}
+
 void tables_free(struct tables *tables)
 {
+	tables_free_regexes(tables);
 	for (int i = 0; i < TABLE_MAX; i++)
 		if (tables->v[i].capacity)
 			free(tables->v[i].rows);

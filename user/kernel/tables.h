@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "../model/objects.h"
+#include "../model/regex.h"
 
 #define TABLES(X)                                                                                  \
 	X(frontends, struct frontend_row)                                                          \
@@ -37,6 +38,8 @@ struct tables {
 		size_t n;	 /* rows in use, 1 at least: empty maps do not exist */
 		size_t capacity; /* rows allocated; 0 when the memory is mapped */
 	} v[TABLE_MAX];
+	struct regex **regexes; /* by the operand of their tests; never in the kernel */
+	size_t n_regexes;
 };
 
 extern const size_t table_row_size[TABLE_MAX];
@@ -58,5 +61,8 @@ TABLES(X)
 int tables_compile(const struct config *config, struct tables *tables);
 
 void tables_free(struct tables *tables);
+
+/* Only those. */
+void tables_free_regexes(struct tables *tables);
 
 #endif

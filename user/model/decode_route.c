@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Routes with their rules. */
+#include <errno.h>
 #include <string.h>
 
 #include "decoder.h"
+#include "regex.h"
 
 #define DISPLAY_MAX	255
 #define PATTERN_ALLOWED "a text of 1..255 bytes"
@@ -64,6 +66,21 @@ static void decode_sni(struct decoder *d, const struct value *value, enum match 
 			     "\".\" is nothing without its trailing dot, allowed: a name");
 }
 
+static void check_regex(struct decoder *d, const struct value *value, const struct rule *rule,
+			const char *text)
+{
+	struct regex_mistake mistake;
+	struct regex *regex = NULL;
+	int err = regex_compile(text, rule->field == FIELD_SNI, &regex, &mistake);
+
+	regex_free(regex);
+	if (err == -EINVAL)
+		decode_error(d, value, "%s is wrong behind byte %zu: %s, allowed: a PCRE2 pattern",
+			     text_quoted(text, strlen(text)).s, mistake.at, mistake.text);
+	else if (err)
+		d->out_of_memory = true;
+}
+
 /* One pattern of a rule; `text` is the value, or an item of its comma list. */
 static void decode_pattern(struct decoder *d, const struct value *value, const struct rule *rule,
 			   const char *text, struct pattern *pattern)
@@ -77,6 +94,8 @@ static void decode_pattern(struct decoder *d, const struct value *value, const s
 		decode_word(d, value, rule->field, text, pattern);
 	else if (rule->field == FIELD_SOURCE)
 		decode_prefix(d, value, text, &pattern->source);
+	else if (rule->match == MATCH_MATCHES)
+		check_regex(d, value, rule, text);
 	else if (rule->field == FIELD_SNI && pattern->text)
 		decode_sni(d, value, rule->match, pattern);
 }
@@ -123,7 +142,7 @@ static void decode_text_pattern(struct decoder *d, const struct value *value, st
 	rule->text = decode_copy(d, text);
 	if (rule->match == MATCH_IN) {
 		decode_comma_list(d, value, rule, text);
-	} else if (rule->field != FIELD_ALPN && strchr(text, ',')) {
+	} else if (rule->field != FIELD_ALPN && rule->match != MATCH_MATCHES && strchr(text, ',')) {
 		decode_error(d, value,
 			     "%s holds a comma, allowed: one pattern, a list needs the match in",
 			     value_quoted(value).s);

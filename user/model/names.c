@@ -61,7 +61,7 @@ NAMES(match_names,
 	ALLOWED("endswith", MATCH_ENDSWITH),
 	ALLOWED("contains", MATCH_CONTAINS),
 	ALLOWED("exists", MATCH_EXISTS),
-	UNSUPPORTED("matches", -1));
+	ALLOWED("matches", MATCH_MATCHES));
 
 NAMES(protocol_names,
 	ALLOWED("tcp", PROTOCOL_TCP),

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#define PCRE2_CODE_UNIT_WIDTH 8
+
+#include "regex.h"
+
+#include <errno.h>
+#include <pcre2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REGEX_HEAP 1024 /* kB */
+
+struct regex {
+	pcre2_code *code;
+	pcre2_match_context *limits;
+	char *pattern;
+};
+
+/* Text is bytes, and $ is its end: no newline before it is passed over. */
+#define REGEX_OPTIONS                                                                              \
+	(PCRE2_DOLLAR_ENDONLY | PCRE2_DOTALL | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP |                 \
+	 PCRE2_NEVER_BACKSLASH_C)
+
+static int compile(struct regex *regex, bool any_case, struct regex_mistake *mistake)
+{
+	uint32_t options = REGEX_OPTIONS | (any_case ? PCRE2_CASELESS : 0);
+	size_t size = 0;
+	int error;
+
+	mistake->at = 0;
+	regex->code = pcre2_compile((PCRE2_SPTR)regex->pattern, PCRE2_ZERO_TERMINATED, options,
+				    &error, &mistake->at, NULL);
+	if (!regex->code) {
+		pcre2_get_error_message(error, (PCRE2_UCHAR *)mistake->text, sizeof(mistake->text));
+		return error == PCRE2_ERROR_HEAP_FAILED ? -ENOMEM : -EINVAL;
+	}
+	pcre2_pattern_info(regex->code, PCRE2_INFO_SIZE, &size);
+	if (size <= REGEX_COMPILED_MAX)
+		return 0;
+	mistake->at = strlen(regex->pattern);
+	snprintf(mistake->text, sizeof(mistake->text),
+		 "too complex: %zu bytes compiled, %d at most", size, REGEX_COMPILED_MAX);
+	return -EINVAL;
+}
+
+int regex_compile(const char *pattern, bool any_case, struct regex **regex,
+		  struct regex_mistake *mistake)
+{
+	struct regex_mistake ignored;
+	struct regex *r = calloc(1, sizeof(*r));
+	int err = -ENOMEM;
+
+	if (!r)
+		return err;
+	r->pattern = strdup(pattern);
+	r->limits = pcre2_match_context_create(NULL);
+	if (r->pattern && r->limits)
+		err = compile(r, any_case, mistake ? mistake : &ignored);
+	if (err) {
+		regex_free(r);
+		return err;
+	}
+	pcre2_set_match_limit(r->limits, REGEX_STEPS);
+	pcre2_set_depth_limit(r->limits, REGEX_STEPS);
+	pcre2_set_heap_limit(r->limits, REGEX_HEAP);
+	*regex = r;
+	return 0;
+}
+
+/*
+ * Interpreted: the JIT of 10.42 finds (?>(?:.++|\w))b in "aab", which Perl and the interpreter do
+ * not, and needs memory that is writable and executable, which the unit file forbids.
+ */
+enum regex_answer regex_match(const struct regex *regex, const void *text, size_t len)
+{
+	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+	int n;
+
+	if (!data)
+		return REGEX_GAVE_UP;
+	n = pcre2_match(regex->code, text, len, 0, 0, data, regex->limits);
+	pcre2_match_data_free(data);
+	if (n >= 0) /* 0: more groups than `data` has room for */
+		return REGEX_YES;
+	return n == PCRE2_ERROR_NOMATCH ? REGEX_NO : REGEX_GAVE_UP;
+}
+
+const char *regex_pattern(const struct regex *regex)
+{
+	return regex->pattern;
+}
+
+void regex_free(struct regex *regex)
+{
+	if (!regex)
+		return;
+	pcre2_code_free(regex->code);
+	pcre2_match_context_free(regex->limits);
+	free(regex->pattern);
+	free(regex);
+}

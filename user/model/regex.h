@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Regular expressions of rules: PCRE2 over bytes, searched for anywhere in the text. Neither a
+ * pattern nor a text can make a match take long: see REGEX_STEPS.
+ */
+#ifndef ALPNLB_REGEX_H
+#define ALPNLB_REGEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * How often a match may try another way from each place of the text where it may begin. A pattern
+ * with two repetitions can need half the square of the text's length; patterns made to be slow
+ * take up to 30 ms for 255 bytes.
+ */
+#define REGEX_STEPS	   5000
+#define REGEX_COMPILED_MAX 16384 /* bytes; nested repetitions multiply */
+
+enum regex_answer {
+	REGEX_NO = 0,
+	REGEX_YES,
+	REGEX_GAVE_UP, /* at a limit: not known */
+};
+
+/* What is wrong with a pattern, and how many of its bytes stand before that. */
+struct regex_mistake {
+	size_t at;
+	char text[128];
+};
+
+struct regex;
+
+/*
+ * Compiles a pattern; `any_case`: A is a. Returns 0, -ENOMEM, or -EINVAL with the mistake, which
+ * may be NULL.
+ */
+int regex_compile(const char *pattern, bool any_case, struct regex **regex,
+		  struct regex_mistake *mistake);
+
+/* May be called by several threads at once. */
+enum regex_answer regex_match(const struct regex *regex, const void *text, size_t len);
+
+/* As it was written. */
+const char *regex_pattern(const struct regex *regex);
+
+/* Accepts NULL. */
+void regex_free(struct regex *regex);
+
+#endif
