@@ -212,6 +212,40 @@ as_nobody() {
 	stop_daemon
 }
 
+# explained EXPRESSION: of what `hello classify` says to a hello, as JSON.
+explained() {
+	alpnlb -j hello classify file "$NETNS_DIR/hello" config "$CONFIG" source 192.0.2.7 | jq -r "$1"
+}
+
+@test "hello classify explains a decision rule by rule" {
+	{
+		farms special=11 other=12 default=13
+		frontend auto default
+		printf 'routes:\n'
+		ROUTE_WEIGHT=1 route office other "source in 192.0.2.0/29, 2001:db8::/32" "not sni exists"
+		ROUTE_WEIGHT=2 route web special 'sni matches ^www\d*[.]' "alpn is h2"
+		ROUTE_WEIGHT=3 route slow other 'sni matches (a+)+[.]t$' "tls.version exists"
+		ROUTE_WEIGHT=4 route any other "protocol is tls"
+	} >"$CONFIG"
+	"$TREE/tests/e2e/peers/tcp.py" hello --alpn http/1.1 h2 \
+		--sni www7.alpnlb.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.test >"$NETNS_DIR/hello"
+	assert_equal "$(explained '.route')" web
+	assert_equal "$(explained '[.routes[] | "\(.name): \(.outcome)"] | join(", ")')" \
+		"office: does not match, web: decides, slow: does not match, any: matches, but comes later"
+	assert_equal "$(explained '[.routes[].rules[].holds] | map(tostring) | join(" ")')" \
+		"true false true true false true true"
+	assert_equal "$(explained '[.routes[].rules[].gave_up] | map(tostring) | join(" ")')" \
+		"false false false false true false false"
+	assert_equal "$(explained '.routes[0].rules[0].value')" 192.0.2.7
+	assert_equal "$(explained '.routes[1].rules[1].value[]')" h2
+	run -0 alpnlb hello classify file "$NETNS_DIR/hello" config "$CONFIG"
+	assert_matches "$output" '1 +office +source in 192.0.2.0/29, 2001:db8::/32 +- +no +does not match'
+	assert_matches "$output" ' +not sni exists +www7[^ ]+ +no'
+	assert_matches "$output" '2 +web +sni matches .* yes +decides'
+	assert_matches "$output" '3 +slow .* no: given up +does not match'
+	assert_matches "$output" '4 +any .*tls, https.* yes +matches, but comes later'
+}
+
 # What tshark and alpnlb read in the hellos of a capture, one line per connection.
 tshark_reads() {
 	tshark -r "$1" -Y 'tls.handshake.type == 1' -T fields -E separator=' ' -E aggregator=, \

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "../../user/cli/classify.h"
+#include "../../user/cli/explain.h"
 #include "../../user/model/decode.h"
 
 static const uint8_t source[16] = {[10] = 0xff, 0xff, 192, 0, 2, 1};
@@ -91,25 +92,84 @@ static void names_that_do_not_fit_the_program_are_seen_over_any_cut(void **state
 	}
 }
 
-static void the_first_rule_that_does_not_hold_is_named(void **state)
+/* ---- explanations ------------------------------------------------------------------------ */
+
+static void expect_rule(const json_t *routes, size_t rule, bool holds, const char *value)
 {
-	struct config *config = load("{field: alpn, match: is, pattern: h2},"
+	json_t *rules = json_object_get(json_array_get(routes, 0), "rules");
+	json_t *row = json_array_get(rules, rule);
+	char *found = json_dumps(json_object_get(row, "value"), JSON_ENCODE_ANY | JSON_COMPACT);
+
+	assert_string_equal(found, value);
+	assert_int_equal(json_is_true(json_object_get(row, "holds")), holds);
+	assert_true(json_is_false(json_object_get(row, "gave_up")));
+	free(found);
+}
+
+static void each_rule_is_explained_by_what_it_looks_at(void **state)
+{
+	struct config *config = load("{field: alpn, match: matches, pattern: '^h[23]$'},"
+				     "{field: alpn, match: is, pattern: h2, negate: true},"
+				     "{field: alpn, match: is, pattern: spdy},"
 				     "{field: sni, match: exists, negate: true},"
 				     "{field: source, match: in, pattern: 198.51.100.0/24},"
-				     "{field: protocol, match: is, pattern: ssh}");
+				     "{field: protocol, match: is, pattern: ssh},"
+				     "{field: tls.version, match: is, pattern: '1.2'},"
+				     "{field: tls.ech, match: exists}");
+	const struct frontend *web = &config->frontends[0];
+	struct classification c;
+	uint8_t hello[256];
+	size_t len = build_hello(hello, "\x08http/1.1\x02h2", 12, 64);
+	json_t *routes;
+
+	assert_int_equal(classify(hello, len, source, &c), 0);
+	routes = explain_routes(config, web, &c, NULL, true);
+	expect_rule(routes, 0, true, "[\"h2\"]");
+	expect_rule(routes, 1, false, "[\"h2\"]");
+	expect_rule(routes, 2, false, "[\"http/1.1\",\"h2\"]");
+	expect_rule(routes, 3, true, "null");
+	expect_rule(routes, 4, false, "\"192.0.2.1\"");
+	expect_rule(routes, 5, false, "[\"tcp\",\"tls\",\"https\",\"http/1.1\",\"http/2.0\"]");
+	expect_rule(routes, 6, true, "\"1.2\"");
+	expect_rule(routes, 7, false, "\"absent\"");
+	json_decref(routes);
+	routes = explain_routes(config, web, &c, NULL, false);
+	expect_rule(routes, 4, false, "null");
+	json_decref(routes);
+	classification_free(&c);
+	config_free(config);
+}
+
+static const char *outcome_of(const struct config *config, const struct classification *c,
+			      const struct route *decided)
+{
+	static char outcome[64];
+	json_t *routes = explain_routes(config, &config->frontends[0], c, decided, true);
+	json_t *row = json_array_get(routes, 0);
+
+	snprintf(outcome, sizeof(outcome), "%s",
+		 json_string_value(json_object_get(row, "outcome")));
+	json_decref(routes);
+	return outcome;
+}
+
+static void each_route_is_explained_by_its_outcome(void **state)
+{
+	struct config *config = load("{field: alpn, match: is, pattern: h2},"
+				     "{field: sni, match: exists}");
+	struct route *route = &config->routes[0];
 	struct classification c;
 	uint8_t hello[256];
 	size_t len = build_hello(hello, "\x02h2", 3, 64);
 
 	assert_int_equal(classify(hello, len, source, &c), 0);
-	assert_ptr_equal(failing_rule(&c, &config->routes[0]), &config->routes[0].rules[2]);
-	c.subject.source[12] = 198;
-	c.subject.source[13] = 51;
-	c.subject.source[14] = 100;
-	assert_ptr_equal(failing_rule(&c, &config->routes[0]), &config->routes[0].rules[3]);
-	config->routes[0].n_rules = 3;
-	assert_null(failing_rule(&c, &config->routes[0]));
-	config->routes[0].n_rules = 4;
+	assert_string_equal(outcome_of(config, &c, NULL), "does not match");
+	route->n_rules = 1;
+	assert_string_equal(outcome_of(config, &c, NULL), "matches, but comes later");
+	assert_string_equal(outcome_of(config, &c, route), "decides");
+	route->n_rules = 0;
+	assert_string_equal(outcome_of(config, &c, NULL), "never matches: it has no rules");
+	route->n_rules = 2;
 	classification_free(&c);
 	config_free(config);
 }
@@ -118,7 +178,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_that_do_not_fit_the_program_are_seen_over_any_cut),
-		cmocka_unit_test(the_first_rule_that_does_not_hold_is_named),
+		cmocka_unit_test(each_rule_is_explained_by_what_it_looks_at),
+		cmocka_unit_test(each_route_is_explained_by_its_outcome),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

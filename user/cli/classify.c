@@ -46,7 +46,7 @@ uint32_t classification_protocols(const struct classification *c)
 }
 
 /* Asks the evaluator about a configuration of one route with this one rule. */
-static bool rule_holds(const struct classification *c, const struct rule *rule)
+struct rule_answer evaluate_rule(const struct classification *c, const struct rule *rule)
 {
 	struct frontend frontend = {.o = {.id = 1, .name = "frontend"}};
 	struct route route = {
@@ -62,19 +62,11 @@ static bool rule_holds(const struct classification *c, const struct rule *rule)
 		.routes = &route,
 		.n_routes = 1,
 	};
-	struct decision decision = {.route_id = 1};
+	struct decision decision = {0};
 	struct tables tables = {0};
 
 	if (!tables_compile(&config, &tables))
 		decide(&tables, frontend.o.id, &c->subject, &decision);
 	tables_free(&tables);
-	return decision.route_id;
-}
-
-const struct rule *failing_rule(const struct classification *c, const struct route *route)
-{
-	for (size_t i = 0; i < route->n_rules; i++)
-		if (!rule_holds(c, &route->rules[i]))
-			return &route->rules[i];
-	return NULL;
+	return (struct rule_answer){.holds = decision.route_id, .gave_up = decision.gave_up};
 }

@@ -22,10 +22,12 @@ void classification_free(struct classification *c);
 /* PROTOCOL_* of the client. */
 uint32_t classification_protocols(const struct classification *c);
 
-/*
- * Evaluates each rule of `route` by itself. Returns the first that does not hold, or NULL
- * when all do, or it cannot be told.
- */
-const struct rule *failing_rule(const struct classification *c, const struct route *route);
+struct rule_answer {
+	bool holds;
+	bool gave_up; /* a regular expression reached its limit */
+};
+
+/* Evaluates a rule by itself. */
+struct rule_answer evaluate_rule(const struct classification *c, const struct rule *rule);
 
 #endif

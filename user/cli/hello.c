@@ -7,6 +7,7 @@
 
 #include "classify.h"
 #include "cli.h"
+#include "explain.h"
 #include "format.h"
 #include "input.h"
 #include "output.h"
@@ -30,14 +31,6 @@ static const struct column columns[] = {
 	COLUMN("route", "ROUTE"),
 	COLUMN("action", "ACTION"),
 	COLUMN("farm", "FARM"),
-	COLUMNS_END,
-};
-
-static const struct column route_columns[] = {
-	COLUMN("place", "PLACE"),
-	COLUMN("name", "ROUTE"),
-	COLUMN("when", "WHEN"),
-	COLUMN("outcome", "OUTCOME"),
 	COLUMNS_END,
 };
 
@@ -77,25 +70,6 @@ static void set_version(json_t *row, const struct hello *hello)
 	}
 }
 
-static json_t *protocol_names_json(uint32_t protocols)
-{
-	static const struct {
-		uint32_t bit;
-		const char *name;
-	} names[] = {
-		{PROTOCOL_TCP, "tcp"},	      {PROTOCOL_TLS, "tls"},
-		{PROTOCOL_HTTP, "http"},      {PROTOCOL_HTTPS, "https"},
-		{PROTOCOL_HTTP1, "http/1.1"}, {PROTOCOL_HTTP2, "http/2.0"},
-		{PROTOCOL_SSH, "ssh"},
-	};
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (protocols & names[i].bit)
-			json_array_append_new(list, json_string(names[i].name));
-	return list;
-}
-
 static void set_ends(json_t *row, const struct client *client)
 {
 	const struct pcap_stream *stream = client->stream;
@@ -127,7 +101,7 @@ static void set_hello(json_t *row, const struct client *client, const struct cla
 				    ? json_alpn(c->subject.alpn, c->subject.alpn_len, false)
 				    : json_null());
 	json_object_set_new(row, "ech", json_boolean(flags & HELLO_ECH));
-	json_object_set_new(row, "protocols", protocol_names_json(classification_protocols(c)));
+	json_object_set_new(row, "protocols", protocols_json(classification_protocols(c)));
 }
 
 /* ---- the decision -------------------------------------------------------------------- */
@@ -162,40 +136,6 @@ static const struct route *route_by_id(const struct config *config, uint32_t id)
 	return NULL;
 }
 
-/* What became of a route that does not decide. */
-static json_t *failure(const struct classification *c, const struct route *route)
-{
-	const struct rule *rule = failing_rule(c, route);
-	char *rule_words = rule ? rule_text(rule) : NULL;
-	json_t *text;
-
-	text = rule_words ? json_sprintf("does not hold: %s", rule_words) : json_string("-");
-	free(rule_words);
-	return text;
-}
-
-/* The routes of the frontend up to the one that decides, and why the others did not. */
-static json_t *explain(const struct dry_run *run, const struct classification *c,
-		       const struct frontend *frontend, const struct route *decided)
-{
-	size_t n = 0;
-	struct route **routes = config_routes_in_order(run->config, frontend, &n);
-	json_t *rows = json_array();
-
-	for (size_t i = 0; routes && i < n; i++) {
-		json_t *row = route_row(routes[i], i + 1, NULL);
-
-		json_object_set_new(row, "outcome",
-				    routes[i] == decided ? json_string("decides")
-							 : failure(c, routes[i]));
-		json_array_append_new(rows, row);
-		if (routes[i] == decided)
-			break;
-	}
-	free(routes);
-	return rows;
-}
-
 static void set_decision(json_t *row, const struct decision *decision, const struct route *route,
 			 const struct frontend *frontend)
 {
@@ -213,6 +153,7 @@ static void decide_client(const struct dry_run *run, const struct client *client
 {
 	const struct frontend *frontend = client_frontend(run, client);
 	const struct frontend_row *compiled;
+	bool source_known = run->source_given || client->stream;
 	struct decision decision;
 	const struct route *route;
 
@@ -220,16 +161,16 @@ static void decide_client(const struct dry_run *run, const struct client *client
 	if (!frontend)
 		return;
 	compiled = tables_row(&run->tables, frontends, frontend->o.id);
-	json_object_set_new(
-		row, "source_allowed",
-		run->source_given || client->stream
-			? json_boolean(source_admitted(&run->tables, compiled, c->subject.source))
-			: json_null());
+	json_object_set_new(row, "source_allowed",
+			    source_known ? json_boolean(source_admitted(&run->tables, compiled,
+									c->subject.source))
+					 : json_null());
 	decide(&run->tables, frontend->o.id, &c->subject, &decision);
 	route = route_by_id(run->config, decision.route_id);
 	set_decision(row, &decision, route, frontend);
 	if (explained)
-		json_object_set_new(row, "routes", explain(run, c, frontend, route));
+		json_object_set_new(row, "routes",
+				    explain_routes(run->config, frontend, c, route, source_known));
 }
 
 /* A row for one client, or NULL when out of memory. */
@@ -263,7 +204,7 @@ static int print_one(json_t *row)
 	code = output_record(columns, row);
 	if (!options.json && json_array_size(routes)) {
 		putchar('\n');
-		code = output_table(route_columns, routes);
+		code = explain_print(routes);
 	}
 	json_decref(row);
 	return code;
