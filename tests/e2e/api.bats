@@ -174,6 +174,25 @@ start_small() {
 	stop_daemon
 }
 
+@test "each field and match of a rule is taken, and a refresh warns of routes that never match" {
+	local id
+	start_small
+	id=$(created tcp/route '{"action": {"type": "farm", "target": 2}, "frontendId": 1}' routeId)
+	refused 400 BadRequest '^pattern: "a\(" is wrong behind byte 2: missing closing parenthesis' \
+		POST "tcp/route/$id/rule" '{"field": "sni", "match": "matches", "pattern": "a("}'
+	created "tcp/route/$id/rule" '{"field": "host", "match": "matches", "pattern": "^w{3}[.]"}' ruleId
+	created "tcp/route/$id/rule" '{"field": "tls.version", "match": "in", "pattern": "1.2, 1.3"}' ruleId
+	created "tcp/route/$id/rule" '{"field": "tls.ech", "match": "is", "pattern": "absent"}' ruleId
+	assert_equal "$(api POST refresh | jq -c '[.status, .problems]')" '["done",[]]'
+	assert_equal "$(reached "$LB4" 443 --sni www.alpnlb.test)" two
+	assert_equal "$(reached "$LB4" 443 --sni ww.alpnlb.test)" one
+	created "tcp/route/$id/rule" '{"field": "protocol", "match": "is", "pattern": "ssh"}' ruleId
+	assert_equal "$(api POST refresh | jq -c '[.status, (.problems[] | .warning, .path, .message)]')" \
+		'["done",true,"routes[0]","rules 1 and 4 exclude each other: the route never matches"]'
+	assert_equal "$(reached "$LB4" 443 --sni www.alpnlb.test)" one
+	stop_daemon
+}
+
 @test "routes stand in order of evaluation and go with their rules" {
 	start_small
 	assert_equal "$(created tcp/route '{"action": {"type": "farm", "target": 1}, "frontendId": 1, "weight": 9}' routeId)" 1

@@ -48,6 +48,30 @@ start_echo() {
 	start_daemon "$@"
 }
 
+# ---- warnings -----------------------------------------------------------------------------
+
+@test "check, apply and the daemon warn of routes that never match" {
+	{
+		everybody_to one
+		printf 'routes:\n'
+		route tls two "protocol is tls"
+		route never one "sni is a.test"
+	} >"$CONFIG"
+	local line warning
+	line=$(grep -n 'name: never' "$CONFIG" | cut -d: -f1)
+	warning="config.yaml:$line: routes\[1\]: the route \"tls\" in line [0-9]+ comes first and matches"
+	run -0 --separate-stderr alpnlb check "$CONFIG"
+	assert_matches "$stderr" "warning: .*$warning" check
+	start_tcp two 12 9000 name
+	start_daemon
+	daemon_says "warning: .*$warning"
+	run -0 --separate-stderr alpnlb apply "$CONFIG"
+	assert_matches "$stderr" "warning: .*$warning" apply
+	assert_equal "$(alpnlb -j apply "$CONFIG" | jq -r '.problems[] | "\(.warning) \(.line)"')" "true $line"
+	assert_equal "$(reached "$LB4" 443 --sni a.test)" two
+	stop_daemon
+}
+
 # ---- mistakes -----------------------------------------------------------------------------
 
 # refused_with PATTERN: check and daemon refuse $NETNS_DIR/bad.yaml, saying BAD.YAML:PATTERN.

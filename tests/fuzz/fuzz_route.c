@@ -3,7 +3,7 @@
  * Compiles routes made from the input and asks the evaluator where clients made from the
  * input go; the answer has to be that of going through routes, rules and patterns in order.
  * Names are short and of few letters, so that much matches; as a regular expression, a name
- * has the dot for any byte.
+ * has the dot for any byte. What is said about routes without a client has to be true of each.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 
 #include "../../user/kernel/decide.h"
 #include "../../user/model/decode.h"
+#include "../../user/model/warnings.h"
 
 #define ROUTES	 12
 #define RULES	 4
@@ -289,17 +290,39 @@ static bool comes_before(const struct route *a, const struct route *b)
 	return a < b;
 }
 
+static bool route_holds(const struct client *c, const struct route *route)
+{
+	for (size_t i = 0; i < route->n_rules; i++)
+		if (!rule_holds(c, &route->rules[i]))
+			return false;
+	return true;
+}
+
+static void check_warnings(const struct config *config, const struct client *c)
+{
+	for (size_t i = 0; i < config->n_routes; i++) {
+		const struct route *route = &config->routes[i];
+		const struct rule *other;
+
+		if (!route_holds(c, route))
+			continue;
+		if (route_contradiction(route, &other))
+			abort();
+		for (size_t j = 0; j < config->n_routes; j++)
+			if (route_shadows(&config->routes[j], route) &&
+			    !route_holds(c, &config->routes[j]))
+				abort();
+	}
+}
+
 static uint32_t first_route(const struct config *config, const struct client *c)
 {
 	const struct route *best = NULL;
 
 	for (size_t i = 0; i < config->n_routes; i++) {
 		const struct route *route = &config->routes[i];
-		bool all = true;
 
-		for (size_t j = 0; j < route->n_rules; j++)
-			all &= rule_holds(c, &route->rules[j]);
-		if (all && (!best || comes_before(route, best)))
+		if (route_holds(c, route) && (!best || comes_before(route, best)))
 			best = route;
 	}
 	return best ? best->o.id : 0;
@@ -322,6 +345,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		make_client(&in, &client);
 		expected = first_route(&made.config, &client);
+		check_warnings(&made.config, &client);
 		decide(&tables, 1, &client.subject, &decision);
 		if (decision.route_id != expected) {
 			fprintf(stderr, "fuzz_route: client %d: route %u, expected %u\n", i,

@@ -116,6 +116,9 @@ json_t *encode_object(const struct table *table, const void *object);
 /* Checks that span objects, after all have been decoded. */
 void config_validate(struct decoder *d, const struct value *root);
 
+/* Warns of what is allowed but known to bite, in a configuration without mistakes. */
+void config_warn(struct decoder *d, const struct value *root);
+
 #define decode_error(d, value, ...)   value_error((d)->problems, value, __VA_ARGS__)
 #define decode_warning(d, value, ...) value_warning((d)->problems, value, __VA_ARGS__)
 

@@ -217,4 +217,6 @@ void config_validate(struct decoder *d, const struct value *root)
 	check_routes(d, root);
 	check_farm_zones(d, root);
 	check_ports(d, root);
+	if (d->complete && !d->problems->errors)
+		config_warn(d, root);
 }

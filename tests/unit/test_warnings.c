@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Warnings about routes; that they are true of every client is what fuzz_route checks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <cmocka.h>
+
+#include "../../user/model/decode.h"
+
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+
+/* "path: message" of each problem of a configuration with these routes; malloc()ed. */
+static char *warnings_of(const char *default_farm, const char *routes)
+{
+	struct problems problems = {0};
+	struct document *document;
+	char *text, *found;
+	size_t size;
+	FILE *out = open_memstream(&found, &size);
+
+	assert_true(
+		asprintf(&text,
+			 "farms: [{name: one, servers: [{name: s, address: 10.0.0.1, port: 1}]},"
+			 "{name: two, servers: [{name: s, address: 10.0.0.2, port: 1}]}]\n"
+			 "frontends: [{name: web, port: 443, default_farm: %s}]\nroutes:\n%s",
+			 default_farm, routes) > 0);
+	document = document_parse(text, strlen(text), &problems);
+	assert_non_null(document);
+	config_free(config_decode(document, &problems));
+	assert_int_equal(problems.errors, 0);
+	for (size_t i = 0; i < problems.n; i++)
+		fprintf(out, "%s%s: %s", i ? "\n" : "", problems.v[i].path, problems.v[i].message);
+	fclose(out);
+	document_free(document);
+	problems_free(&problems);
+	free(text);
+	return found;
+}
+
+static void expect(const char *default_farm, const char *routes, const char *expected)
+{
+	char *found = warnings_of(default_farm, routes);
+
+	assert_string_equal(found, expected);
+	free(found);
+}
+
+#define ROUTE(name, target, rules)                                                                 \
+	"- {name: " name ", frontend: web, action: {type: farm, target: " target                   \
+	"}, rules: [" rules "]}\n"
+#define REJECT(name, rules)                                                                        \
+	"- {name: " name ", frontend: web, weight: 9, action: {type: reject}, "                    \
+	"rules: [" rules "]}\n"
+#define RULE(field, match, pattern) "{field: " field ", match: " match ", pattern: '" pattern "'}"
+#define NOT(field, match, pattern)                                                                 \
+	"{field: " field ", match: " match ", pattern: '" pattern "', negate: true}"
+#define EXISTS(field)	  "{field: " field ", match: exists}"
+#define NOT_EXISTS(field) "{field: " field ", match: exists, negate: true}"
+
+/* ---- routes that never match ------------------------------------------------------------- */
+
+static const struct pair {
+	const char *first, *second;
+	bool warns;
+} contradictions[] = {
+	{RULE("sni", "is", "a"), RULE("sni", "is", "b"), true},
+	{RULE("sni", "is", "a"), RULE("host", "in", "b, a"), false},
+	{RULE("sni", "in", "a, b"), RULE("sni", "startswith", "c"), true},
+	{RULE("sni", "in", "a, cb"), RULE("sni", "startswith", "c"), false},
+	{RULE("sni", "endswith", ".x"), RULE("sni", "endswith", ".y"), true},
+	{RULE("sni", "endswith", ".x"), RULE("sni", "endswith", ".a.x"), false},
+	{RULE("sni", "startswith", "a"), RULE("sni", "endswith", "b"), false},
+	{RULE("sni", "startswith", "a"), RULE("sni", "contains", "b"), false},
+	{RULE("sni", "is", "a"), RULE("sni", "matches", "b"), false},
+	{RULE("sni", "is", "a"), NOT("sni", "is", "a"), true},
+	{RULE("sni", "is", "a.x"), NOT("sni", "endswith", ".x"), true},
+	{RULE("sni", "endswith", ".x"), NOT("sni", "is", "a.x"), false},
+	{RULE("sni", "matches", "x"), NOT("sni", "matches", "x"), true},
+	{RULE("sni", "contains", "x"), NOT_EXISTS("sni"), true},
+	{NOT("sni", "is", "a"), NOT("sni", "is", "b"), false},
+	{RULE("alpn", "is", "h2"), RULE("alpn", "is", "http/1.1"), false},
+	{RULE("alpn", "is", "h2"), NOT("alpn", "in", "h2, h3"), true},
+	{RULE("alpn", "is", "h2"), NOT("protocol", "is", "http/2.0"), true},
+	{RULE("alpn", "is", "h2"), NOT("protocol", "is", "https"), true},
+	{RULE("source", "is", "10.0.0.0/8"), RULE("source", "is", "10.1.0.0/16"), false},
+	{RULE("source", "is", "10.0.0.0/8"), RULE("source", "in", "11.0.0.0/8, 2001:db8::/32"),
+	 true},
+	{RULE("source", "is", "10.1.0.0/16"), NOT("source", "is", "10.0.0.0/8"), true},
+	{RULE("protocol", "is", "ssh"), EXISTS("sni"), true},
+	{RULE("protocol", "is", "http"), EXISTS("tls.version"), true},
+	{RULE("protocol", "is", "http/2.0"), EXISTS("sni"), false},
+	{RULE("protocol", "is", "http/2.0"), RULE("protocol", "is", "http/1.1"), false},
+	{RULE("protocol", "in", "ssh, tls"), RULE("protocol", "in", "http, tls"), false},
+	{RULE("protocol", "is", "ssh"), RULE("protocol", "in", "http, https"), true},
+	{NOT("protocol", "is", "tls"), RULE("sni", "is", "a"), true},
+	{NOT("protocol", "is", "tls"), NOT_EXISTS("sni"), false},
+	{NOT("protocol", "in", "tcp, ssh"), EXISTS("sni"), true},
+	{RULE("tls.version", "is", "1.2"), RULE("tls.version", "is", "1.3"), true},
+	{RULE("tls.version", "in", "1.2, 1.3"), NOT("tls.version", "is", "1.3"), false},
+	{RULE("tls.ech", "is", "absent"), EXISTS("tls.ech"), true},
+};
+
+static void rules_that_exclude_each_other_are_told(void **state)
+{
+	for (size_t i = 0; i < COUNT(contradictions); i++)
+		for (int turned = 0; turned < 2; turned++) {
+			const struct pair *p = &contradictions[i];
+			char *routes, *found;
+
+			assert_true(asprintf(&routes, REJECT("r", "%s, %s"),
+					     turned ? p->second : p->first,
+					     turned ? p->first : p->second) > 0);
+			found = warnings_of("one", routes);
+			if (!strstr(found, "never matches") == p->warns)
+				fail_msg("%s: '%s'", routes, found);
+			free(routes);
+			free(found);
+		}
+}
+
+static void a_contradiction_names_the_rules(void **state)
+{
+	expect("one",
+	       REJECT("r", EXISTS("alpn") "," RULE("sni", "is", "a") "," RULE("sni", "is", "b")),
+	       "routes[0]: rules 2 and 3 exclude each other: the route never matches");
+	expect("one", REJECT("r", EXISTS("alpn") "," NOT("protocol", "is", "tcp")),
+	       "routes[0]: rule 2 holds for nobody: the route never matches");
+}
+
+/* `second` comes later, and holds for no client that `first` does not hold for. */
+static const struct pair shadows[] = {
+	{RULE("sni", "is", "a"), RULE("sni", "is", "a"), true},
+	{RULE("sni", "is", "a"), RULE("sni", "is", "b"), false},
+	{RULE("sni", "in", "a, b"), RULE("sni", "is", "b") "," RULE("alpn", "is", "h2"), true},
+	{RULE("sni", "is", "a") "," RULE("alpn", "is", "h2"), RULE("sni", "is", "a"), false},
+	{RULE("sni", "is", "b"), RULE("sni", "in", "a, b"), false},
+	{RULE("sni", "endswith", ".x"), RULE("sni", "in", "a.x, b.x"), true},
+	{RULE("sni", "endswith", ".x"), RULE("sni", "endswith", ".a.x"), true},
+	{RULE("sni", "endswith", ".a.x"), RULE("sni", "endswith", ".x"), false},
+	{RULE("sni", "contains", "."), RULE("sni", "startswith", "www."), true},
+	{RULE("sni", "startswith", "www"), RULE("sni", "contains", "www."), false},
+	{RULE("sni", "matches", "a|b"), RULE("sni", "matches", "a|b"), true},
+	{RULE("sni", "matches", "a|b"), RULE("sni", "is", "a"), false},
+	{RULE("sni", "contains", "a"), RULE("sni", "matches", "ab"), false},
+	{EXISTS("sni"), RULE("sni", "matches", "ab"), true},
+	{EXISTS("sni"), NOT("sni", "is", "ab"), false},
+	{NOT("sni", "is", "a"), RULE("sni", "is", "b"), true},
+	{NOT("sni", "is", "a"), NOT("sni", "in", "a, b"), true},
+	{NOT("sni", "in", "a, b"), NOT("sni", "is", "a"), false},
+	{NOT("sni", "is", "a"), NOT("protocol", "is", "tls"), false}, /* unreadable hellos */
+	{NOT("sni", "is", "a"), RULE("protocol", "is", "ssh"), true},
+	{NOT("alpn", "is", "h2"), RULE("alpn", "is", "http/1.1"), false},
+	{RULE("protocol", "is", "tls"), RULE("sni", "is", "a"), true},
+	{RULE("protocol", "is", "tls"), RULE("source", "is", "10.0.0.0/8"), false},
+	{RULE("protocol", "is", "https"), RULE("alpn", "in", "h2, http/1.1"), true},
+	{RULE("protocol", "is", "https"), RULE("alpn", "in", "h2, xmpp"), false},
+	{RULE("protocol", "is", "tcp"), NOT_EXISTS("alpn"), true},
+	{RULE("source", "in", "10.0.0.0/8, 2001:db8::/32"), RULE("source", "is", "10.1.2.3"), true},
+	{RULE("source", "is", "10.1.0.0/16"), RULE("source", "is", "10.0.0.0/8"), false},
+	{EXISTS("tls.version"), RULE("tls.version", "is", "1.3"), true},
+	{RULE("tls.version", "is", "1.3"), EXISTS("tls.version"), false},
+};
+
+static void a_route_behind_one_that_takes_its_clients_is_told(void **state)
+{
+	for (size_t i = 0; i < COUNT(shadows); i++) {
+		const struct pair *p = &shadows[i];
+		char *routes, *found;
+
+		assert_true(asprintf(&routes, ROUTE("r", "one", "%s") ROUTE("s", "one", "%s"),
+				     p->first, p->second) > 0);
+		found = warnings_of("one", routes);
+		if (p->warns != !!strstr(found, "comes first and matches whenever"))
+			fail_msg("%s: '%s'", routes, found);
+		free(routes);
+		free(found);
+	}
+}
+
+static void a_shadow_is_named_in_the_order_of_evaluation(void **state)
+{
+	expect("one",
+	       ROUTE("r", "two", RULE("sni", "is", "a"))
+		       REJECT("s", RULE("source", "is", "10.0.0.0/8"))
+			       REJECT("t", RULE("sni", "startswith", "a")),
+	       "routes[0]: the route \"t\" in line 6 comes first and matches whenever this one "
+	       "would: it never does");
+}
+
+/* Routes of other frontends, or without rules, take nobody's clients. */
+static void only_a_route_of_the_frontend_shadows(void **state)
+{
+	expect("one",
+	       "- {name: r, action: {type: reject}, rules: [" EXISTS("sni") "]}\n" REJECT(
+		       "s", RULE("sni", "is", "a")),
+	       "");
+	expect("one", REJECT("r", "") REJECT("s", RULE("sni", "is", "a")),
+	       "routes[0].rules: no rules: the route never matches");
+}
+
+static void many_routes_are_compared_in_little_time(void **state)
+{
+	clock_t begin;
+	char *routes, *found;
+	size_t size;
+	FILE *out = open_memstream(&routes, &size);
+
+	for (int i = 0; i < 4095; i++)
+		fprintf(out,
+			ROUTE("r%d", "one", "{field: sni, match: %s, pattern: host%d.example}"), i,
+			i % 2 ? "is" : "endswith", i);
+	fprintf(out, ROUTE("s", "one", "{field: sni, match: is, pattern: host1.example}"));
+	fclose(out);
+	begin = clock();
+	found = warnings_of("one", routes);
+	assert_non_null(strstr(found, "routes[4095]: the route \"r1\" in line 5 comes first"));
+	assert_true((clock() - begin) / CLOCKS_PER_SEC < 5);
+	free(found);
+	free(routes);
+}
+
+/* ---- frontends --------------------------------------------------------------------------- */
+
+#define COALESCING                                                                                 \
+	"frontends[0]: server names lead to the farms \"one\" and \"two\", and clients use "       \
+	"HTTP/2: browsers send requests for all names of a certificate over one connection, so "   \
+	"no certificate may have names of both"
+
+static void names_that_lead_http2_clients_apart_are_told(void **state)
+{
+	const char *http2 = ROUTE("h", "one", RULE("protocol", "is", "http/2.0"));
+	const char *names = ROUTE("a", "one", RULE("sni", "is", "a"))
+		ROUTE("b", "two", RULE("sni", "endswith", ".b"));
+	const char *one_farm = ROUTE("a", "two", RULE("sni", "is", "a"))
+		ROUTE("b", "two", RULE("sni", "is", "b")) ROUTE("c", "one", EXISTS("sni"));
+	char *routes;
+
+	assert_true(asprintf(&routes, "%s%s", names, http2) > 0);
+	expect("one", routes, COALESCING);
+	free(routes);
+	expect("one", names, "");
+	assert_true(asprintf(&routes, "%s%s", one_farm, http2) > 0);
+	expect("one", routes, "");
+	free(routes);
+	expect("one",
+	       ROUTE("a", "one", RULE("sni", "is", "a"))
+		       ROUTE("b", "two", RULE("sni", "is", "b") "," RULE("alpn", "is", "h2")),
+	       COALESCING);
+	expect("one",
+	       ROUTE("a", "one", RULE("sni", "is", "a"))
+		       ROUTE("b", "two", RULE("sni", "is", "b") "," NOT("alpn", "is", "h2")),
+	       "");
+}
+
+#define NO_DEFAULT                                                                                 \
+	"frontends[0].default_farm: there is none, and each route to a farm wants an ALPN name: "  \
+	"clients that offer none are closed"
+
+static void names_of_alpn_alone_without_a_default_farm_are_told(void **state)
+{
+	const char *h2 = ROUTE("h", "one", RULE("alpn", "is", "h2"));
+	const char *both = ROUTE("h", "one", RULE("protocol", "is", "http/2.0"))
+		ROUTE("i", "two", RULE("alpn", "is", "http/1.1") "," EXISTS("sni"))
+			REJECT("j", RULE("sni", "is", "x"));
+	const char *rest = ROUTE("h", "one", RULE("alpn", "is", "h2"))
+		ROUTE("i", "two", RULE("protocol", "is", "tls"));
+
+	expect("null", h2, NO_DEFAULT);
+	expect("one", h2, "");
+	expect("null", both, NO_DEFAULT);
+	expect("null", rest, "");
+	expect("null", ROUTE("h", "one", NOT("alpn", "is", "h2")), "");
+	expect("null", REJECT("r", RULE("alpn", "is", "h2")), "");
+}
+
+/* ---- encrypted names --------------------------------------------------------------------- */
+
+static void names_of_clients_with_ech_are_told(void **state)
+{
+	expect("one", ROUTE("e", "two", RULE("sni", "is", "a") "," EXISTS("tls.ech")),
+	       "routes[0]: takes clients with ECH by their server name: that is the outer name, "
+	       "the one they ask for is encrypted");
+	expect("one",
+	       ROUTE("e", "two", EXISTS("tls.ech")) ROUTE("a", "two", RULE("sni", "is", "a")), "");
+	expect("one", ROUTE("e", "two", RULE("sni", "is", "a") "," RULE("tls.ech", "is", "absent")),
+	       "");
+	expect("one", ROUTE("e", "two", RULE("sni", "is", "a") "," NOT_EXISTS("tls.ech")), "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rules_that_exclude_each_other_are_told),
+		cmocka_unit_test(a_contradiction_names_the_rules),
+		cmocka_unit_test(a_route_behind_one_that_takes_its_clients_is_told),
+		cmocka_unit_test(a_shadow_is_named_in_the_order_of_evaluation),
+		cmocka_unit_test(only_a_route_of_the_frontend_shadows),
+		cmocka_unit_test(many_routes_are_compared_in_little_time),
+		cmocka_unit_test(names_that_lead_http2_clients_apart_are_told),
+		cmocka_unit_test(names_of_alpn_alone_without_a_default_farm_are_told),
+		cmocka_unit_test(names_of_clients_with_ech_are_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What is allowed, but known to bite. Whether a rule implies another one is answered with "no"
+ * where it takes more than comparing two rules: a warning that is missing is better than a wrong
+ * one.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "decoder.h"
+#include "prefix.h"
+#include "warnings.h"
+
+/* ---- what rules say about a client ------------------------------------------------------ */
+
+static bool is_exact(const struct rule *rule)
+{
+	return rule->match == MATCH_IS || rule->match == MATCH_IN;
+}
+
+/* Does it look at what only a ClientHello has? */
+static bool is_of_hello(const struct rule *rule)
+{
+	return rule->field != FIELD_PROTOCOL && rule->field != FIELD_SOURCE;
+}
+
+/* What a client speaks for certain that speaks one protocol, or offers one ALPN name. */
+static uint32_t protocol_certain(uint32_t protocol)
+{
+	return protocol == PROTOCOL_HTTPS ? PROTOCOL_TCP | PROTOCOL_TLS | PROTOCOL_HTTPS
+					  : PROTOCOL_TCP | protocol;
+}
+
+static uint32_t alpn_certain(const struct pattern *pattern)
+{
+	uint32_t https = protocol_certain(PROTOCOL_HTTPS);
+
+	if (!strcmp(pattern->text, "h2"))
+		return https | PROTOCOL_HTTP2;
+	if (!strcmp(pattern->text, "http/1.1"))
+		return https | PROTOCOL_HTTP1;
+	return strcmp(pattern->text, "http/1.0") ? PROTOCOL_TCP | PROTOCOL_TLS : https;
+}
+
+/* The protocols that every client speaks for which the rule, taken without `negate`, holds. */
+static uint32_t certain(const struct rule *rule)
+{
+	uint32_t protocols = rule_protocols(rule), all = ~0u;
+
+	if (rule->field == FIELD_SOURCE)
+		return PROTOCOL_TCP;
+	if (rule->field == FIELD_PROTOCOL) {
+		for (uint32_t bit = 1; bit <= protocols; bit <<= 1)
+			all &= protocols & bit ? protocol_certain(bit) : ~0u;
+		return all;
+	}
+	if (rule->field != FIELD_ALPN || !is_exact(rule))
+		return PROTOCOL_TCP | PROTOCOL_TLS;
+	for (size_t i = 0; i < rule->n_patterns; i++)
+		all &= alpn_certain(&rule->patterns[i]);
+	return all;
+}
+
+/* What a client cannot speak beside others. */
+static uint32_t excluded(uint32_t protocols)
+{
+	uint32_t none = 0;
+
+	if (protocols & PROTOCOL_TLS)
+		none |= PROTOCOL_HTTP | PROTOCOL_SSH;
+	if (protocols & PROTOCOL_HTTP)
+		none |= PROTOCOL_TLS | PROTOCOL_HTTPS | PROTOCOL_SSH;
+	if (protocols & PROTOCOL_SSH)
+		none |= PROTOCOL_TLS | PROTOCOL_HTTPS | PROTOCOL_HTTP | PROTOCOL_HTTP1 |
+			PROTOCOL_HTTP2;
+	return none;
+}
+
+static bool protocols_exclude(const struct rule *a, const struct rule *b)
+{
+	uint32_t needs = b->field == FIELD_PROTOCOL ? rule_protocols(b)
+			 : is_of_hello(b)	    ? PROTOCOL_TLS
+						    : PROTOCOL_TCP;
+
+	return !(needs & ~excluded(certain(a)));
+}
+
+/* ---- patterns ---------------------------------------------------------------------------- */
+
+static bool begins(const struct pattern *text, const struct pattern *with)
+{
+	return with->len <= text->len && !memcmp(text->text, with->text, with->len);
+}
+
+static bool ends(const struct pattern *text, const struct pattern *with)
+{
+	return with->len <= text->len &&
+	       !memcmp(text->text + text->len - with->len, with->text, with->len);
+}
+
+/* Does a rule with this match and pattern hold for every name that holds `text` by `match`? */
+static bool name_implies(enum match match, const struct pattern *text, enum match other,
+			 const struct pattern *pattern)
+{
+	bool whole = match == MATCH_IS || match == MATCH_IN;
+
+	switch (other) {
+	case MATCH_IS:
+	case MATCH_IN:
+		return whole && text->len == pattern->len && begins(text, pattern);
+	case MATCH_STARTSWITH:
+		return (whole || match == MATCH_STARTSWITH) && begins(text, pattern);
+	case MATCH_ENDSWITH:
+		return (whole || match == MATCH_ENDSWITH) && ends(text, pattern);
+	case MATCH_CONTAINS:
+		return match != MATCH_MATCHES &&
+		       memmem(text->text, text->len, pattern->text, pattern->len);
+	case MATCH_MATCHES:
+		return match == MATCH_MATCHES && !strcmp(text->text, pattern->text);
+	default:
+		return false;
+	}
+}
+
+static bool prefix_within(const struct prefix *inner, const struct prefix *outer)
+{
+	return inner->length >= outer->length && prefix_contains(outer, inner->address);
+}
+
+static bool pattern_implies(const struct rule *a, const struct pattern *pattern,
+			    const struct rule *b)
+{
+	for (size_t i = 0; i < b->n_patterns; i++)
+		if (a->field == FIELD_SOURCE
+			    ? prefix_within(&pattern->source, &b->patterns[i].source)
+			    : name_implies(a->match, pattern, b->match, &b->patterns[i]))
+			return true;
+	return false;
+}
+
+/* Can no server name, or no address, have both? */
+static bool patterns_exclude(const struct rule *a, const struct pattern *p, const struct rule *b,
+			     const struct pattern *q)
+{
+	if (a->field == FIELD_SOURCE)
+		return !prefix_within(&p->source, &q->source) &&
+		       !prefix_within(&q->source, &p->source);
+	if (a->match == MATCH_MATCHES || b->match == MATCH_MATCHES)
+		return false;
+	if (is_exact(a))
+		return !name_implies(a->match, p, b->match, q);
+	if (is_exact(b))
+		return !name_implies(b->match, q, a->match, p);
+	if (a->match == MATCH_STARTSWITH && b->match == MATCH_STARTSWITH)
+		return !begins(p, q) && !begins(q, p);
+	if (a->match == MATCH_ENDSWITH && b->match == MATCH_ENDSWITH)
+		return !ends(p, q) && !ends(q, p);
+	return false;
+}
+
+/* ---- rules, taken without `negate` ------------------------------------------------------- */
+
+/* Does `b` hold for every client that `a` holds for? */
+static bool positive_implies(const struct rule *a, const struct rule *b)
+{
+	uint32_t protocols = rule_protocols(b);
+
+	if (b->field == FIELD_PROTOCOL && certain(a) & protocols)
+		return true;
+	if (a->field != b->field)
+		return false;
+	if (protocols)
+		return !(rule_protocols(a) & ~protocols);
+	if (b->match == MATCH_EXISTS)
+		return true;
+	for (size_t i = 0; i < a->n_patterns; i++)
+		if (!pattern_implies(a, &a->patterns[i], b))
+			return false;
+	return a->n_patterns;
+}
+
+/* Is there no client that both hold for? */
+static bool positive_excludes(const struct rule *a, const struct rule *b)
+{
+	if (protocols_exclude(a, b) || protocols_exclude(b, a))
+		return true;
+	/* A client has any number of protocols and ALPN names, and one of the rest. */
+	if (a->field != b->field || a->field == FIELD_PROTOCOL || a->field == FIELD_ALPN)
+		return false;
+	if (rule_protocols(a))
+		return !(rule_protocols(a) & rule_protocols(b));
+	for (size_t i = 0; i < a->n_patterns; i++)
+		for (size_t j = 0; j < b->n_patterns; j++)
+			if (!patterns_exclude(a, &a->patterns[i], b, &b->patterns[j]))
+				return false;
+	return a->n_patterns && b->n_patterns;
+}
+
+/* ---- rules ------------------------------------------------------------------------------- */
+
+static bool implies(const struct rule *a, const struct rule *b)
+{
+	if (!a->negate && !b->negate)
+		return positive_implies(a, b);
+	if (!a->negate)
+		return positive_excludes(a, b);
+	if (!b->negate)
+		return rule_protocols(b) & PROTOCOL_TCP;
+	/* A negated rule on the hello does not hold for one that cannot be read. */
+	return (is_of_hello(a) || !is_of_hello(b)) && positive_implies(b, a);
+}
+
+static bool contradict(const struct rule *a, const struct rule *b)
+{
+	if (a->negate && b->negate)
+		return false;
+	if (!a->negate && !b->negate)
+		return positive_excludes(a, b);
+	return a->negate ? positive_implies(b, a) : positive_implies(a, b);
+}
+
+/* ---- routes that never match ------------------------------------------------------------- */
+
+const struct rule *route_contradiction(const struct route *route, const struct rule **other)
+{
+	for (size_t i = 0; i < route->n_rules; i++) {
+		*other = &route->rules[i];
+		if ((*other)->negate && rule_protocols(*other) & PROTOCOL_TCP)
+			return *other;
+	}
+	for (size_t i = 0; i < route->n_rules; i++) {
+		const struct rule *a = &route->rules[i];
+
+		for (size_t j = i + 1; j < route->n_rules; j++) {
+			*other = &route->rules[j];
+			if (contradict(a, *other))
+				return a;
+		}
+	}
+	return NULL;
+}
+
+bool route_shadows(const struct route *earlier, const struct route *later)
+{
+	for (size_t i = 0; i < earlier->n_rules; i++) {
+		bool implied = false;
+
+		for (size_t j = 0; j < later->n_rules && !implied; j++)
+			implied = implies(&later->rules[j], &earlier->rules[i]);
+		if (!implied)
+			return false;
+	}
+	return earlier->n_rules;
+}
+
+/* A number for the only server name a route can match, 0 if there may be others. */
+static uint64_t only_name(const struct route *route)
+{
+	for (size_t i = 0; i < route->n_rules; i++) {
+		const struct rule *rule = &route->rules[i];
+		uint64_t hash = 14695981039346656037ULL; /* FNV-1a */
+
+		if (rule->field != FIELD_SNI || rule->negate || !is_exact(rule) ||
+		    rule->n_patterns != 1)
+			continue;
+		for (size_t k = 0; k < rule->patterns->len; k++)
+			hash = (hash ^ (uint8_t)rule->patterns->text[k]) * 1099511628211ULL;
+		return hash | 1;
+	}
+	return 0;
+}
+
+/* Pairs of routes that are compared in one configuration, at most: a fraction of a second. */
+#define COMPARISONS_MAX 10000000
+
+static const struct route *find_shadow(struct route *const *routes, const uint64_t *names,
+				       size_t at, size_t *comparisons)
+{
+	for (size_t i = 0; i < at && *comparisons < COMPARISONS_MAX; i++) {
+		/* Who comes with one name only is no match for another one. */
+		if (names[i] && names[i] != names[at])
+			continue;
+		++*comparisons;
+		if (route_shadows(routes[i], routes[at]))
+			return routes[i];
+	}
+	return NULL;
+}
+
+static struct text object_quoted(const struct object *object)
+{
+	return text_quoted(object->name, strlen(object->name));
+}
+
+static void warn_contradiction(struct decoder *d, const struct value *value,
+			       const struct route *route, const struct rule *a,
+			       const struct rule *b)
+{
+	if (a == b)
+		decode_warning(d, value, "rule %zu holds for nobody: the route never matches",
+			       a - route->rules + 1);
+	else
+		decode_warning(d, value,
+			       "rules %zu and %zu exclude each other: the route never matches",
+			       a - route->rules + 1, b - route->rules + 1);
+}
+
+static void warn_of_route(struct decoder *d, const struct value *routes, struct route *const *order,
+			  const uint64_t *names, size_t at, size_t *comparisons)
+{
+	const struct route *route = order[at], *shadow;
+	struct value value = value_item(routes, route - d->config->routes);
+	const struct rule *a, *b;
+
+	if (!route->n_rules) /* told when it was decoded */
+		return;
+	a = route_contradiction(route, &b);
+	if (a) {
+		warn_contradiction(d, &value, route, a, b);
+		return;
+	}
+	shadow = find_shadow(order, names, at, comparisons);
+	if (shadow)
+		decode_warning(d, &value,
+			       "the route %s%s comes first and matches whenever this one would: it "
+			       "never does",
+			       object_quoted(&shadow->o).s, in_line(&shadow->o).s);
+}
+
+/* ---- encrypted names --------------------------------------------------------------------- */
+
+static bool has_rule(const struct route *route, bool (*test)(const struct rule *))
+{
+	for (size_t i = 0; i < route->n_rules; i++)
+		if (!route->rules[i].negate && test(&route->rules[i]))
+			return true;
+	return false;
+}
+
+static bool is_server_name(const struct rule *rule)
+{
+	return rule->field == FIELD_SNI && rule->match != MATCH_EXISTS;
+}
+
+static bool is_ech(const struct rule *rule)
+{
+	return rule->field == FIELD_TLS_ECH && rule_protocols(rule) == PROTOCOL_ECH;
+}
+
+static void warn_of_ech(struct decoder *d, const struct value *routes, const struct route *route)
+{
+	struct value value = value_item(routes, route - d->config->routes);
+
+	if (has_rule(route, is_server_name) && has_rule(route, is_ech))
+		decode_warning(d, &value,
+			       "takes clients with ECH by their server name: that is the outer "
+			       "name, the one they ask for is encrypted");
+}
+
+/* ---- frontends --------------------------------------------------------------------------- */
+
+/* Clients that offer HTTP/2, and others not. */
+static bool is_http2(const struct rule *rule)
+{
+	if (rule->field == FIELD_PROTOCOL)
+		return rule_protocols(rule) == PROTOCOL_HTTP2;
+	return rule->field == FIELD_ALPN && is_exact(rule) && certain(rule) & PROTOCOL_HTTP2;
+}
+
+/* Clients that offer some ALPN name. */
+static bool is_alpn(const struct rule *rule)
+{
+	return rule->field == FIELD_ALPN || is_http2(rule);
+}
+
+static void warn_of_coalescing(struct decoder *d, const struct value *frontend,
+			       struct route *const *routes, size_t n)
+{
+	const struct farm *first = NULL, *second = NULL;
+	bool http2 = false;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct farm *farm = routes[i]->target;
+
+		http2 |= has_rule(routes[i], is_http2);
+		if (!farm || !has_rule(routes[i], is_server_name))
+			continue;
+		if (!first)
+			first = farm;
+		else if (farm != first)
+			second = farm;
+	}
+	if (http2 && second)
+		decode_warning(d, frontend,
+			       "server names lead to the farms %s and %s, and clients use HTTP/2: "
+			       "browsers send requests for all names of a certificate over one "
+			       "connection, so no certificate may have names of both",
+			       object_quoted(&first->o).s, object_quoted(&second->o).s);
+}
+
+static void warn_of_no_default(struct decoder *d, const struct value *frontend,
+			       const struct farm *default_farm, struct route *const *routes,
+			       size_t n)
+{
+	struct value value = value_member(frontend, "default_farm");
+	size_t farms = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!routes[i]->target || !routes[i]->n_rules)
+			continue;
+		if (!has_rule(routes[i], is_alpn))
+			return;
+		farms++;
+	}
+	if (farms && !default_farm)
+		decode_warning(
+			d, &value,
+			"there is none, and each route to a farm wants an ALPN name: clients "
+			"that offer none are closed");
+}
+
+static void warn_of_frontend(struct decoder *d, const struct value *root,
+			     const struct frontend *frontend, size_t *comparisons)
+{
+	struct value frontends = value_member(root, "frontends");
+	struct value value = value_item(&frontends, frontend - d->config->frontends);
+	struct value list = value_member(root, "routes");
+	size_t n = 0;
+	struct route **routes = config_routes_in_order(d->config, frontend, &n);
+	uint64_t *names = decode_alloc(d, n + 1, sizeof(*names));
+
+	for (size_t i = 0; routes && names && i < n; i++) {
+		names[i] = only_name(routes[i]);
+		warn_of_route(d, &list, routes, names, i, comparisons);
+		warn_of_ech(d, &list, routes[i]);
+	}
+	if (routes) {
+		warn_of_coalescing(d, &value, routes, n);
+		warn_of_no_default(d, &value, frontend->default_farm, routes, n);
+	}
+	free(names);
+	free(routes);
+}
+
+void config_warn(struct decoder *d, const struct value *root)
+{
+	size_t comparisons = 0;
+
+	for (size_t i = 0; i < d->config->n_frontends; i++)
+		warn_of_frontend(d, root, &d->config->frontends[i], &comparisons);
+}
