@@ -1,0 +1,153 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Guides, each as a user follows it: files are written and applied to the running daemon, and
+# real servers and clients show what has changed.
+
+# shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell, `run` sets output and stderr
+
+load lib
+
+# apply_file: what a user does with standard input: check it, then make it the running one.
+apply_file() {
+	cat >"$CONFIG"
+	alpnlb check "$CONFIG" >"$NETNS_DIR/checked" 2>"$NETNS_DIR/warned" || fail "$(cat "$NETNS_DIR/warned")"
+	alpnlb apply "$CONFIG"
+}
+
+# closed ADDRESS HOST: curl gets no answer, since the connection is closed in the handshake.
+closed() {
+	local status=0
+	peers_curl "$1" "$2/" >"$NETNS_DIR/curl.out" 2>&1 || status=$?
+	((status == 35)) || fail "curl to $2 at $1: exit status $status, $(cat "$NETNS_DIR/curl.out")"
+}
+
+# ---- routing by SNI, with reject and negate -----------------------------------------------
+
+# sni_file < ROUTES: two farms, one name each, behind one address.
+sni_file() {
+	cat <<-END
+		farms:
+		  - name: www
+		    port: 8443
+		    servers: [ { name: w, address: $(server4 11) } ]
+		  - name: shop
+		    port: 8443
+		    servers: [ { name: s, address: $(server4 12) } ]
+		frontends:
+		  - { name: web, port: "443", default_farm: www }
+		routes:
+	END
+	cat
+}
+
+@test "guide: routing by SNI, with reject and negate" {
+	local address route_shop route_foreign
+	start_nginx www 11 8443 h2
+	start_nginx shop 12 8443 h2
+
+	# 1. one farm has everything
+	sni_file <<<'  []' >"$CONFIG"
+	start_daemon
+	assert_equal "$(served_by "$LB4" shop.alpnlb.test --http2)" "HTTP/2 www"
+
+	# 2. a route for the shop
+	route_shop='  - name: shop
+    frontend: web
+    action: { type: farm, target: shop }
+    rules:
+      - { field: host, match: is, pattern: shop.alpnlb.test }'
+	sni_file <<<"$route_shop" | apply_file
+	for address in "$LB4" "$LB6"; do
+		assert_equal "$(served_by "$address" shop.alpnlb.test --http2)" "HTTP/2 shop"
+		assert_equal "$(served_by "$address" SHOP.alpnlb.test --http1.1)" "HTTP/1.1 shop"
+		assert_equal "$(served_by "$address" www.alpnlb.test --http2)" "HTTP/2 www"
+		assert_equal "$(served_by "$address" other.alpnlb.test --http2)" "HTTP/2 www"
+	done
+
+	# 3. names that are not ours are rejected, and so are clients without a name
+	route_foreign='  - name: foreign
+    frontend: web
+    weight: 200
+    action: { type: reject }
+    rules:
+      - { field: host, match: in, pattern: "www.alpnlb.test, shop.alpnlb.test", negate: true }'
+	sni_file <<<"$route_shop"$'\n'"$route_foreign" | apply_file
+	assert_equal "$(cat "$NETNS_DIR/warned")" ""
+	for address in "$LB4" "$LB6"; do
+		assert_equal "$(served_by "$address" shop.alpnlb.test --http2)" "HTTP/2 shop"
+		assert_equal "$(served_by "$address" www.alpnlb.test --http2)" "HTTP/2 www"
+		closed "$address" other.alpnlb.test
+		assert_equal "$(s_client "$address" -noservername)" ""
+	done
+
+	# 4. why, and how often
+	"$TREE/tests/e2e/peers/tcp.py" hello --sni other.alpnlb.test --alpn h2 >"$NETNS_DIR/hello"
+	run -0 alpnlb hello classify file "$NETNS_DIR/hello" frontend web
+	assert_matches "$output" '1 +foreign +not sni in www[^ ]+ shop[^ ]+ +other.alpnlb.test +yes +decides'
+	assert_equal "$(alpnlb -j route show name foreign | jq .matched)" 4
+	assert_equal "$(stats .counters.rejected)" 4
+	stop_daemon
+}
+
+# ---- pre-production by source -------------------------------------------------------------
+
+# source_file < ROUTES: what is in production, and what comes next.
+source_file() {
+	cat <<-END
+		farms:
+		  - name: production
+		    port: 8443
+		    servers: [ { name: p, address: $(server4 11) } ]
+		  - name: preproduction
+		    port: 8443
+		    servers: [ { name: q, address: $(server4 12) } ]
+		frontends:
+		  - { name: web, port: "443", default_farm: $1 }
+		routes:
+	END
+	cat
+}
+
+# from ADDRESS-OF-CLIENT LB [CURL-OPTION...]: who answers a client at this address.
+from() {
+	served_by "$2" www.alpnlb.test --interface "$1" "${@:3}"
+}
+
+@test "guide: pre-production by source" {
+	local route
+	start_nginx production 11 8443 h2
+	start_nginx next 12 8443 h2
+
+	# 1. everybody is served by production
+	source_file production <<<'  []' >"$CONFIG"
+	start_daemon
+	assert_equal "$(from 192.0.2.4 "$LB4")" "HTTP/2 production"
+
+	# 2. the office, at some addresses of both families, sees what comes next
+	route='  - name: office
+    frontend: web
+    action: { type: farm, target: preproduction }
+    rules:
+      - { field: source, match: in, pattern: "192.0.2.4, 192.0.2.8/31, 2001:db8:1::4/127" }'
+	source_file production <<<"$route" | apply_file
+	assert_equal "$(from 192.0.2.4 "$LB4")" "HTTP/2 next"
+	assert_equal "$(from 192.0.2.9 "$LB4")" "HTTP/2 next"
+	assert_equal "$(from 2001:db8:1::5 "$LB6")" "HTTP/2 next"
+	assert_equal "$(from 192.0.2.5 "$LB4")" "HTTP/2 production"
+	assert_equal "$(from 192.0.2.7 "$LB4")" "HTTP/2 production"
+	assert_equal "$(from 2001:db8:1::6 "$LB6")" "HTTP/2 production"
+
+	# 3. only under the name of the test, which the rule beside it asks for
+	source_file production <<<"$route"'
+      - { field: host, match: startswith, pattern: next. }' | apply_file
+	assert_equal "$(from 192.0.2.4 "$LB4")" "HTTP/2 production"
+	assert_equal "$(served_by "$LB4" next.alpnlb.test --interface 192.0.2.4)" "HTTP/2 next"
+	assert_equal "$(served_by "$LB4" next.alpnlb.test --interface 192.0.2.5)" "HTTP/2 production"
+
+	# 4. it has proved itself: the default farm changes, and the route goes
+	source_file preproduction <<<'  []' | apply_file
+	assert_equal "$(from 192.0.2.5 "$LB4")" "HTTP/2 next"
+	assert_equal "$(from 2001:db8:1::6 "$LB6")" "HTTP/2 next"
+	stop_daemon
+}
