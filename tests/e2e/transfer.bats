@@ -188,13 +188,15 @@ has_sent() {
 	(($(bytes_from "$1") >= $2))
 }
 
+LEAST_SENT=100000
+
 # Nothing more comes in from there for half a second.
 sender_stopped() {
 	local before after
 	before=$(bytes_from "$1")
 	sleep 0.5
 	after=$(bytes_from "$1")
-	((before == after && after > 100000))
+	((before == after && after > LEAST_SENT))
 }
 
 # held SENDER RECEIVER: bytes acknowledged to one end that the other end has not got. Each is
@@ -285,6 +287,28 @@ stopped_readers() {
 }
 @test "two readers that stop hold both senders (relay, IPv6)" {
 	stopped_readers relay 11v6 "$LB6" --bytes 20000000
+}
+
+# By then the kernel has grown every buffer that nothing bounds.
+stopped_later() {
+	local role
+	for role in client balancer server; do
+		netns_exec "$role" sysctl -qw net.ipv4.tcp_wmem="4096 16384 33554432" \
+			net.ipv4.tcp_rmem="4096 131072 33554432"
+	done
+	LEAST_SENT=50000000 stopped_readers "$@" --buffer 0 --first 50000000 --bytes 150000000
+}
+@test "two readers that stop after 50 MB hold both senders (sockmap, IPv4)" {
+	stopped_later sockmap 11 "$LB4"
+}
+@test "two readers that stop after 50 MB hold both senders (sockmap, IPv6)" {
+	stopped_later sockmap 11v6 "$LB6"
+}
+@test "two readers that stop after 50 MB hold both senders (relay, IPv4)" {
+	stopped_later relay 11 "$LB4"
+}
+@test "two readers that stop after 50 MB hold both senders (relay, IPv6)" {
+	stopped_later relay 11v6 "$LB6"
 }
 
 # The send buffers are full, the windows are open wide: then each packet has one byte.

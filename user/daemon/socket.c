@@ -71,10 +71,9 @@ void socket_carry(int fd, bool redirect)
 	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1); /* urgent data is data, and stops no read */
 	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, LEG_RECEIVE_BUFFER);
-	if (!redirect)
-		return;
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, LEG_SEND_BUFFER);
-	set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1); /* no other limit than the buffer */
+	if (redirect) /* no other limit than the buffer */
+		set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1);
 }
 
 void socket_reuse_address(int fd)

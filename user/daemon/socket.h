@@ -28,7 +28,7 @@ int socket_for_leg(int family);
 /*
  * Prepares a leg to carry the connection as long as it lives: bounded memory, keepalive. Legs that
  * become spliced do without, so that the kernel chooses larger windows for both ends. With
- * `redirect`, the send buffer is as the program expects it, see SEND_ROOM.
+ * `redirect`, the send buffer takes all that the program gives it, see SEND_ROOM.
  */
 void socket_carry(int fd, bool redirect);
 

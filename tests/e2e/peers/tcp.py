@@ -349,9 +349,10 @@ def send_all(connection, options):
 
 
 def read_all(connection, options):
-    if options.until:
-        await_file(options.until)
     try:
+        if options.until:
+            connection.receive(options.first)
+            await_file(options.until)
         connection.receive(options.expect)
     except (ConnectionResetError, BrokenPipeError):
         connection.end = "reset"
@@ -436,6 +437,7 @@ def arguments():
     common.add_argument("--half-close", action="store_true", help="shut down when all is sent")
     common.add_argument("--buffer", type=int, default=0, help="SO_RCVBUF")
     common.add_argument("--until", help="do not read before this file exists")
+    common.add_argument("--first", type=int, default=0, help="but for so many bytes")
     common.add_argument("--timeout", type=float, default=60)
     one = commands.add_parser("serve", parents=[common])
     one.add_argument("kind", choices=sorted(SERVERS))
