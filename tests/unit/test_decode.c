@@ -715,6 +715,11 @@ static void server_addresses_are_checked(void **state)
 				 "of a host, allowed: an IPv4 or IPv6 address");
 	check_address("\"ff02::1\"", "1: farms[0].servers[0].address: \"ff02::1\" is not the "
 				     "address of a host, allowed: an IPv4 or IPv6 address");
+	check_address("\"fe80::1\"",
+		      "1: farms[0].servers[0].address: \"fe80::1\" is link-local, not supported by "
+		      "this version, allowed: an IPv4 or IPv6 address");
+	check_address("\"fec0::1\"", "");
+	check_address("169.254.0.1", "");
 	check_address("null", "1: farms[0].servers[0].address: null is not a string without "
 			      "quotes, allowed: an IPv4 or IPv6 address");
 }
@@ -1024,6 +1029,20 @@ static void dedicated_addresses_are_full(void **state)
 		{"port: 1, dedicated_ipfo: [192.0.2.1, 192.0.2.2/32, \"::1\"]", NULL},
 		{"port: 1, dedicated_ipfo: [192.0.2.0/24]",
 		 "dedicated_ipfo[0]: \"192.0.2.0/24\" is a block, allowed: a full address"},
+		{"port: 1, dedicated_ipfo: [192.0.2.1/24]",
+		 "dedicated_ipfo[0]: \"192.0.2.1/24\" is a block, allowed: a full address"},
+		{"port: 1, dedicated_ipfo: [\"::/0\"]",
+		 "dedicated_ipfo[0]: \"::/0\" is a block, allowed: a full address"},
+		{"port: 1, dedicated_ipfo: [\"[::1]\"]",
+		 "dedicated_ipfo[0]: \"[::1]\" is not an address, allowed: a full address"},
+		{"port: 1, dedicated_ipfo: [x]",
+		 "dedicated_ipfo[0]: \"x\" is a host name, not supported by this version, "
+		 "allowed: a full address"},
+		{"port: 1, dedicated_ipfo: [5]", "dedicated_ipfo[0]: 5 is not a string without "
+						 "quotes, allowed: a full address"},
+		{"port: 1, dedicated_ipfo: [\"fe80::1\"]",
+		 "dedicated_ipfo[0]: \"fe80::1\" is link-local, not supported by this version, "
+		 "allowed: a full address"},
 	};
 
 	check_frontends(examples, COUNT(examples));
@@ -1056,6 +1075,9 @@ static void attributes_of_the_packet_path_are_checked(void **state)
 				      "1..256 addresses, null"},
 		{"nat_ip: [192.0.2.1, 192.0.2.0/24]",
 		 "nat_ip[1]: \"192.0.2.0/24\" is a block, allowed: a full address"},
+		{"nat_ip: [x/]", "nat_ip[0]: \"x/\" is not an address, allowed: a full address"},
+		{"nat_ip: [\"febf::1\"]", "nat_ip[0]: \"febf::1\" is link-local, not supported by "
+					  "this version, allowed: a full address"},
 		{"max_flows: 1024", NULL},
 		{"max_flows: 16777216", NULL},
 		{"max_flows: null", NULL},

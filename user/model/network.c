@@ -12,6 +12,7 @@
 #define PORT_MAX      65535
 #define PORTS_ALLOWED "1..65535, ranges and lists of them such as \"80,8000-8100\""
 #define FORMAT_LEN    64
+#define LINK_LOCAL    "is link-local, not supported by this version"
 
 /* ---- one address ---------------------------------------------------------------------- */
 
@@ -21,6 +22,19 @@ static bool looks_like_host_name(const char *text)
 				      "0123456789-._");
 
 	return *text && !text[letters] && text[strspn(text, "0123456789.")];
+}
+
+/* Why no address could be made of `text`. */
+static const char *not_an_address(const char *text)
+{
+	return looks_like_host_name(text) ? "is a host name, not supported by this version"
+					  : "is not an address";
+}
+
+/* It means nothing without an interface. */
+static bool is_link_local(const uint8_t address[16])
+{
+	return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
 }
 
 /* Neither any-address nor multicast: connect() would go to this host, or nowhere. */
@@ -42,11 +56,11 @@ static void decode_address(struct decoder *d, const struct attribute *a, const s
 	if (!text)
 		return;
 	if (address_parse(text, address))
-		problem = looks_like_host_name(text)
-				  ? "is a host name, not supported by this version"
-				  : "is not an address";
+		problem = not_an_address(text);
 	else if (!is_unicast(address))
 		problem = "is not the address of a host";
+	else if (is_link_local(address))
+		problem = LINK_LOCAL;
 	if (problem)
 		decode_refuse(d, a, value, problem);
 }
@@ -104,6 +118,23 @@ bool decode_prefix(struct decoder *d, const struct value *value, const char *tex
 	return why == PREFIX_OK;
 }
 
+/* decode_prefix() for an address of this host, as which a block of one passes. */
+static bool decode_full_address(struct decoder *d, const struct value *value, const char *text,
+				struct prefix *prefix)
+{
+	enum prefix_scan scan = prefix_scan(text, prefix);
+	const char *problem = "is a block";
+
+	if (scan == PREFIX_NOT_AN_ADDRESS)
+		problem = not_an_address(text);
+	else if (scan == PREFIX_OK && prefix->length == 128)
+		problem = is_link_local(prefix->address) ? LINK_LOCAL : NULL;
+	if (problem)
+		decode_error(d, value, "%s %s, allowed: a full address",
+			     text_quoted(text, strlen(text)).s, problem);
+	return !problem;
+}
+
 static void sort_prefixes(struct prefix_list *list)
 {
 	size_t kept = 0;
@@ -140,15 +171,12 @@ static void decode_prefix_list(struct decoder *d, const struct attribute *a,
 	for (size_t i = 0; i < n && list->v; i++) {
 		struct value item = value_item(value, i);
 		const char *text = decode_item_text(
-			d, &item, full ? "an address" : "an address or CIDR block");
+			d, &item, full ? "a full address" : "an address or CIDR block");
 		struct prefix *prefix = &list->v[list->n];
 
-		if (!text || !decode_prefix(d, &item, text, prefix))
-			continue;
-		list->n++;
-		if (full && prefix->length != 128)
-			decode_error(d, &item, "%s is a block, allowed: a full address",
-				     value_quoted(&item).s);
+		if (text && (full ? decode_full_address(d, &item, text, prefix)
+				  : decode_prefix(d, &item, text, prefix)))
+			list->n++;
 	}
 	if (list->v)
 		sort_prefixes(list);
