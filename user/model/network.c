@@ -257,6 +257,15 @@ static void check_overlap(struct decoder *d, const struct value *value, struct p
 		}
 }
 
+/* Quotes the port that is wrong; where it is missing, what it is missing from. */
+static void refuse_port(struct decoder *d, const struct value *value, const char *text, size_t len)
+{
+	bool missing = strspn(text, " ") >= len;
+
+	decode_error(d, value, "%s is no port, allowed: " PORTS_ALLOWED,
+		     missing ? value_quoted(value).s : text_quoted(text, len).s);
+}
+
 /* Returns how many ranges there are, 0 after adding a problem. */
 static size_t parse_ports(struct decoder *d, const struct value *value, const char *text,
 			  struct port_range ranges[PORTS_MAX])
@@ -265,8 +274,6 @@ static size_t parse_ports(struct decoder *d, const struct value *value, const ch
 	size_t n = 0;
 
 	do {
-		size_t len = strcspn(text, ",");
-
 		if (n == PORTS_MAX) {
 			decode_error(d, value,
 				     "too many ports, allowed: at most %d ports or ranges",
@@ -275,8 +282,7 @@ static size_t parse_ports(struct decoder *d, const struct value *value, const ch
 		}
 		next = scan_range(text, &ranges[n++]);
 		if (!next) {
-			decode_error(d, value, "%s is no port, allowed: " PORTS_ALLOWED,
-				     text_quoted(text, len).s);
+			refuse_port(d, value, text, strcspn(text, ","));
 			return 0;
 		}
 		text = next + (*next == ',');
