@@ -326,6 +326,23 @@ run_daemon() {
 	[[ ! -e /sys/fs/bpf/alpnlb/$NETNS_NAME ]] || fail "an empty directory of pins is left"
 }
 
+@test "under -j a daemon that does not start leaves one error, and every line is an object" {
+	{
+		farms one=11
+		frontend auto one
+	} >"$CONFIG"
+	mkdir -p "/run/alpnlb/$NETNS_NAME/control.sock"
+	run -1 alpnlb -j daemon -c "$CONFIG"
+	assert_equal "$(jq -s 'map(.error // empty)[]' <<<"$output")" \
+		'"cannot open the control socket: Address already in use"'
+	rmdir "/run/alpnlb/$NETNS_NAME/control.sock"
+
+	sed -i 's/path: auto/path: fast/; s/"443"/"0"/' "$CONFIG"
+	run -1 alpnlb -j daemon -c "$CONFIG"
+	assert_equal "$(jq -r '.error, .file, (.problems[] | .path)' <<<"$output" | xargs)" \
+		"the configuration is not valid $CONFIG frontends[0].port frontends[0].path"
+}
+
 @test "two instances run side by side" {
 	start_both
 	everybody_to two | sed 's/"443"/"444"/' >"$NETNS_DIR/other.yaml"

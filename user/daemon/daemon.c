@@ -14,6 +14,7 @@
 
 #include "../api/refresh.h"
 #include "../cli/cli.h"
+#include "../cli/report.h"
 #include "../kernel/kernel_version.h"
 #include "../kernel/local_ports.h"
 #include "../kernel/lock.h"
@@ -73,8 +74,21 @@ static int take_lock(struct daemon *daemon)
 	return daemon->lock;
 }
 
+/* In one object, as `check` does it. */
+static void fail_in_json(const struct problems *problems, const char *file)
+{
+	json_t *list = problems_json(problems);
+
+	report_failure(list, file, "the configuration is not valid");
+	json_decref(list);
+}
+
 static void log_problems(const struct problems *problems, const char *file)
 {
+	if (options.json && problems->errors) {
+		fail_in_json(problems, file);
+		return;
+	}
 	for (size_t i = 0; i < problems->n; i++) {
 		char *line = problem_format(&problems->v[i], file);
 

@@ -6,15 +6,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../cli/cli.h"
+#include "../cli/format.h"
+
+static const char *const level_names[] = {
+	[LOG_ERROR] = "error", [LOG_WARN] = "warning", [LOG_INFO] = "info"};
+
+/* Written at once: workers have something to say, too. */
+static void log_object(enum log_level level, const char *text)
+{
+	char *safe = display_escape(text);
+	json_t *object = json_pack("{s:s?}", level_names[level], safe);
+	char *line = json_dumps(object, JSON_COMPACT);
+
+	fprintf(stderr, "%s\n", line ? line : "{\"error\":\"out of memory\"}");
+	free(line);
+	json_decref(object);
+	free(safe);
+}
+
 static void log_text(enum log_level level, const char *text)
 {
-	static const char *const prefix[] = {
-		[LOG_ERROR] = "error: ", [LOG_WARN] = "warning: ", [LOG_INFO] = ""};
+	bool plain = level == LOG_INFO;
 
-	if (getenv("JOURNAL_STREAM"))
+	if (options.json)
+		log_object(level, text);
+	else if (getenv("JOURNAL_STREAM"))
 		fprintf(stderr, "<%d>%s\n", level, text);
 	else
-		fprintf(stderr, "alpnlb: %s%s\n", prefix[level], text);
+		fprintf(stderr, "alpnlb: %s%s%s\n", plain ? "" : level_names[level],
+			plain ? "" : ": ", text);
 }
 
 void log_line(enum log_level level, const char *format, ...)

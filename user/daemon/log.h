@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The daemon's messages: one line each on stderr, with syslog's level where systemd reads it. */
+/*
+ * The daemon's messages: one line each on stderr, with syslog's level where systemd reads it. Under
+ * -j a line is an object whose key is the level: {"error": MESSAGE}, and warning, info.
+ */
 #ifndef ALPNLB_LOG_H
 #define ALPNLB_LOG_H
 
