@@ -326,6 +326,16 @@ run_daemon() {
 	[[ ! -e /sys/fs/bpf/alpnlb/$NETNS_NAME ]] || fail "an empty directory of pins is left"
 }
 
+@test "a start that fails does not warn of what was only tried" {
+	everybody_to one >"$CONFIG"
+	netns_spawn balancer "$NETNS_DIR/other.log" python3 -c \
+		'import socket, signal; s = socket.socket(); s.bind(("", 443)); s.listen(); signal.pause()'
+	netns_await 10 netns_listens balancer 443
+	run_daemon 1
+	assert_matches "$output" 'error: frontend web: cannot listen on 0\.0\.0\.0:443: Address already in use'
+	[[ $output != *"warning: libbpf"* ]] || fail "$output"
+}
+
 @test "under -j a daemon that does not start leaves one error, and every line is an object" {
 	{
 		farms one=11

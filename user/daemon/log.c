@@ -57,7 +57,7 @@ static int libbpf_lines(enum libbpf_print_level level, const char *format, va_li
 	if (level != LIBBPF_WARN || vasprintf(&text, format, args) < 0)
 		return 0;
 	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-		log_text(LOG_WARN, line);
+		log_text(LOG_INFO, line);
 	free(text);
 	return 0;
 }

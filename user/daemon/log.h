@@ -16,7 +16,10 @@ enum log_level {
 
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Takes libbpf's messages: its warnings as ours, the rest not at all. */
+/*
+ * Takes libbpf's messages: its warnings as information, since what fails is told by who asked for
+ * it, and it warns of what was only tried; the rest not at all.
+ */
 void log_adopt_libbpf(void);
 
 #endif
