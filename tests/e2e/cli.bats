@@ -29,6 +29,7 @@ start_web() {
 		assert_matches "$output" $'\n'" +$noun "
 		run -0 alpnlb $noun help
 		assert_matches "$output" "^alpnlb $noun"
+		! grep ' $' <<<"$output" || fail "$noun: a blank at the end of a line"
 	done
 	run -2 --separate-stderr alpnlb
 	assert_equal "$output" ""

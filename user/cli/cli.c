@@ -211,7 +211,8 @@ int noun_help(const struct noun *noun)
 		return print_json(noun_json(noun));
 	printf("alpnlb %s: %s\n\nUsage:\n", noun->name, noun->help);
 	if (!noun->verbs)
-		printf("  alpnlb [OPTIONS] %s %s\n", noun->name, noun->arguments);
+		printf("  alpnlb [OPTIONS] %s%s%s\n", noun->name, *noun->arguments ? " " : "",
+		       noun->arguments);
 	for (const struct verb *verb = noun->verbs; verb && verb->name; verb++) {
 		printf("  alpnlb [OPTIONS] %s %s", noun->name, verb->name);
 		for (const struct keyword *k = verb->keywords; k && k->name; k++)
