@@ -145,6 +145,11 @@ workers() {
 	assert_matches "$output" '--workers needs a value'
 }
 
+@test "two configuration files are one clear line" {
+	run -2 alpnlb daemon -c first.yaml -c second.yaml
+	assert_equal "$output" "alpnlb: daemon: -c is given twice: 'first.yaml' and 'second.yaml'"
+}
+
 # ---- kernels whose sockmap cannot be used -------------------------------------------------
 
 # start_both_paths: port 443 asks for sockmap, port 444 leaves it to the daemon.

@@ -615,6 +615,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 	while (!err && (option = getopt_long(argc, argv, "+:c:h", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
+			if (arguments->file)
+				return fail(CLI_USAGE, "daemon: -c is given twice: '%s' and '%s'",
+					    arguments->file, optarg);
 			arguments->file = optarg;
 			break;
 		case 'w':
