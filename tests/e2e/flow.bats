@@ -295,6 +295,38 @@ times() {
 	stop_daemon
 }
 
+# Of the frontend, the routes, the farms and the servers.
+live() {
+	stats '[.frontends, .routes, .farms, .servers | map(.live) | join(" ")] | join(", ")'
+}
+
+live_are() {
+	[[ $(live) == "$1" ]]
+}
+
+@test "without a daemon the spliced connections are live and no others" {
+	{
+		farms h2=11 h1=12v6
+		frontend auto h1
+		printf 'routes:\n'
+		route http2 h2 "protocol is http/2.0"
+	} >"$CONFIG"
+	start_tcp h2 11 9000 echo
+	start_tcp h1 12 9000 echo
+	start_daemon
+	hold one "$LB4" --alpn h2
+	hold other "$LB4" --alpn http/1.1
+	await_flows '.bytes_from_server >= 5000' 1
+	netns_await 10 live_are "2, 1, 1 1, 1 1" || fail "$(live)"
+	kill_daemon
+	assert_equal "$(live)" "1, 1, 1 0, 1 0"
+	assert_equal "$(alpnlb -j conn show | jq length)" 1
+	touch "$NETNS_DIR/go"
+	assert_equal "$(ended one)" eof
+	netns_await 10 live_are "0, 0, 0 0, 0 0" || fail "$(live)"
+	assert_equal "$(alpnlb -j flow show | jq length)" 1 "the entry lingers"
+}
+
 @test "conn show shows spliced connections among the others" {
 	local row
 	{

@@ -144,10 +144,9 @@ static bool spliced_selected(const struct flow_key *key, const struct flow *flow
 
 static void list_spliced(const struct spliced *spliced, void *context)
 {
-	enum spliced_state state = spliced_state(spliced);
 	struct list *list = context;
 
-	if (state == SPLICED_OPEN || state == SPLICED_CLOSING)
+	if (spliced_lives(spliced))
 		output_stream_add(&list->rows,
 				  spliced_row(list->snapshot, spliced, list->hellos, list->now));
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "control.h"
 #include "snapshot.h"
 
 /* ---- opening ------------------------------------------------------------------------- */
@@ -124,7 +125,7 @@ int snapshot_open_counted(struct snapshot *snapshot)
 
 	if (code)
 		return code;
-	err = view_add_flows(&snapshot->view, options.instance);
+	err = view_add_flows(&snapshot->view, options.instance, control_alive(options.instance));
 	return err ? fail(CLI_FAILED, "instance '%s': the flow table: %s", options.instance,
 			  strerror(-err))
 		   : CLI_OK;

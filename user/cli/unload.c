@@ -62,12 +62,11 @@ static void count_flow(json_t *rows, json_t *names)
 static void cut_flow(const struct spliced *spliced, void *context)
 {
 	const struct flow *flow = &spliced->flow[SERVER];
-	enum spliced_state state = spliced_state(spliced);
 	struct spliced_cut cut = spliced_cut_of(spliced);
 	struct unload *unload = context;
 	json_t *names;
 
-	if (state != SPLICED_OPEN && state != SPLICED_CLOSING)
+	if (!spliced_lives(spliced))
 		return;
 	(void)flow_reset(&cut.event); /* who cannot be reached hears nothing */
 	names = json_object();

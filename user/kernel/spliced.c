@@ -131,6 +131,13 @@ enum spliced_state spliced_state(const struct spliced *spliced)
 	return (client->state | server->state) & FLOW_FIN ? SPLICED_CLOSING : SPLICED_OPEN;
 }
 
+bool spliced_lives(const struct spliced *spliced)
+{
+	enum spliced_state state = spliced_state(spliced);
+
+	return state == SPLICED_OPEN || state == SPLICED_CLOSING;
+}
+
 uint64_t spliced_seen(const struct spliced *spliced)
 {
 	uint64_t seen = spliced->flow[SERVER].started; /* the program's clock is coarse */

@@ -52,6 +52,9 @@ bool spliced_hello(int map, const struct flow_key *server, struct hello *hello);
 
 enum spliced_state spliced_state(const struct spliced *spliced);
 
+/* Is it more than an entry that lingers? */
+bool spliced_lives(const struct spliced *spliced);
+
 /* Nanoseconds, CLOCK_MONOTONIC: of the last packet of either side. */
 uint64_t spliced_seen(const struct spliced *spliced);
 

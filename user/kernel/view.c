@@ -237,29 +237,60 @@ static void add_entry(const struct flow_key *key, const struct flow *flow, void 
 		add_flow(&view->servers[flow->server_id], flow);
 }
 
-int view_add_flows(struct view *view, const char *instance)
+static bool any_flow(const struct flow_key *key, const struct flow *server, void *context)
 {
-	int map = spliced_open(instance), err;
+	return true;
+}
 
-	if (map < 0)
-		return map == -ENOENT ? 0 : map;
+static void count_live(const struct spliced *spliced, void *context)
+{
+	const struct flow *flow = &spliced->flow[SERVER];
+	struct view *view = context;
+
+	if (!spliced_lives(spliced))
+		return;
+	if (flow->frontend_id <= MAX_FRONTENDS)
+		view->frontends[flow->frontend_id].live++;
+	if (flow->route_id <= MAX_ROUTES)
+		view->routes[flow->route_id].live++;
+	if (flow->server_id <= MAX_SERVERS)
+		view->servers[flow->server_id].live++;
+}
+
+static int add_flows(struct view *view, int map)
+{
+	int err;
+
 	view->frontends = calloc(MAX_FRONTENDS + 1, sizeof(*view->frontends));
 	view->routes = calloc(MAX_ROUTES + 1, sizeof(*view->routes));
 	view->servers = calloc(MAX_SERVERS + 1, sizeof(*view->servers));
-	if (view->frontends && view->routes && view->servers)
-		err = flows_walk(map, add_entry, view);
-	else
-		err = -ENOMEM;
+	if (!view->frontends || !view->routes || !view->servers)
+		return -ENOMEM;
+	err = flows_walk(map, add_entry, view);
+	return err || !view->alone ? err : spliced_walk(map, any_flow, count_live, view);
+}
+
+int view_add_flows(struct view *view, const char *instance, bool daemon)
+{
+	int map = spliced_open(instance), err;
+
+	view->alone = !daemon;
+	if (map < 0)
+		return map == -ENOENT ? 0 : map;
+	err = add_flows(view, map);
 	close(map);
 	return err;
 }
 
-/* Adds what is in row `id` of `live`, if that was asked for. */
-static void add_live(__u64 bytes[2], __u64 packets[2], const struct traffic *live, uint32_t id)
+/* Adds what is in row `id` of `flows`, if that was asked for. */
+static void add_traffic(const struct view *view, const struct traffic *flows, uint32_t id,
+			__u64 *live, __u64 bytes[2], __u64 packets[2])
 {
-	for (int side = 0; live && side < 2; side++) {
-		bytes[side] += live[id].bytes[side];
-		packets[side] += live[id].packets[side];
+	if (view->alone)
+		*live = flows ? flows[id].live : 0;
+	for (int side = 0; flows && side < 2; side++) {
+		bytes[side] += flows[id].bytes[side];
+		packets[side] += flows[id].packets[side];
 	}
 }
 
@@ -269,7 +300,7 @@ struct frontend_stats view_frontend_stats(const struct view *view, uint32_t id)
 	struct frontend_stats stats = live ? *live : (struct frontend_stats){0};
 
 	if (id <= MAX_FRONTENDS)
-		add_live(stats.bytes, stats.packets, view->frontends, id);
+		add_traffic(view, view->frontends, id, &stats.live, stats.bytes, stats.packets);
 	return stats;
 }
 
@@ -279,7 +310,7 @@ struct route_stats view_route_stats(const struct view *view, uint32_t id)
 	struct route_stats stats = live ? *live : (struct route_stats){0};
 
 	if (id <= MAX_ROUTES)
-		add_live(stats.bytes, stats.packets, view->routes, id);
+		add_traffic(view, view->routes, id, &stats.live, stats.bytes, stats.packets);
 	return stats;
 }
 
@@ -296,6 +327,6 @@ struct server_stats view_server_stats(const struct view *view, uint32_t id)
 	struct server_stats stats = live ? *live : (struct server_stats){0};
 
 	if (id <= MAX_SERVERS)
-		add_live(stats.bytes, stats.packets, view->servers, id);
+		add_traffic(view, view->servers, id, &stats.live, stats.bytes, stats.packets);
 	return stats;
 }

@@ -33,16 +33,18 @@ enum view_map_id {
 	VIEW_MAX,
 };
 
-/* By side: what came in. */
+/* Of spliced connections. */
 struct traffic {
-	__u64 bytes[2];
-	__u64 packets[2]; /* of spliced connections */
+	__u64 live;	/* of a view that is alone */
+	__u64 bytes[2]; /* by side: what came in */
+	__u64 packets[2];
 };
 
 struct view {
 	struct view_map maps[VIEW_MAX];
 	struct traffic *frontends, *routes,
 		*servers;   /* of live flows, by id; see view_add_flows() */
+	bool alone;	    /* no daemon counts what is live */
 	int config;	    /* fd of the map of two `config` tables */
 	const char *failed; /* after an error: the map it was about */
 };
@@ -71,9 +73,10 @@ uint64_t view_counter(const struct view *view, enum counter counter);
 
 /*
  * From now on statistics include what live spliced connections have moved, which the maps are told
- * of when a connection ends. Looks at the whole flow table. 0 or -errno.
+ * of when a connection ends. Without a daemon no others are counted as live, whatever the last one
+ * has left in the maps. Looks at the whole flow table. 0 or -errno.
  */
-int view_add_flows(struct view *view, const char *instance);
+int view_add_flows(struct view *view, const char *instance, bool daemon);
 
 /* Statistics by object id, zero for an id the maps do not hold. */
 struct frontend_stats view_frontend_stats(const struct view *view, uint32_t id);
