@@ -12,16 +12,6 @@ const char *file_label(const char *file)
 	return strcmp(file, "-") ? file : "<stdin>";
 }
 
-size_t report_count(const json_t *problems, bool warnings)
-{
-	size_t n = 0, i;
-	json_t *problem;
-
-	json_array_foreach (problems, i, problem)
-		n += json_is_true(json_object_get(problem, "warning")) == warnings;
-	return n;
-}
-
 static const char *member(const json_t *problem, const char *key)
 {
 	const char *text = json_string_value(json_object_get(problem, key));

@@ -7,9 +7,6 @@
 
 #include "../model/decode.h"
 
-/* How many in an array of problems_json() are errors, how many warnings. */
-size_t report_count(const json_t *problems, bool warnings);
-
 /* In text mode, prints each on stderr: "FILE:LINE: PATH: MESSAGE". */
 void report_problems(const json_t *problems, const char *file);
 

@@ -7,7 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
-void grace_wait(void)
+/* Waits for a period: MEMBARRIER_CMD_GLOBAL is an RCU wait. */
+static void wait_one(void)
 {
 	/* Not to be had with nohz_full: far longer than a packet takes. */
 	static const struct timespec instead = {.tv_nsec = 100 * 1000 * 1000};
@@ -30,7 +31,7 @@ static void *grace_main(void *argument)
 		}
 		atomic_store(&grace->begun, period);
 		pthread_mutex_unlock(&grace->lock);
-		grace_wait();
+		wait_one();
 		atomic_store(&grace->done, period);
 		pthread_mutex_lock(&grace->lock);
 	}

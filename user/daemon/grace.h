@@ -28,7 +28,4 @@ void grace_stop(struct grace *grace);
 uint64_t grace_next(struct grace *grace);
 bool grace_over(const struct grace *grace, uint64_t period);
 
-/* Waits for one: MEMBARRIER_CMD_GLOBAL is an RCU wait. */
-void grace_wait(void);
-
 #endif

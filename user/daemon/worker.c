@@ -27,7 +27,8 @@
 static const struct timeval resume_delay = {0, 20 * 1000};
 static const struct timeval sweep_interval = {1, 0};
 
-uint32_t engine_take_slot(struct engine *engine)
+/* Returns 0 when none is left. */
+static uint32_t take_slot(struct engine *engine)
 {
 	uint32_t slot = 0;
 
@@ -181,7 +182,7 @@ static bool accept_one(struct worker *worker, struct listener *listener)
 {
 	struct sockaddr_storage peer;
 	socklen_t size = sizeof(peer);
-	uint32_t slot = engine_take_slot(worker->engine);
+	uint32_t slot = take_slot(worker->engine);
 	int fd;
 
 	if (!slot) {

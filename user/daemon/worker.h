@@ -101,7 +101,4 @@ uint64_t monotonic_time(void);
 /* After every callback that may have closed sessions, or queued them to go on. */
 void worker_end_turn(struct worker *worker);
 
-/* Takes a slot, or returns 0 when none is left. */
-uint32_t engine_take_slot(struct engine *engine);
-
 #endif

@@ -61,7 +61,8 @@ static void append_path(FILE *out, const struct value *value)
 	}
 }
 
-char *value_path(const struct value *value)
+/* "frontends[0].port", malloc()ed; NULL when out of memory. */
+static char *value_path(const struct value *value)
 {
 	char *path = NULL;
 	size_t size = 0;

@@ -31,9 +31,6 @@ struct value value_member(const struct value *mapping, const char *key);
 struct value value_nth_member(const struct value *mapping, size_t n, const char *key,
 			      const json_t *json);
 
-/* "frontends[0].port", malloc()ed; NULL when out of memory. */
-char *value_path(const struct value *value);
-
 /* Its line, or that of its nearest parent. */
 int value_line(const struct value *value);
 
