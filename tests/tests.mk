@@ -25,6 +25,8 @@ FUZZ_LIB      := $(BUILD)/fuzz/user.a
 FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_CFLAGS    = $(filter-out $(SANITIZE),$(ALL_CFLAGS)) -O1 $(FUZZ_SANITIZE)
 
+# make would take them for intermediate, delete them, and build them anew each time.
+.PRECIOUS: $(BUILD)/tests/unit/%.bpf.o $(BUILD)/tests/unit/%.skel.h
 .PHONY: test-build test-unit test-e2e fuzz fuzz-build verifier bench-routes bench-packets
 test: verifier test-unit test-e2e fuzz ## run every test (root)
 test-build: $(BIN) $(PEERS) $(VERIFIER) $(UNIT_PROGRAMS) ## build the binary and the unit tests, run nothing
