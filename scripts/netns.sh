@@ -86,6 +86,7 @@ netns_dead() {
 netns_spawn() {
 	local role=$1 log=$2
 	shift 2
+	: >"$log" # there at once for those who look into it
 	setsid nsenter --net="$(netns_path "$role")" -- "$@" </dev/null >"$log" 2>&1 3>&- &
 	NETNS_PID=$!
 	printf '%s %s\n' "$NETNS_PID" "$(netns_start_time "$NETNS_PID")" >>"$NETNS_DIR/pids"
