@@ -11,7 +11,7 @@
  *
  * Where RFCs leave a choice, a hello is consistent when OpenSSL's server would accept its
  * framing: legacy_version 3.0 or later, one server_name of type host_name with 1..255 bytes, none
- *of them NUL, no extension twice, pre_shared_key last. Of the extension types from 64 on, those
+ * of them NUL, no extension twice, pre_shared_key last. Of the extension types from 64 on, those
  * that OpenSSL knows are checked; another one that comes twice is passed over, and so it is there.
  */
 #ifndef ALPNLB_HELLO_H

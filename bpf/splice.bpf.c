@@ -789,6 +789,15 @@ static __noinline int answer_too_big_v6(struct __sk_buff *skb, __u32 mtu)
 
 /* ---- the packets of a leg ---------------------------------------------------------------- */
 
+/* One that does not go to the other leg. */
+static __always_inline int keep(struct __sk_buff *skb, const struct flow_key *key, __u32 offset,
+				enum fate fate)
+{
+	if (fate == FATE_STACK)
+		return TC_ACT_UNSPEC;
+	return fate == FATE_ACK ? acknowledge(skb, key, offset) : drop();
+}
+
 static __always_inline int splice_v4(struct __sk_buff *skb)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
@@ -824,12 +833,8 @@ static __always_inline int splice_v4(struct __sk_buff *skb)
 	if (size < header)
 		return drop();
 	fate = inspect(flow, &key, tcp, size - header);
-	if (fate == FATE_STACK)
-		return TC_ACT_UNSPEC;
-	if (fate == FATE_ACK)
-		return acknowledge(skb, &key, offset);
-	if (fate == FATE_DROP)
-		return drop();
+	if (fate != FATE_FORWARD)
+		return keep(skb, &key, offset, fate);
 	if (too_big(skb, flow, size, header))
 		return answer_too_big_v4(skb, flow->mtu);
 
@@ -879,12 +884,8 @@ static __always_inline int splice_v6(struct __sk_buff *skb)
 	if (size < header)
 		return drop();
 	fate = inspect(flow, &key, tcp, size - header);
-	if (fate == FATE_STACK)
-		return TC_ACT_UNSPEC;
-	if (fate == FATE_ACK)
-		return acknowledge(skb, &key, offset);
-	if (fate == FATE_DROP)
-		return drop();
+	if (fate != FATE_FORWARD)
+		return keep(skb, &key, offset, fate);
 	if (too_big(skb, flow, size, header))
 		return answer_too_big_v6(skb, flow->mtu);
 
