@@ -172,12 +172,24 @@ carries() {
 }
 
 @test "where sockmap does not work there is one warning, and relay" {
-	ip -n "$NETNS_NAME-balancer" link set lo down # the self-test needs it, and nothing else
+	ip -n "$NETNS_NAME-balancer" addr flush dev lo # the self-test needs it, and nothing else
 	start_both_paths
 	assert_equal "$(grep -c 'warning: .*sockmap' "$NETNS_DIR/daemon.log")" 1
-	daemon_says 'warning: sockmap does not work here, using relay: connecting .*: Connection timed out$' ||
+	daemon_says 'warning: sockmap does not work here, using relay: connecting .*: Cannot assign requested address$' ||
 		fail "$(cat "$NETNS_DIR/daemon.log")"
 	carries "2 0 1"
+	stop_daemon
+}
+
+@test "where sockmap cannot be tested there is one warning, and relay" {
+	ip -n "$NETNS_NAME-balancer" link set lo down
+	start_both_paths
+	assert_equal "$(grep -c 'warning: .*sockmap' "$NETNS_DIR/daemon.log")" 1
+	daemon_says 'warning: lo is down, so sockmap could not be tested: using relay$' ||
+		fail "$(cat "$NETNS_DIR/daemon.log")"
+	carries "2 0 1"
+	assert_equal "$(alpnlb -j doctor | jq -r '.[] | select(.check == "loopback") | "\(.status) \(.found)"')" \
+		"warn lo is down: sockmap cannot be tested, and connections take relay instead"
 	stop_daemon
 }
 

@@ -16,6 +16,7 @@
 
 #include "../kernel/features.h"
 #include "../kernel/kernel_version.h"
+#include "../kernel/loopback.h"
 #include "../kernel/pin.h"
 #include "cli.h"
 #include "control.h"
@@ -226,6 +227,16 @@ static void check_memory(json_t *rows)
 		"net.ipv4.tcp_mem allows %" PRIu64 " MiB for all sockets", mib);
 }
 
+static void check_loopback(json_t *rows)
+{
+	bool up = loopback_is_up();
+
+	finding(rows, up ? STATUS_OK : STATUS_WARN, "loopback",
+		up ? NULL : "ip link set lo up, before the daemon starts", "%s",
+		up ? "lo is up"
+		   : "lo is down: sockmap cannot be tested, and connections take relay instead");
+}
+
 static void check_conntrack(json_t *rows)
 {
 	uint64_t count, max;
@@ -328,9 +339,10 @@ static bool failed(const json_t *rows)
 static int doctor_run(int argc, char **argv)
 {
 	static void (*const checks[])(json_t *) = {
-		check_kernel,	    check_features, check_packet_path, check_jit,   check_bpffs,
-		check_capabilities, check_files,    check_backlog,     check_ports, check_memory,
-		check_conntrack,    check_mptcp,    check_instances,
+		check_kernel, check_features,	  check_packet_path, check_jit,
+		check_bpffs,  check_capabilities, check_files,	     check_backlog,
+		check_ports,  check_memory,	  check_loopback,    check_conntrack,
+		check_mptcp,  check_instances,
 	};
 	json_t *rows = json_array();
 	int code;

@@ -177,7 +177,9 @@ static void choose_paths(struct engine *engine)
 	engine->sockmap_works = !err;
 	engine->sockmap_auto = !err && engine->instance.sees_sequence &&
 			       !kernel_version_running(&version) && sockmap_known_good(&version);
-	if (err)
+	if (err == -ENETDOWN)
+		log_line(LOG_WARN, "lo is down, so sockmap could not be tested: using relay");
+	else if (err)
 		log_line(LOG_WARN, "sockmap does not work here, using relay: %s: %s", failed,
 			 strerror(-err));
 	else if (!engine->sockmap_auto)

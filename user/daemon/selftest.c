@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../kernel/loopback.h"
+
 #define TIMEOUT	   2000 /* milliseconds without a byte */
 #define PASSED	   1000
 #define REDIRECTED 100000
@@ -135,7 +137,9 @@ static int run(struct instance *instance, struct bench *bench, const char **fail
 {
 	int err;
 
-	*failed = "connecting over loopback (is lo up?)";
+	*failed = "connecting over loopback";
+	if (!loopback_is_up())
+		return -ENETDOWN;
 	err = make_pair(&bench->legs[CLIENT], &bench->client);
 	err = err ? err : make_pair(&bench->server, &bench->legs[SERVER]);
 	if (err)

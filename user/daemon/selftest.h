@@ -9,7 +9,7 @@
  * Sends bytes through two loopback connections joined as a session joins its legs: first let
  * pass and copied, then redirected, both ways, each byte compared. Uses slot 0. Returns 0,
  * or -errno with *failed saying at which step: -EBADMSG for wrong bytes, -ETIMEDOUT for
- * missing ones.
+ * missing ones, -ENETDOWN where lo is down, so that nothing was tried.
  */
 int selftest_redirect(struct instance *instance, const char **failed);
 
