@@ -247,6 +247,21 @@ explained() {
 	assert_matches "$output" '4 +any .*tls, https.* yes +matches, but comes later'
 }
 
+@test "hello classify says that the frontend refuses a source" {
+	{
+		farms one=11
+		frontend auto one "denied_source: [192.0.2.0/24]"
+	} >"$CONFIG"
+	"$TREE/tests/e2e/peers/tcp.py" hello --alpn h2 >"$NETNS_DIR/hello"
+	classified() {
+		alpnlb -j hello classify file "$NETNS_DIR/hello" config "$CONFIG" "$@" |
+			jq -c '[.source_allowed, .route, .action, .farm]'
+	}
+	assert_equal "$(classified source 192.0.2.2)" '[false,null,"refused",null]'
+	assert_equal "$(classified source 192.0.3.2)" '[true,"default","farm","one"]'
+	assert_equal "$(classified)" '[null,"default","farm","one"]'
+}
+
 # What tshark and alpnlb read in the hellos of a capture, one line per connection.
 tshark_reads() {
 	tshark -r "$1" -Y 'tls.handshake.type == 1' -T fields -E separator=' ' -E aggregator=, \

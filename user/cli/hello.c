@@ -147,13 +147,21 @@ static void set_decision(json_t *row, const struct decision *decision, const str
 	set_string(row, "farm", farm ? farm->o.name : NULL);
 }
 
+/* The frontend closes the connection before it is read. */
+static void set_refused(json_t *row)
+{
+	set_string(row, "route", NULL);
+	set_string(row, "action", "refused");
+	set_string(row, "farm", NULL);
+}
+
 /* Fills in what happens to the client, and how that came about if `explained`. */
 static void decide_client(const struct dry_run *run, const struct client *client,
 			  const struct classification *c, bool explained, json_t *row)
 {
 	const struct frontend *frontend = client_frontend(run, client);
+	bool source_known = run->source_given || client->stream, admitted;
 	const struct frontend_row *compiled;
-	bool source_known = run->source_given || client->stream;
 	struct decision decision;
 	const struct route *route;
 
@@ -161,10 +169,13 @@ static void decide_client(const struct dry_run *run, const struct client *client
 	if (!frontend)
 		return;
 	compiled = tables_row(&run->tables, frontends, frontend->o.id);
+	admitted = !source_known || source_admitted(&run->tables, compiled, c->subject.source);
 	json_object_set_new(row, "source_allowed",
-			    source_known ? json_boolean(source_admitted(&run->tables, compiled,
-									c->subject.source))
-					 : json_null());
+			    source_known ? json_boolean(admitted) : json_null());
+	if (!admitted) {
+		set_refused(row);
+		return;
+	}
 	decide(&run->tables, frontend->o.id, &c->subject, &decision);
 	route = route_by_id(run->config, decision.route_id);
 	set_decision(row, &decision, route, frontend);
