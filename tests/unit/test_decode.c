@@ -305,17 +305,20 @@ static void line_of_a_path_is_found(void **state)
 static void unknown_key_gets_a_suggestion(void **state)
 {
 	expect_errors("zone: gra\nfrontend: []\nfoobar: 1\n",
-		      "2: frontend: unknown key, did you mean frontends? allowed: zone, control_group, nat_ip, "
+		      "2: frontend: unknown key, did you mean frontends? allowed: zone, "
+		      "control_group, api, nat_ip, "
 		      "nat_ports, max_flows, farms, "
 		      "frontends, routes\n"
-		      "3: foobar: unknown key, allowed: zone, control_group, nat_ip, nat_ports, max_flows, farms, "
+		      "3: foobar: unknown key, allowed: zone, control_group, api, nat_ip, "
+		      "nat_ports, max_flows, farms, "
 		      "frontends, routes");
 }
 
 static void wrong_kinds_of_value_are_named(void **state)
 {
-	expect_errors("- a\n", "1: a list is not a mapping, allowed: a mapping with the keys zone, "
-			       "control_group, nat_ip, nat_ports, max_flows, farms, frontends, routes");
+	expect_errors("- a\n",
+		      "1: a list is not a mapping, allowed: a mapping with the keys zone, "
+		      "control_group, api, nat_ip, nat_ports, max_flows, farms, frontends, routes");
 	expect_errors("farms: 3\n", "1: farms: 3 is not a list, allowed: a list of farms, null");
 	expect_errors("zone: 3\n", "1: zone: 3 is not a string without quotes, allowed: 1..50 of "
 				   "A-Z a-z 0-9 . _ -, null");
@@ -431,10 +434,10 @@ static void files_of_10_mb_are_read(void **state)
 		    "1: not valid YAML: mapping values are not allowed in this context");
 	expect_long("", "? ", 5000000, "",
 		    "1: a list or mapping cannot be a key, allowed: a string");
-	expect_long(
-		"a:\n", " ", 10000000, "b\n",
-		"1: a: unknown key, allowed: zone, control_group, nat_ip, nat_ports, max_flows, farms, frontends, "
-		"routes");
+	expect_long("a:\n", " ", 10000000, "b\n",
+		    "1: a: unknown key, did you mean api? allowed: zone, control_group, api, "
+		    "nat_ip, nat_ports, max_flows, farms, frontends, "
+		    "routes");
 }
 
 static void numbers_are_quoted_as_what_they_are(void **state)
@@ -1130,6 +1133,67 @@ static void attributes_of_the_packet_path_are_kept(void **state)
 	json_decref(json);
 	config_free(config);
 	config_free(preset);
+}
+
+static void settings_of_the_api_are_checked(void **state)
+{
+#define LISTEN_ALLOWED                                                                             \
+	"allowed: a port, ADDRESS:PORT or [ADDRESS]:PORT, such as 127.0.0.1:8443, null"
+	static const struct example examples[] = {
+		{"listen: 8443", NULL},
+		{"listen: \"8443\"", NULL},
+		{"listen: 0.0.0.0:443", NULL},
+		{"listen: \"[::]:443\"", NULL},
+		{"listen: 0", "listen: 0 is no address and port, " LISTEN_ALLOWED},
+		{"listen: 65536", "listen: 65536 is no address and port, " LISTEN_ALLOWED},
+		{"listen: \"::1\"", "listen: \"::1\" is no address and port, " LISTEN_ALLOWED},
+		{"listen: localhost:8443",
+		 "listen: \"localhost:8443\" is no address and port, " LISTEN_ALLOWED},
+		{"listen: \"[::1\"", "listen: \"[::1\" is no address and port, " LISTEN_ALLOWED},
+		{"listen: \"[10.0.0.1]:1\"",
+		 "listen: \"[10.0.0.1]:1\" is no address and port, " LISTEN_ALLOWED},
+		{"listen: \":443\"", "listen: \":443\" is no address and port, " LISTEN_ALLOWED},
+		{"listen: []", "listen: a list is not a string, " LISTEN_ALLOWED},
+	};
+
+	check_examples("{farms: [{name: f}], frontends: [{name: w, port: 1, default_farm: f}], "
+		       "api: {certificate: /c, key: /k, ",
+		       "}}\n", "api", examples, COUNT(examples));
+	expect_errors("api: {certificate: c.pem}\n" SOME_FRONTEND,
+		      "1: api.certificate: \"c.pem\" is no absolute path, allowed: the path of a "
+		      "file in PEM format, beginning with /\n"
+		      "1: api.key: is missing, allowed: the path of a file in PEM format, "
+		      "beginning with /");
+	expect_errors("api: 8443\n" SOME_FRONTEND,
+		      "1: api: 8443 is not a mapping, allowed: a mapping with the keys listen, "
+		      "certificate, key");
+	expect_errors("api: null\n" SOME_FRONTEND, "");
+}
+
+static void settings_of_the_api_are_kept(void **state)
+{
+	struct config *config = decode("api: {certificate: /c, key: /k}\n" SOME_FRONTEND);
+	struct config *other = decode(
+		"api: {listen: \"[2001:db8::1]:443\", certificate: /c, key: /k}\n" SOME_FRONTEND);
+	struct config *none = decode(SOME_FRONTEND);
+	json_t *json = config_encode(other);
+	char buf[64];
+
+	assert_string_equal(endpoint_format(config->api.address, config->api.port, buf, 64),
+			    "127.0.0.1:8443");
+	assert_string_equal(config->api.certificate, "/c");
+	assert_string_equal(config->api.key, "/k");
+	assert_null(none->api.certificate);
+	assert_string_equal(
+		json_string_value(json_object_get(json_object_get(json, "api"), "listen")),
+		"[2001:db8::1]:443");
+	json_decref(json);
+	json = config_encode(none);
+	assert_null(json_object_get(json, "api"));
+	json_decref(json);
+	config_free(config);
+	config_free(other);
+	config_free(none);
 }
 
 static void frontend_needs_a_way_out(void **state)
@@ -1913,6 +1977,8 @@ int main(void)
 		cmocka_unit_test(dedicated_addresses_are_full),
 		cmocka_unit_test(attributes_of_the_packet_path_are_checked),
 		cmocka_unit_test(attributes_of_the_packet_path_are_kept),
+		cmocka_unit_test(settings_of_the_api_are_checked),
+		cmocka_unit_test(settings_of_the_api_are_kept),
 		cmocka_unit_test(frontend_needs_a_way_out),
 		cmocka_unit_test(unresolved_reference_is_one_mistake),
 		cmocka_unit_test(frontends_may_not_share_a_port),

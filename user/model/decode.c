@@ -98,6 +98,7 @@ const struct type type_frontend = {decode_frontend, encode_frontend, allow_front
 static const struct attribute config_rows[] = {
 	{"zone", &type_name, FIELD(struct config, zone), .nullable = true},
 	{"control_group", &type_name, FIELD(struct config, control_group), .nullable = true},
+	{"api", &type_api, .nullable = true},
 	{"nat_ip", &type_addresses, FIELD(struct config, nat_ip), .nullable = true},
 	/* Below net.ipv4.ip_local_port_range's default, above what servers usually listen on. */
 	{"nat_ports", &type_port_range, FIELD(struct config, nat_ports), .nullable = true,

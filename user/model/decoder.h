@@ -96,6 +96,7 @@ extern const struct type type_prefixes;	  /* struct prefix_list of blocks */
 extern const struct type type_addresses;  /* struct prefix_list of full addresses */
 extern const struct type type_farm;	  /* struct farm * */
 extern const struct type type_frontend;	  /* struct frontend * */
+extern const struct type type_api;	  /* struct config, its api */
 extern const struct type type_list;
 extern const struct type type_mapping;
 extern const struct type type_refused; /* only null passes */

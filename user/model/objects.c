@@ -63,6 +63,8 @@ void config_free(struct config *config)
 	free(config->routes);
 	free(config->zone);
 	free(config->control_group);
+	free(config->api.certificate);
+	free(config->api.key);
 	free(config->nat_ip.v);
 	free(config);
 }

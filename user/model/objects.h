@@ -105,10 +105,20 @@ struct route {
 	size_t n_rules;
 };
 
+#define API_PORT 8443 /* unless another one is given */
+
+/* The API on HTTPS; without a certificate there is none. */
+struct api_settings {
+	uint8_t address[16];
+	uint16_t port;		 /* host order */
+	char *certificate, *key; /* absolute paths of PEM files */
+};
+
 /* Owns everything below it; arrays keep the order of the file. */
 struct config {
 	char *zone;		     /* of this instance, NULL = none given */
 	char *control_group;	     /* may use the control socket, as root may; NULL = none */
+	struct api_settings api;
 	struct prefix_list nat_ip;   /* to connect from; not set = the kernel's choice */
 	struct port_range nat_ports; /* to connect from on the packet path */
 	uint32_t max_flows;	     /* connections on the packet path */
