@@ -152,8 +152,8 @@ static json_t *verb_json(const struct verb *verb)
 
 	for (const struct keyword *k = verb->keywords; k && k->name; k++)
 		set_string(keywords, k->name, k->value);
-	return json_pack("{s:s, s:s, s:o}", "name", verb->name, "help", verb->help, "keywords",
-			 keywords);
+	return json_pack("{s:s, s:s, s:s?, s:o}", "name", verb->name, "help", verb->help,
+			 "argument", verb->argument, "keywords", keywords);
 }
 
 static json_t *noun_json(const struct noun *noun)
@@ -214,7 +214,8 @@ int noun_help(const struct noun *noun)
 		printf("  alpnlb [OPTIONS] %s%s%s\n", noun->name, *noun->arguments ? " " : "",
 		       noun->arguments);
 	for (const struct verb *verb = noun->verbs; verb && verb->name; verb++) {
-		printf("  alpnlb [OPTIONS] %s %s", noun->name, verb->name);
+		printf("  alpnlb [OPTIONS] %s %s%s%s", noun->name, verb->name,
+		       verb->argument ? " " : "", verb->argument ? verb->argument : "");
 		for (const struct keyword *k = verb->keywords; k && k->name; k++)
 			printf(" [%s%s%s]", k->name, k->value ? " " : "", k->value ? k->value : "");
 		printf("\n      %s\n", verb->help);
@@ -302,11 +303,16 @@ static int keywords_parse(const struct verb *verb, int argc, char **argv, const 
 static int verb_run(const struct noun *noun, const struct verb *verb, int argc, char **argv)
 {
 	const char *values[KEYWORDS_MAX] = {NULL};
-	int err;
+	int first = verb->argument ? 1 : 0, err;
 
 	if (argc && asks_for_help(argv[0]))
 		return noun_help(noun);
-	err = keywords_parse(verb, argc, argv, values);
+	if (argc < first)
+		return fail(CLI_USAGE, "%s %s needs %s, see: alpnlb %s help", noun->name,
+			    verb->name, verb->argument, noun->name);
+	if (first)
+		values[0] = argv[0];
+	err = keywords_parse(verb, argc - first, argv + first, values + first);
 	return err ? err : verb->run(values);
 }
 

@@ -36,8 +36,11 @@ struct keyword {
 struct verb {
 	const char *name;
 	const char *help;		/* one line */
+	const char *argument;		/* what comes before the keywords, in help; may be NULL */
 	const struct keyword *keywords; /* ends with a NULL name; may be NULL */
-	/* `values` has one entry per keyword, NULL where it was not given; without value, its name.
+	/*
+	 * `values` has the argument, if there is one, and one entry per keyword, NULL where it was
+	 * not given; without value, its name.
 	 */
 	int (*run)(const char *const *values);
 };
@@ -54,8 +57,8 @@ struct noun {
 };
 
 extern const struct noun noun_daemon, noun_check, noun_apply, noun_frontend, noun_farm, noun_server,
-	noun_route, noun_rule, noun_conn, noun_flow, noun_stat, noun_hello, noun_doctor,
-	noun_unload;
+	noun_route, noun_rule, noun_application, noun_conn, noun_flow, noun_stat, noun_hello,
+	noun_doctor, noun_unload;
 
 /*
  * Prints one line on stderr, `alpnlb: MESSAGE`, or {"error": "MESSAGE"} under -j, and

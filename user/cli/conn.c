@@ -240,8 +240,11 @@ static const struct keyword show_keywords[] = {
 	{"frontend", "NAME"}, {"farm", "NAME"}, {"server", "[FARM/]NAME"}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
-	{"show", "list the live connections", show_keywords, conn_show},
-	{NULL, NULL, NULL, NULL},
+	{.name = "show",
+	 .help = "list the live connections",
+	 .keywords = show_keywords,
+	 .run = conn_show},
+	{.name = NULL},
 };
 
 const struct noun noun_conn = {

@@ -44,8 +44,11 @@ out:
 static const struct keyword show_keywords[] = {{"name", "NAME"}, {"id", "ID"}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
-	{"show", "list the farms, or show one of them in full", show_keywords, farm_show},
-	{NULL, NULL, NULL, NULL},
+	{.name = "show",
+	 .help = "list the farms, or show one of them in full",
+	 .keywords = show_keywords,
+	 .run = farm_show},
+	{.name = NULL},
 };
 
 const struct noun noun_farm = {

@@ -215,10 +215,19 @@ static const struct keyword filter_keywords[] = {FLOW_FILTER_KEYWORDS, {NULL, NU
 static const struct keyword delete_keywords[] = {FLOW_FILTER_KEYWORDS, {"all", NULL}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
-	{"show", "list the spliced connections", filter_keywords, flow_show},
-	{"count", "count them by state", filter_keywords, flow_count},
-	{"delete", "cut those that fit, with a reset to both ends", delete_keywords, flow_delete},
-	{NULL, NULL, NULL, NULL},
+	{.name = "show",
+	 .help = "list the spliced connections",
+	 .keywords = filter_keywords,
+	 .run = flow_show},
+	{.name = "count",
+	 .help = "count them by state",
+	 .keywords = filter_keywords,
+	 .run = flow_count},
+	{.name = "delete",
+	 .help = "cut those that fit, with a reset to both ends",
+	 .keywords = delete_keywords,
+	 .run = flow_delete},
+	{.name = NULL},
 };
 
 const struct noun noun_flow = {

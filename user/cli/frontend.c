@@ -59,8 +59,11 @@ out:
 static const struct keyword show_keywords[] = {{"name", "NAME"}, {"id", "ID"}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
-	{"show", "list the frontends, or show one of them in full", show_keywords, frontend_show},
-	{NULL, NULL, NULL, NULL},
+	{.name = "show",
+	 .help = "list the frontends, or show one of them in full",
+	 .keywords = show_keywords,
+	 .run = frontend_show},
+	{.name = NULL},
 };
 
 const struct noun noun_frontend = {

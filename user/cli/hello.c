@@ -356,9 +356,11 @@ static const struct keyword classify_keywords[] = {{"file", "FILE"},
 						   {NULL, NULL}};
 
 static const struct verb verbs[] = {
-	{"classify", "say what the parser sees in a client's first bytes, and what is decided",
-	 classify_keywords, hello_classify},
-	{NULL, NULL, NULL, NULL},
+	{.name = "classify",
+	 .help = "say what the parser sees in a client's first bytes, and what is decided",
+	 .keywords = classify_keywords,
+	 .run = hello_classify},
+	{.name = NULL},
 };
 
 const struct noun noun_hello = {

@@ -66,9 +66,11 @@ static const struct keyword show_keywords[] = {
 	{"name", "NAME"}, {"id", "ID"}, {"frontend", "FRONTEND"}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
-	{"show", "list the routes in order of evaluation, or show one of them in full",
-	 show_keywords, route_show},
-	{NULL, NULL, NULL, NULL},
+	{.name = "show",
+	 .help = "list the routes in order of evaluation, or show one of them in full",
+	 .keywords = show_keywords,
+	 .run = route_show},
+	{.name = NULL},
 };
 
 const struct noun noun_route = {

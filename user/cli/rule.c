@@ -66,8 +66,11 @@ out:
 static const struct keyword show_keywords[] = {{"name", "ROUTE"}, {"id", "ID"}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
-	{"show", "list the rules, of one route if its name is given", show_keywords, rule_show},
-	{NULL, NULL, NULL, NULL},
+	{.name = "show",
+	 .help = "list the rules, of one route if its name is given",
+	 .keywords = show_keywords,
+	 .run = rule_show},
+	{.name = NULL},
 };
 
 const struct noun noun_rule = {

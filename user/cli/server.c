@@ -58,8 +58,11 @@ static const struct keyword show_keywords[] = {
 	{"name", "[FARM/]SERVER"}, {"id", "ID"}, {"farm", "FARM"}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
-	{"show", "list the servers, or show one of them in full", show_keywords, server_show},
-	{NULL, NULL, NULL, NULL},
+	{.name = "show",
+	 .help = "list the servers, or show one of them in full",
+	 .keywords = show_keywords,
+	 .run = server_show},
+	{.name = NULL},
 };
 
 const struct noun noun_server = {

@@ -144,8 +144,8 @@ static int stat_show(const char *const *values)
 }
 
 static const struct verb verbs[] = {
-	{"show", "print every counter", NULL, stat_show},
-	{NULL, NULL, NULL, NULL},
+	{.name = "show", .help = "print every counter", .run = stat_show},
+	{.name = NULL},
 };
 
 const struct noun noun_stat = {
