@@ -19,8 +19,8 @@ unitdir		= $(PREFIX)/lib/systemd/system
 Q := $(if $(V),,@)
 say = @$(if $(V),:,printf '  %-8s %s\n' $(1) $(2))
 
-PACKAGES := libbpf libevent_core libevent_extra libevent_pthreads jansson yaml-0.1 libcurl libpcre2-8 \
-	libelf zlib
+PACKAGES := libbpf libevent_core libevent_extra libevent_pthreads libevent_openssl libssl libcrypto \
+	jansson yaml-0.1 libcurl libpcre2-8 libelf zlib
 LIBS_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 LIBS := $(shell pkg-config --libs $(PACKAGES)) -lpthread
 

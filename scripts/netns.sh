@@ -167,7 +167,8 @@ netns_down() {
 	for path in "/run/netns/$NETNS_NAME"-*; do # a test may have added some
 		[[ ! -e $path ]] || ip netns del "${path##*/}"
 	done
-	rm -rf "$NETNS_DIR" "/sys/fs/bpf/alpnlb/$NETNS_NAME" "/run/alpnlb/$NETNS_NAME"
+	rm -rf "$NETNS_DIR" "/sys/fs/bpf/alpnlb/$NETNS_NAME" "/run/alpnlb/$NETNS_NAME" \
+		"/var/lib/alpnlb/$NETNS_NAME"
 }
 
 # Removes what runs that were killed have left: names end in the id of the shell that made them.

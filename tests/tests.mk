@@ -6,7 +6,7 @@
 FUZZ_SECONDS ?= 10
 UNIT_FILTER  ?= %
 E2E	     ?= $(sort $(wildcard tests/e2e/*.bats))
-TEST_LIBS    := $(shell pkg-config --libs cmocka libssl libcrypto 2>/dev/null)
+TEST_LIBS    := $(shell pkg-config --libs cmocka 2>/dev/null)
 
 # An archive, so that a test links what it uses and may put its own in place of the rest.
 USER_LIB     := $(BUILD)/user.a
@@ -75,7 +75,8 @@ $(PEERS): %: %.o
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 test-e2e: $(BIN) $(PEERS) ## run the tests in network namespaces (root; E2E=tests/e2e/route.bats for one)
-	$(Q)ALPNLB=$(abspath $(BIN)) PEERS=$(abspath $(BUILD)/tests/e2e/peers) bats $(E2E)
+	$(Q)ALPNLB=$(abspath $(BIN)) PEERS=$(abspath $(BUILD)/tests/e2e/peers) NODE_PATH=$(abspath $(BUILD)/npm/node_modules) \
+		bats $(E2E)
 
 # ---- bench --------------------------------------------------------------------------------
 

@@ -8,9 +8,9 @@
 #include "cli.h"
 
 static const struct noun *const nouns[] = {
-	&noun_daemon, &noun_check, &noun_apply,	 &noun_frontend, &noun_farm,
-	&noun_server, &noun_route, &noun_rule,	 &noun_conn,	 &noun_flow,
-	&noun_stat,   &noun_hello, &noun_doctor, &noun_unload,	 NULL,
+	&noun_daemon, &noun_check,  &noun_apply,       &noun_frontend, &noun_farm, &noun_server,
+	&noun_route,  &noun_rule,   &noun_application, &noun_conn,     &noun_flow, &noun_stat,
+	&noun_hello,  &noun_doctor, &noun_unload,      NULL,
 };
 
 enum { OPTION_INSTANCE = 256, OPTION_VERSION };

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "../daemon/applications.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <string.h>
+
+#include "../api/tasks.h"
+#include "../daemon/state.h"
+#include "cli.h"
+#include "output.h"
+
+static const struct column columns[] = {
+	COLUMN("name", "NAME"),
+	COLUMN("access", "ACCESS"),
+	COLUMN("key", "KEY"),
+	COLUMN("created", "CREATED"),
+	COLUMNS_END,
+};
+
+static const struct column new_columns[] = {
+	COLUMN("name", "name"),
+	COLUMN("access", "access"),
+	COLUMN("key", "application key"),
+	COLUMN("secret", "application secret"),
+	COLUMN("consumer", "consumer key"),
+	COLUMNS_END,
+};
+
+/* Without what a signature is made with. */
+static json_t *row(const struct application *application)
+{
+	return json_pack("{s:s, s:s, s:s, s:o}", "name", application->name, "access",
+			 application->writes ? APPLICATION_WRITES : APPLICATION_READ_ONLY, "key",
+			 application->key, "created", date_json(application->created));
+}
+
+static int files_failed(int err)
+{
+	return fail(CLI_FAILED, STATE_ROOT "/%s/applications.json: %s", options.instance,
+		    err == -EINVAL ? "is not as alpnlb writes it" : strerror(-err));
+}
+
+static int not_found(const char *name)
+{
+	return fail(CLI_NOT_FOUND, "there is no application '%s'", name);
+}
+
+/* ---- the verbs ------------------------------------------------------------------------- */
+
+/* All of them, or the one of that name. */
+static int show(const struct applications *list, const char *name)
+{
+	json_t *rows;
+
+	if (name && !applications_find(list, name))
+		return not_found(name);
+	rows = json_array();
+	for (size_t i = 0; i < list->n; i++)
+		if (!name || !strcmp(name, list->v[i].name))
+			json_array_append_new(rows, row(&list->v[i]));
+	return output_show(columns, rows, name);
+}
+
+static int application_show(const char *const *values)
+{
+	struct applications list;
+	int err = applications_read(options.instance, &list);
+	int code = err ? files_failed(err) : show(&list, values[0]);
+
+	applications_free(&list);
+	return code;
+}
+
+static int print_new(const struct application *application)
+{
+	json_t *object = row(application);
+	int code;
+
+	set_string(object, "secret", application->secret);
+	set_string(object, "consumer", application->consumer);
+	code = output_record(new_columns, object);
+	json_decref(object);
+	return code;
+}
+
+static bool name_valid(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n >= 1 && n <= APPLICATION_NAME_MAX &&
+	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+			    "0123456789._-") == n;
+}
+
+static int application_add(const char *const *values)
+{
+	const char *name = values[0];
+	struct application added;
+	int err, code;
+
+	if (!name_valid(name))
+		return fail(CLI_USAGE, "application '%s': expected 1 to %d of A-Z a-z 0-9 . _ -",
+			    name, APPLICATION_NAME_MAX);
+	if (values[1] && values[2])
+		return fail(CLI_USAGE, "an application is either read-only or read-write");
+	err = applications_add(options.instance, name, values[2], &added);
+	if (err == -EEXIST)
+		return fail(CLI_FAILED, "there is an application '%s' already", name);
+	if (err == -ENOSPC)
+		return fail(CLI_FAILED, "there are %d applications already, no more are allowed",
+			    APPLICATIONS_MAX);
+	if (err)
+		return files_failed(err);
+	code = print_new(&added);
+	OPENSSL_cleanse(&added, sizeof(added));
+	return code;
+}
+
+static int application_delete(const char *const *values)
+{
+	int err = applications_delete(options.instance, values[0]);
+
+	if (err == -ENOENT)
+		return not_found(values[0]);
+	return err ? files_failed(err) : CLI_OK;
+}
+
+static const struct keyword add_keywords[] = {
+	{"read-only", NULL}, {"read-write", NULL}, {NULL, NULL}};
+static const struct keyword show_keywords[] = {{"name", "NAME"}, {NULL, NULL}};
+
+static const struct verb verbs[] = {
+	{.name = "add",
+	 .help = "make one and print its keys, which are shown at no other time",
+	 .argument = "NAME",
+	 .keywords = add_keywords,
+	 .run = application_add},
+	{.name = "delete",
+	 .help = "revoke it: from now on its requests are refused",
+	 .argument = "NAME",
+	 .run = application_delete},
+	{.name = "show",
+	 .help = "list the applications, or show one of them",
+	 .keywords = show_keywords,
+	 .run = application_show},
+	{.name = NULL},
+};
+
+const struct noun noun_application = {
+	.name = "application",
+	.help = "who may use the API on HTTPS",
+	.text = "Without read-write, an application may only read. No daemon is needed; one that\n"
+		"runs knows at once. For root only. Manual: alpnlb-application(8).\n",
+	.verbs = verbs,
+	.default_verb = "show",
+};
