@@ -9,6 +9,7 @@ bats_require_minimum_version 1.5.0
 
 TREE=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 ALPNLB=${ALPNLB:-$TREE/alpnlb}
+export NODE_PATH=${NODE_PATH:-$TREE/build/npm/node_modules}
 # shellcheck source=scripts/netns.sh
 source "$TREE/scripts/netns.sh"
 # shellcheck source=scripts/peers.sh

@@ -25,6 +25,8 @@ static const char *class_of(int status)
 		return "Client::Conflict";
 	case 413:
 		return "Client::PayloadTooLarge";
+	case 429:
+		return "Client::TooManyRequests";
 	default:
 		return "Server::InternalServerError";
 	}

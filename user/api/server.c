@@ -53,6 +53,8 @@ static const char *reason(int status)
 		return "Conflict";
 	case 413:
 		return "Payload Too Large";
+	case 429:
+		return "Too Many Requests";
 	default:
 		return "Internal Server Error";
 	}
@@ -97,7 +99,7 @@ static void on_request(struct evhttp_request *request, void *argument)
 	TAILQ_INIT(&call.query);
 	call.body = call.body_len ? (const char *)evbuffer_pullup(body, -1) : "";
 	read_url(&call, evhttp_request_get_evhttp_uri(request));
-	if (!call.status && listener->permit)
+	if (listener->permit) /* who may not is told nothing else */
 		listener->permit(&call, request);
 	if (!call.status)
 		api_dispatch(&call);
@@ -117,7 +119,15 @@ int api_listen(struct api_listener *listener, int fd)
 	evhttp_set_timeout(listener->http, TIMEOUT);
 	/* A refused body is read on, so that the client gets to read why. */
 	evhttp_set_flags(listener->http, EVHTTP_SERVER_LINGERING_CLOSE);
-	return evhttp_accept_socket_with_handle(listener->http, fd) ? 0 : -ENOMEM;
+	listener->socket = evhttp_accept_socket_with_handle(listener->http, fd);
+	return listener->socket ? 0 : -ENOMEM;
+}
+
+void api_stop_listening(struct api_listener *listener)
+{
+	if (listener->socket)
+		evhttp_del_accept_socket(listener->http, listener->socket);
+	listener->socket = NULL;
 }
 
 void api_close(struct api_listener *listener)
@@ -125,4 +135,5 @@ void api_close(struct api_listener *listener)
 	if (listener->http)
 		evhttp_free(listener->http);
 	listener->http = NULL;
+	listener->socket = NULL;
 }

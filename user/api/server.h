@@ -8,17 +8,19 @@
 struct api_call;
 struct daemon;
 struct evhttp;
+struct evhttp_bound_socket;
 struct evhttp_request;
 
 struct api_listener {
 	struct daemon *daemon;
 	/*
 	 * May this peer make this call? If not, refuses it with api_refuse(). Method, path and
-	 * body are there already, nothing of it has been looked at.
+	 * body are there already, nothing of it has been looked at. Replaces a refusal there is.
 	 */
 	void (*permit)(struct api_call *call, struct evhttp_request *request);
 	size_t body_max; /* bytes; a body over 1 MB is of use for a configuration only */
 	struct evhttp *http;
+	struct evhttp_bound_socket *socket;
 };
 
 /*
@@ -27,6 +29,9 @@ struct api_listener {
  * evhttp_set_bevcb() on listener->http afterwards.
  */
 int api_listen(struct api_listener *listener, int fd);
+
+/* Closes the socket; connections go on. */
+void api_stop_listening(struct api_listener *listener);
 
 /* Accepts one that was never opened. */
 void api_close(struct api_listener *listener);

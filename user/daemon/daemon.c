@@ -369,9 +369,15 @@ int daemon_apply(struct daemon *daemon, struct config *config, char *failed, siz
 	}
 	err = err ? err : listeners_prepare(&daemon->listeners, config, failed, size);
 	if (!err) {
+		err = https_prepare(daemon, config, failed, size);
+		if (err)
+			listeners_abort(&daemon->listeners);
+	}
+	if (!err) {
 		err = instance_publish(&daemon->engine.instance, &tables, lock_tables,
 				       unlock_tables, daemon);
 		if (err) {
+			https_abort(daemon);
 			listeners_abort(&daemon->listeners);
 			snprintf(failed, size, "cannot write the tables: %s", strerror(-err));
 		}
@@ -384,6 +390,7 @@ int daemon_apply(struct daemon *daemon, struct config *config, char *failed, siz
 	ports_configure(&daemon->engine.ports, &config->nat_ports, &config->nat_ip);
 	sweeper_start(&daemon->sweeper, shortest_idle_timeout(config));
 	listeners_commit(&daemon->listeners);
+	https_commit(daemon);
 	failed_to("open the control socket to the group", control_open_to(daemon, group));
 	config_free(daemon->config);
 	daemon->config = config;
@@ -523,6 +530,7 @@ static int daemon_start(struct daemon *daemon, const struct arguments *arguments
 static void daemon_end(struct daemon *daemon)
 {
 	listeners_close(&daemon->listeners);
+	https_close(&daemon->https);
 	control_close(daemon);
 	for (unsigned int i = 0; i < daemon->n_workers; i++)
 		worker_stop(&daemon->workers[i]);

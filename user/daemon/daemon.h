@@ -9,6 +9,7 @@
 #include "../api/tasks.h"
 #include "../model/staged.h"
 #include "control.h"
+#include "https.h"
 #include "listeners.h"
 #include "reroute.h"
 #include "sweep.h"
@@ -28,6 +29,7 @@ struct daemon {
 	struct tasks tasks;
 	time_t refreshed; /* when `config` became the running one */
 	struct control_server control;
+	struct https https;
 	struct sweeper sweeper;
 	struct rerouter rerouter;
 	struct event *drain_poll, *drain_end;

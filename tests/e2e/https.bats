@@ -1,0 +1,330 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# The API on HTTPS: signed requests of applications, and everything else refused.
+
+# shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell, `run` sets output and stderr
+
+load lib
+
+HOST=127.0.0.1:8443
+
+# api_certificate NAME: $NETNS_DIR/NAME.pem and NAME.key; it signs itself.
+api_certificate() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+		-subj "/CN=$1" -addext "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1,IP:$LB4" \
+		-keyout "$NETNS_DIR/$1.key" -out "$NETNS_DIR/$1.pem" 2>/dev/null
+}
+
+# api_settings [LISTEN [NAME]]: the line of the configuration.
+api_settings() {
+	printf 'api: { listen: "%s", certificate: %s, key: %s }\n' "${1:-$HOST}" \
+		"$NETNS_DIR/${2:-api}.pem" "$NETNS_DIR/${2:-api}.key"
+}
+
+small_config() {
+	printf '%s\n' "$@"
+	farms one=11 two=12
+	frontend auto one
+}
+
+start_small() {
+	[[ -e $NETNS_DIR/api.pem ]] || api_certificate api
+	small_config "${1:-$(api_settings)}" >"$CONFIG"
+	start_daemon
+}
+
+# application NAME [ACCESS]: makes one, and its keys those of the requests that follow.
+application() {
+	local keys
+	keys=$(alpnlb -j application add "$@") || return
+	KEY=$(jq -r .key <<<"$keys") SECRET=$(jq -r .secret <<<"$keys") CONSUMER=$(jq -r .consumer <<<"$keys")
+}
+
+in_clear() {
+	netns_exec balancer curl --silent --show-error --max-time 40 --cacert "$NETNS_DIR/${CERTIFICATE:-api}.pem" "$@"
+}
+
+# A time of its own for each request: the same request twice in a second would be a repeated one.
+own_time() {
+	[[ -e $NETNS_DIR/times ]] || date +%s >"$NETNS_DIR/times"
+	printf '.\n' >>"$NETNS_DIR/times"
+	printf '%d' $(($(head -1 "$NETNS_DIR/times") - $(wc -l <"$NETNS_DIR/times")))
+}
+
+# sign METHOD URL [BODY]: sets HEADERS. SIGNED_URL and TIME stand in for what is signed otherwise.
+sign() {
+	local time=${TIME:-$(own_time)} sum
+	sum=$(printf '%s' "$SECRET+$CONSUMER+$1+${SIGNED_URL:-$2}+${3:-}+$time" | sha1sum)
+	HEADERS=(-H "X-Ovh-Application: $KEY" -H "X-Ovh-Consumer: $CONSUMER" -H "X-Ovh-Timestamp: $time"
+		-H "X-Ovh-Signature: \$1\$${sum%% *}")
+}
+
+# send METHOD PATH [BODY] [CURL-OPTION...]: with HEADERS. STATUS on the first line, then the body.
+send() {
+	local method=$1 path=$2 body=${3:-}
+	shift $(($# < 3 ? $# : 3))
+	in_clear --request "$method" ${body:+--data-binary "$body"} "${HEADERS[@]}" "$@" \
+		--output "$NETNS_DIR/answer" --write-out '%{http_code}\n' "https://$HOST/1.0/$path" || return
+	cat "$NETNS_DIR/answer"
+}
+
+# signed METHOD PATH [BODY]: signs and sends.
+signed() {
+	sign "$1" "https://$HOST/1.0/$2" "${3:-}"
+	send "$@"
+}
+
+# allowed METHOD PATH [BODY]: the answer's body, which has to come with 200.
+allowed() {
+	local answer
+	answer=$(signed "$@") || return
+	[[ $answer == 200$'\n'* ]] || fail "$*: $answer" || return
+	printf '%s\n' "${answer#*$'\n'}"
+}
+
+# refused ANSWER STATUS CLASS MESSAGE: there is an error object, and nothing else.
+refused() {
+	assert_equal "${1%%$'\n'*}" "$2" "$1" || return
+	assert_equal "$(jq -rc 'keys | join(",")' <<<"${1#*$'\n'}")" "class,message" || return
+	assert_equal "$(jq -r .class <<<"${1#*$'\n'}")" "Client::$3" || return
+	assert_matches "$(jq -r .message <<<"${1#*$'\n'}")" "$4"
+}
+
+# ---- who may ------------------------------------------------------------------------------
+
+@test "a signed request is answered, an unsigned one only for the time" {
+	start_small
+	application tool read-write
+	assert_equal "$(allowed GET ipLoadbalancing)" "[\"$NETNS_NAME\"]"
+	assert_equal "$(allowed POST "ipLoadbalancing/$NETNS_NAME/tcp/farm" '{"zone": "all"}' | jq .farmId)" 3
+	assert_equal "$(allowed GET "ipLoadbalancing/$NETNS_NAME/tcp/farm?zone=all")" "[1,2,3]"
+	assert_equal "$(allowed POST "ipLoadbalancing/$NETNS_NAME/refresh" | jq -r .status)" "done"
+	HEADERS=()
+	assert_matches "$(send GET auth/time)" $'^200\n[0-9]+$'
+	refused "$(send GET ipLoadbalancing)" 401 Unauthorized 'the header X-Ovh-[A-Z][a-z]+ is missing'
+	refused "$(send POST auth/time '{}')" 401 Unauthorized 'is missing'
+	refused "$(send GET nowhere)" 401 Unauthorized 'is missing'
+	refused "$(send GET 'ipLoadbalancing?%zz=%')" 401 Unauthorized 'is missing'
+	stop_daemon
+}
+
+@test "each header is needed, and each has to be right" {
+	local i good wrong
+	start_small
+	application tool read-write
+	for i in 1 3 5 7; do
+		sign GET "https://$HOST/1.0/ipLoadbalancing"
+		good=("${HEADERS[@]}")
+		HEADERS=("${good[@]:0:i-1}" "${good[@]:i+1}")
+		refused "$(send GET ipLoadbalancing)" 401 Unauthorized "${good[i]%%:*} is missing"
+		for wrong in '' x "$(printf '%s' "${good[i]#*: }" | tr '0-9a-f' '1-9a-f0')"; do
+			HEADERS=("${good[@]}")
+			HEADERS[i]="${good[i]%%:*}: $wrong"
+			[[ -n $wrong ]] || HEADERS[i]="${good[i]%%:*};"
+			refused "$(send GET ipLoadbalancing)" 401 Unauthorized ''
+		done
+		HEADERS=("${good[@]}")
+		assert_equal "$(send GET ipLoadbalancing | head -1)" 200 "the signature itself"
+	done
+	stop_daemon
+}
+
+@test "a signature is of one method, URL and body" {
+	start_small
+	application tool read-write
+	sign POST "https://$HOST/1.0/ipLoadbalancing/$NETNS_NAME/tcp/farm" '{"zone": "all"}'
+	refused "$(send PUT "ipLoadbalancing/$NETNS_NAME/tcp/farm" '{"zone": "all"}')" 401 Unauthorized 'not valid'
+	refused "$(send POST "ipLoadbalancing/$NETNS_NAME/tcp/route" '{"zone": "all"}')" 401 Unauthorized 'not valid'
+	refused "$(send POST "ipLoadbalancing/$NETNS_NAME/tcp/farm" '{"zone": "gra"}')" 401 Unauthorized 'not valid'
+	refused "$(send POST "ipLoadbalancing/$NETNS_NAME/tcp/farm?a=b" '{"zone": "all"}')" 401 Unauthorized 'not valid'
+	assert_equal "$(send POST "ipLoadbalancing/$NETNS_NAME/tcp/farm" '{"zone": "all"}' | head -1)" 200
+	assert_equal "$(allowed GET "ipLoadbalancing/$NETNS_NAME/tcp/farm")" '[1,2,3]'
+	stop_daemon
+}
+
+@test "the URL is signed with its port or without" {
+	start_small
+	application tool read-write
+	SIGNED_URL=https://127.0.0.1/1.0/ipLoadbalancing
+	allowed GET ipLoadbalancing
+	SIGNED_URL=https://localhost:8443/1.0/ipLoadbalancing
+	refused "$(signed GET ipLoadbalancing)" 401 Unauthorized 'not valid'
+	SIGNED_URL=http://$HOST/1.0/ipLoadbalancing
+	refused "$(signed GET ipLoadbalancing)" 401 Unauthorized 'not valid'
+	SIGNED_URL=https://api.alpnlb.test:443/1.0/ipLoadbalancing
+	sign GET ''
+	assert_equal "$(send GET ipLoadbalancing '' -H 'Host: api.alpnlb.test' | head -1)" 200
+	SIGNED_URL='https://[2001:db8::1]/1.0/ipLoadbalancing'
+	sign GET ''
+	assert_equal "$(send GET ipLoadbalancing '' -H 'Host: [2001:db8::1]:8443' | head -1)" 200
+	stop_daemon
+}
+
+@test "a request counts once, and for five minutes" {
+	local now
+	start_small
+	application tool read-write
+	sign GET "https://$HOST/1.0/ipLoadbalancing"
+	assert_equal "$(send GET ipLoadbalancing | head -1)" 200
+	refused "$(send GET ipLoadbalancing)" 403 Forbidden 'was made before'
+	stop_daemon
+	start_daemon
+	refused "$(send GET ipLoadbalancing)" 403 Forbidden 'was made before'
+	kill -KILL "$DAEMON_PID"
+	netns_await 10 netns_dead "$DAEMON_PID"
+	start_daemon
+	refused "$(send GET ipLoadbalancing)" 403 Forbidden 'was made before'
+	now=$(date +%s)
+	refused "$(TIME=$((now - 310)) signed GET ipLoadbalancing)" 401 Unauthorized 'more than 300 seconds away'
+	refused "$(TIME=$((now + 310)) signed GET ipLoadbalancing)" 401 Unauthorized 'more than 300 seconds away'
+	refused "$(TIME=99999999999999999999 signed GET ipLoadbalancing)" 401 Unauthorized 'is no number of seconds'
+	refused "$(TIME=-1 signed GET ipLoadbalancing)" 401 Unauthorized 'is no number of seconds'
+	TIME=$((now - 280)) allowed GET ipLoadbalancing
+	stop_daemon
+}
+
+@test "an application that may only read reads" {
+	start_small
+	application reader
+	assert_equal "$(allowed GET "ipLoadbalancing/$NETNS_NAME/tcp/farm")" '[1,2]'
+	refused "$(signed POST "ipLoadbalancing/$NETNS_NAME/tcp/farm" '{}')" 403 Forbidden 'reader may only read'
+	refused "$(signed PUT "ipLoadbalancing/$NETNS_NAME/tcp/farm/1" '{}')" 403 Forbidden 'may only read'
+	refused "$(signed DELETE "ipLoadbalancing/$NETNS_NAME/tcp/farm/1")" 403 Forbidden 'may only read'
+	refused "$(signed POST "ipLoadbalancing/$NETNS_NAME/refresh")" 403 Forbidden 'may only read'
+	assert_equal "$(allowed GET "ipLoadbalancing/$NETNS_NAME/pendingChanges")" '[]'
+	stop_daemon
+}
+
+@test "applications are made, listed and revoked under a running daemon" {
+	local first second
+	start_small
+	application one read-write
+	first="$KEY $SECRET $CONSUMER"
+	allowed GET ipLoadbalancing
+	application two read-only
+	second="$KEY $SECRET $CONSUMER"
+	allowed GET ipLoadbalancing
+	assert_equal "$(alpnlb -j application show | jq -c 'map([.name, .access])')" \
+		'[["one","read-write"],["two","read-only"]]'
+	run ! grep -rE "${SECRET}|${CONSUMER}" <(alpnlb application show; alpnlb -j application show name two)
+	assert_equal "$(stat -c '%a %U' "/var/lib/alpnlb/$NETNS_NAME/applications.json")" '600 root'
+	assert_equal "$(stat -c '%a %U' "/var/lib/alpnlb/$NETNS_NAME")" '700 root'
+	run -1 alpnlb application add one
+	assert_matches "$output" "there is an application 'one' already"
+	run -2 alpnlb application add 'a b'
+	run -3 alpnlb application delete three
+	run -3 alpnlb application show name three
+	alpnlb application delete one
+	read -r KEY SECRET CONSUMER <<<"$first"
+	refused "$(signed GET ipLoadbalancing)" 401 Unauthorized 'not valid'
+	read -r KEY SECRET CONSUMER <<<"$second"
+	allowed GET ipLoadbalancing
+	CONSUMER=${first##* }
+	refused "$(signed GET ipLoadbalancing)" 401 Unauthorized 'not valid'
+	read -r KEY SECRET CONSUMER <<<"$second"
+	printf '{' >"/var/lib/alpnlb/$NETNS_NAME/applications.json"
+	refused "$(signed GET ipLoadbalancing)" 401 Unauthorized 'not valid'
+	netns_await 10 daemon_says 'the applications cannot be read' || fail "the bad file is not told"
+	run -1 alpnlb application show
+	assert_matches "$output" 'applications.json: is not as alpnlb writes it'
+	stop_daemon
+}
+
+# ---- the listener -------------------------------------------------------------------------
+
+@test "TLS 1.2 and later, and nothing in the clear" {
+	local version
+	start_small
+	for version in 1.2 1.3; do
+		in_clear "https://$HOST/1.0/auth/time" --tlsv"$version" --tls-max "$version"
+	done
+	run ! in_clear "https://$HOST/1.0/auth/time" --tlsv1.0 --tls-max 1.1 --ciphers DEFAULT@SECLEVEL=0
+	run ! in_clear "http://$HOST/1.0/auth/time"
+	in_clear "https://$HOST/1.0/auth/time"
+	stop_daemon
+}
+
+served_certificate() {
+	netns_exec balancer openssl s_client -connect "${1:-$HOST}" </dev/null 2>/dev/null |
+		sed -n 's/^subject=CN = //p'
+}
+
+@test "another certificate, address or port takes effect with a refresh" {
+	start_small
+	api_certificate other
+	assert_equal "$(served_certificate)" api
+	cp "$NETNS_DIR/other.pem" "$NETNS_DIR/api.pem"
+	cp "$NETNS_DIR/other.key" "$NETNS_DIR/api.key"
+	assert_equal "$(served_certificate)" api
+	application tool read-write
+	alpnlb apply "$CONFIG"
+	assert_equal "$(served_certificate)" other
+	small_config "$(api_settings 0.0.0.0:8443)" >"$CONFIG"
+	alpnlb apply "$CONFIG"
+	netns_exec client curl -sS --cacert "$NETNS_DIR/api.pem" "https://$LB4:8443/1.0/auth/time"
+	small_config "$(api_settings '[::1]:8444')" >"$CONFIG"
+	HOST=127.0.0.1:8443 allowed PUT alpnlb/config "$(<"$CONFIG")" # over the listener that it closes
+	run ! in_clear "https://$HOST/1.0/auth/time"
+	HOST='[::1]:8444' allowed GET ipLoadbalancing
+	small_config >"$CONFIG"
+	alpnlb apply "$CONFIG"
+	run ! in_clear "https://[::1]:8444/1.0/auth/time"
+	stop_daemon
+}
+
+@test "bad files and addresses are one line, at the start and at apply" {
+	local line
+	api_certificate api
+	api_certificate other
+	mkfifo "$NETNS_DIR/fifo.pem"
+	openssl ec -in "$NETNS_DIR/api.key" -aes128 -passout pass:secret -out "$NETNS_DIR/locked.key" 2>/dev/null
+	start_small
+	application tool read-write
+	# shellcheck disable=SC2016
+	while IFS='|' read -r line wanted; do
+		small_config "api: { ${line//DIR/$NETNS_DIR} }" >"$NETNS_DIR/bad.yaml"
+		run -1 --separate-stderr alpnlb apply "$NETNS_DIR/bad.yaml"
+		assert_matches "$stderr" "$wanted" || return
+		assert_equal "$(wc -l <<<"$stderr")" 1
+		allowed GET ipLoadbalancing >/dev/null
+	done <<-'END'
+		certificate: DIR/none.pem, key: DIR/api.key|api.certificate: .*/none.pem: No such file or directory$
+		certificate: DIR/api.pem, key: DIR/none.key|api.key: .*/none.key: No such file or directory$
+		certificate: DIR/api.key, key: DIR/api.key|api.certificate: .*/api.key: no start line$
+		certificate: DIR/api.pem, key: DIR/other.key|api.key: .*/other.key: key values mismatch$
+		certificate: DIR/api.pem, key: DIR/locked.key|api.key: .*/locked.key: .+$
+		certificate: DIR/fifo.pem, key: DIR/api.key|api.certificate: .*/fifo.pem: is no regular file$
+		certificate: DIR, key: DIR/api.key|api.certificate: .*: is no regular file$
+		listen: "192.0.2.77:8443", certificate: DIR/api.pem, key: DIR/api.key|api.listen: 192.0.2.77:8443: Cannot assign requested address$
+		listen: 443, certificate: DIR/api.pem, key: DIR/api.key|api.listen: 127.0.0.1:443: Address already in use$
+	END
+	stop_daemon
+	small_config "api: { certificate: $NETNS_DIR/none.pem, key: /k }" >"$CONFIG"
+	run ! start_daemon
+	assert_equal "$(grep -c 'none.pem: No such file' "$NETNS_DIR/daemon.log")" 1
+}
+
+# ---- the client that is there --------------------------------------------------------------
+
+@test "the guide with the public client: HTTP/2 to a farm of its own" {
+	[[ -d $NODE_PATH/ovh ]] || skip "the npm package ovh is missing: scripts/deps.sh installs it"
+	api_certificate api
+	{
+		printf 'zone: gra\n'
+		api_settings
+		farms h1=21
+		frontend auto h1
+	} >"$CONFIG"
+	start_nginx h2-a 11 9000 h2
+	start_nginx h1-a 21 9000 http1
+	start_daemon
+	application guide read-write
+	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/1.1 h1-a"
+	NODE_EXTRA_CA_CERTS=$NETNS_DIR/api.pem netns_exec balancer node "$TREE/tests/e2e/peers/guide.js" \
+		127.0.0.1 8443 "$KEY" "$SECRET" "$CONSUMER" "$NETNS_NAME" "$(server4 11)" >"$NETNS_DIR/guide.log" 2>&1 ||
+		fail "the guide does not work"
+	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/2 h2-a"
+	assert_equal "$(served_by "$LB4" www.alpnlb.test --http1.1)" "HTTP/1.1 h1-a"
+	stop_daemon
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Which requests on HTTPS are let through: signed ones of applications, and the clock's. */
+#ifndef ALPNLB_API_AUTHORIZE_H
+#define ALPNLB_API_AUTHORIZE_H
+
+#include "../daemon/applications.h"
+#include "seen.h"
+
+struct api_call;
+struct evhttp_request;
+
+struct authorizer {
+	struct application_store applications;
+	struct seen seen;
+};
+
+/* Refuses the call with 401 or 403 unless it may be made. */
+void authorize(struct authorizer *authorizer, struct api_call *call,
+	       struct evhttp_request *request);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef ALPNLB_TLS_H
+#define ALPNLB_TLS_H
+
+#include <openssl/types.h>
+#include <stddef.h>
+
+struct api_settings;
+
+/*
+ * What connections to the API are encrypted with: TLS 1.2 or later, with the certificate and key
+ * of the settings. NULL after a line of what is wrong with them in `failed`.
+ */
+SSL_CTX *tls_load(const struct api_settings *api, char *failed, size_t size);
+
+#endif
