@@ -305,6 +305,88 @@ served_certificate() {
 	assert_equal "$(grep -c 'none.pem: No such file' "$NETNS_DIR/daemon.log")" 1
 }
 
+# ---- what goes wrong ----------------------------------------------------------------------
+
+# answers BYTES: what the daemon answers to these bytes, which may have escapes.
+answers() {
+	printf '%b' "$1" | netns_exec balancer timeout 20 openssl s_client -quiet -no_ign_eof -ign_eof \
+		-connect "$HOST" 2>/dev/null
+}
+
+# says BYTES: the first line of that.
+says() {
+	answers "$1" | head -1 | tr -d '\r'
+}
+
+@test "what is too large, is no HTTP, or comes all at once" {
+	local url=https://$HOST/1.0/auth/time expect four
+	start_small
+	application tool read-write
+	head -c 1100000 /dev/zero >"$NETNS_DIR/large"
+	for expect in 'Expect: 100-continue' 'Expect:' 'Transfer-Encoding: chunked'; do
+		assert_equal "$(in_clear --data-binary "@$NETNS_DIR/large" -H "$expect" -o /dev/null -w '%{http_code}' "$url")" 413
+	done
+	assert_equal "$(in_clear -H "A: $(head -c 20000 /dev/zero | tr '\0' a)" -o /dev/null -w '%{http_code}' "$url")" 400
+	assert_equal "$(says '\x16\x03\x01 nonsense\r\n\r\n')" "HTTP/1.1 400 Bad Request"
+	assert_equal "$(says 'POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\n')" "HTTP/1.1 400 Bad Request"
+	head -c 100000 /dev/zero | tr '\0' '[' >"$NETNS_DIR/deep"
+	assert_matches "$(signed POST "ipLoadbalancing/$NETNS_NAME/tcp/farm" "$(<"$NETNS_DIR/deep")")" \
+		'maximum parsing depth'
+	four=$(printf 'GET /1.0/auth/time HTTP/1.1\\r\\nConnection: %s\\r\\n\\r\\n' keep keep keep close)
+	assert_equal "$(answers "$four" | grep -c '^HTTP/1.1 200 OK')" 4
+	allowed GET ipLoadbalancing
+	stop_daemon
+}
+
+# took NAME FROM TO: the client was closed after as many seconds.
+took() {
+	local seconds
+	seconds=$(sed -n "s/^$1 //p" "$NETNS_DIR/slow.log")
+	((seconds >= $2 && seconds <= $3)) || fail "$1 was closed after '$seconds' s"
+}
+
+@test "whoever is slow is cut, and others are served meanwhile" {
+	local pid name
+	start_small
+	netns_spawn balancer "$NETNS_DIR/slow.log" "$TREE/tests/e2e/peers/hold.py" \
+		"$NETNS_DIR/api.pem" 127.0.0.1 8443 slow
+	pid=$NETNS_PID
+	until netns_dead "$pid"; do
+		in_clear "https://$HOST/1.0/auth/time" --max-time 5 >/dev/null
+	done
+	took silent 9 20
+	took half-handshake 9 20
+	for name in idle half-request half-body drip after; do
+		took "$name" 28 45
+	done
+	stop_daemon
+}
+
+descriptors() {
+	find "/proc/$DAEMON_PID/fd" -type l | wc -l
+}
+
+@test "400 connections at once: the oldest have to go, a good client is served" {
+	local before
+	start_small
+	before=$(descriptors)
+	mkfifo "$NETNS_DIR/end"
+	netns_exec balancer "$TREE/tests/e2e/peers/hold.py" "$NETNS_DIR/api.pem" 127.0.0.1 8443 many \
+		<"$NETNS_DIR/end" >"$NETNS_DIR/many.log" 2>&1 3>&- &
+	exec 7>"$NETNS_DIR/end"
+	netns_await 20 grep -q '' "$NETNS_DIR/many.log" || fail "the good client is not served"
+	assert_equal "$(<"$NETNS_DIR/many.log")" "HTTP/1.1 200 OK 400"
+	(($(descriptors) <= before + 140)) || fail "$(descriptors) descriptors, $before before"
+	exec 7>&-
+	wait $!
+	netns_await 20 descriptors_are "$before" || fail "$(descriptors) descriptors, $before before"
+	stop_daemon
+}
+
+descriptors_are() {
+	(($(descriptors) <= $1 + 1))
+}
+
 # ---- the client that is there --------------------------------------------------------------
 
 @test "the guide with the public client: HTTP/2 to a farm of its own" {
