@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "../api/tasks.h"
-#include "../daemon/state.h"
+#include "../daemon/state_directory.h"
 #include "cli.h"
 #include "output.h"
 

@@ -13,9 +13,10 @@
 #include <unistd.h>
 
 #include "file_replace.h"
-#include "state.h"
+#include "state_directory.h"
 
 #define FILE_NAME "applications.json"
+#define LOCK_NAME "applications.lock"
 
 void applications_free(struct applications *list)
 {
@@ -91,7 +92,8 @@ static int read_fd(int fd, struct applications *list)
 static int open_file(const char *instance)
 {
 	char path[STATE_PATH];
-	int fd = open(state_path(instance, FILE_NAME, path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open(state_directory_path(instance, FILE_NAME, path),
+		      O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -125,7 +127,8 @@ static int write_file(const char *instance, const struct applications *list)
 	for (size_t i = 0; i < list->n; i++)
 		err |= json_array_append_new(array, application_json(&list->v[i]));
 	text = err ? NULL : json_dumps(root, JSON_INDENT(2));
-	err = text ? file_replace(state_path(instance, FILE_NAME, path), text, strlen(text), 0600)
+	err = text ? file_replace(state_directory_path(instance, FILE_NAME, path), text,
+				  strlen(text), 0600)
 		   : -ENOMEM;
 	free(text);
 	json_decref(root);
@@ -134,15 +137,16 @@ static int write_file(const char *instance, const struct applications *list)
 
 /* ---- changing it ---------------------------------------------------------------------- */
 
-/* One writer at a time: holds the directory. The fd, or -errno. */
-static int lock_directory(const char *instance)
+/* One writer at a time. The fd of the lock, or -errno. */
+static int lock_file(const char *instance)
 {
 	char path[STATE_PATH];
-	int err = state_make(instance), fd;
+	int err = state_directory_make(instance), fd;
 
 	if (err)
 		return err;
-	fd = open(state_path(instance, "", path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(state_directory_path(instance, LOCK_NAME, path), O_RDWR | O_CREAT | O_CLOEXEC,
+		  0600);
 	if (fd < 0)
 		return -errno;
 	if (!flock(fd, LOCK_EX))
@@ -191,7 +195,7 @@ static int append(const char *instance, struct applications *list, const struct 
 int applications_add(const char *instance, const char *name, bool writes, struct application *added)
 {
 	struct applications list = {0};
-	int lock = lock_directory(instance), err;
+	int lock = lock_file(instance), err;
 
 	if (lock < 0)
 		return lock;
@@ -219,7 +223,7 @@ static int drop(const char *instance, struct applications *list, const char *nam
 int applications_delete(const char *instance, const char *name)
 {
 	struct applications list = {0};
-	int lock = lock_directory(instance), err;
+	int lock = lock_file(instance), err;
 
 	if (lock < 0)
 		return lock;
@@ -266,7 +270,7 @@ const struct applications *application_store_now(struct application_store *store
 	struct stat now;
 
 	*err = 0;
-	if (lstat(state_path(instance, FILE_NAME, path), &now)) {
+	if (lstat(state_directory_path(instance, FILE_NAME, path), &now)) {
 		*err = errno == ENOENT ? 0 : -errno;
 		application_store_free(store);
 	} else if (store->fd <= 0 || !same_file(&now, &store->seen)) {

@@ -17,7 +17,7 @@
 #include "../model/decode.h"
 #include "daemon.h"
 #include "socket.h"
-#include "state.h"
+#include "state_directory.h"
 #include "tls.h"
 
 #define BODY_MAX	  (1 << 20)
@@ -295,11 +295,11 @@ static int open_seen(struct daemon *daemon)
 {
 	struct seen *seen = &daemon->https.authorizer.seen;
 	char path[STATE_PATH];
-	int err = seen->entries ? 0 : state_make(daemon->name);
+	int err = seen->entries ? 0 : state_directory_make(daemon->name);
 
 	if (err || seen->entries)
 		return err;
-	return seen_open(seen, state_path(daemon->name, "signatures", path));
+	return seen_open(seen, state_directory_path(daemon->name, "signatures", path));
 }
 
 static int prepare_server(struct daemon *daemon, const struct api_settings *api, char *failed,

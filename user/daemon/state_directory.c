@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "state.h"
+#include "state_directory.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
-int state_make(const char *instance)
+int state_directory_make(const char *instance)
 {
 	char path[STATE_PATH];
 
@@ -15,7 +15,7 @@ int state_make(const char *instance)
 	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
 }
 
-const char *state_path(const char *instance, const char *file, char *buf)
+const char *state_directory_path(const char *instance, const char *file, char *buf)
 {
 	snprintf(buf, STATE_PATH, STATE_ROOT "/%s/%s", instance, file);
 	return buf;
