@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Installs what the build, the demo and the tests need, from Debian's packages. Does nothing when
-# everything is there. The nginx and haproxy packages bring system services: those this script
-# installs are neither started nor enabled.
+# Installs what the build, the demo and the tests need, from Debian's packages, and the public client
+# of the API below build/npm. Does nothing when everything is there. The nginx and haproxy packages
+# bring system services: those this script installs are neither started nor enabled.
 set -euo pipefail
 
 BUILD_PACKAGES=(
@@ -13,8 +13,11 @@ BUILD_PACKAGES=(
 )
 TEST_PACKAGES=(
 	bats curl ethtool gnutls-bin haproxy iproute2 jq libcmocka-dev libnginx-mod-stream man-db
-	nghttp2-client nginx-light openssl procps python3 shellcheck tshark
+	nghttp2-client nginx-light nodejs npm openssl procps python3 shellcheck tshark
 )
+# The client with what it needs itself, for tests/e2e/https.bats.
+NPM_PACKAGES=(ovh@2.0.3 async@0.9.2 bluebird@3.7.2)
+NPM_DIR=$(dirname "$0")/../build/npm
 
 say() {
 	printf 'deps: %s\n' "$*"
@@ -25,9 +28,11 @@ die() {
 	exit 1
 }
 
+# nodejs of others than Debian brings its npm, and does not go with Debian's.
 missing_packages() {
 	local package
 	for package in "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"; do
+		[[ $package != npm ]] || ! command -v npm >/dev/null || continue
 		[[ $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) == ii* ]] ||
 			printf '%s\n' "$package"
 	done
@@ -65,16 +70,33 @@ install_packages() {
 	((status == 0)) || die "apt-get could not install: $*"
 }
 
+client_is_there() {
+	local package
+	for package in "${NPM_PACKAGES[@]}"; do
+		grep -qs "\"version\": \"${package#*@}\"" "$NPM_DIR/node_modules/${package%@*}/package.json" ||
+			return 1
+	done
+}
+
+# Without it one test is skipped, which says so.
+install_client() {
+	client_is_there && return
+	say "installing ${NPM_PACKAGES[*]}"
+	mkdir -p "$NPM_DIR"
+	npm install --prefix "$NPM_DIR" --ignore-scripts --no-audit --no-fund --loglevel=error \
+		"${NPM_PACKAGES[@]}" >/dev/null || say "npm could not install: ${NPM_PACKAGES[*]}"
+}
+
 [[ -x /usr/bin/dpkg-query && -x /usr/bin/apt-get ]] ||
 	die "this is not a Debian system: install by hand: ${BUILD_PACKAGES[*]} ${TEST_PACKAGES[*]}"
 mapfile -t missing < <(missing_packages)
 if ((${#missing[@]} == 0)); then
 	say "all packages are there"
-	exit 0
+else
+	((EUID == 0)) || die "not root, and these packages are missing: ${missing[*]}"
+	say "installing ${missing[*]}"
+	forbid_services
+	install_packages "${missing[@]}"
+	disable_services "${missing[@]}"
 fi
-((EUID == 0)) || die "not root, and these packages are missing: ${missing[*]}"
-
-say "installing ${missing[*]}"
-forbid_services
-install_packages "${missing[@]}"
-disable_services "${missing[@]}"
+install_client
