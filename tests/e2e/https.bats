@@ -267,9 +267,12 @@ served_certificate() {
 	HOST=127.0.0.1:8443 allowed PUT alpnlb/config "$(<"$CONFIG")" # over the listener that it closes
 	run ! in_clear "https://$HOST/1.0/auth/time"
 	HOST='[::1]:8444' allowed GET ipLoadbalancing
+	netns_spawn balancer "$NETNS_DIR/held.log" openssl s_client -ign_eof -connect '[::1]:8444'
+	netns_await 10 grep -q 'Verify return code' "$NETNS_DIR/held.log"
 	small_config >"$CONFIG"
 	alpnlb apply "$CONFIG"
 	run ! in_clear "https://[::1]:8444/1.0/auth/time"
+	netns_await 15 netns_dead "$NETNS_PID" || fail "a connection outlives its listener"
 	stop_daemon
 }
 

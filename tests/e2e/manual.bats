@@ -5,10 +5,10 @@
 
 load lib
 
-# Under a private /run/alpnlb and bpffs, the instance `default` is nobody else's.
+# Under /run/alpnlb, /var/lib/alpnlb and bpffs of its own, the instance `default` is nobody else's.
 own_machine() {
 	nsenter --net="$(netns_path balancer)" -- unshare --mount -- bash -c '
-		mount -t tmpfs tmp /run/alpnlb && mount -t bpf bpf /sys/fs/bpf && cd "$0" &&
+		mount -t tmpfs tmp /run/alpnlb && mount -t tmpfs tmp /var/lib/alpnlb && mount -t bpf bpf /sys/fs/bpf && cd "$0" &&
 		PATH=$0/bin:$PATH && exec "$@"' "$NETNS_DIR" "$@" 3>&-
 }
 
@@ -28,7 +28,7 @@ examples() {
 
 @test "the examples of the manual work on the configuration of the manual" {
 	page alpnlb | sed -n 's/^           //; /^farms:/,/^ *rules:/p' >"$NETNS_DIR/lb.yaml"
-	mkdir -p "$NETNS_DIR/bin" /run/alpnlb
+	mkdir -p "$NETNS_DIR/bin" /run/alpnlb /var/lib/alpnlb
 	ln -s "$ALPNLB" "$NETNS_DIR/bin/alpnlb"
 	examples >"$NETNS_DIR/examples"
 	(($(wc -l <"$NETNS_DIR/examples") >= 15)) || fail "$(cat "$NETNS_DIR/examples")"
