@@ -20,6 +20,7 @@ async function refused(promise, status, message) {
 	assert.match(answer.message, message);
 }
 
+// No request twice: within a second it would have the same signature, and be refused.
 async function guide() {
 	const farm = await call('POST', '/tcp/farm', {zone: 'gra', port: 9000, displayName: 'HTTP/2 – ferme'});
 	await call('POST', `/tcp/farm/${farm.farmId}/server`, {address, status: 'active'});
@@ -33,7 +34,6 @@ async function guide() {
 		const task = await call('POST', '/refresh', {zone});
 		assert.strictEqual((await call('GET', `/task/${task.id}`)).status, 'done');
 	}
-	assert.deepStrictEqual(await call('GET', '/pendingChanges'), []);
 	assert.strictEqual((await call('GET', `/tcp/farm/${farm.farmId}`)).displayName, 'HTTP/2 – ferme');
 	assert.strictEqual((await call('GET', `/tcp/route/${route.routeId}`)).status, 'ok');
 	return farm;
