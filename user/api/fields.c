@@ -1,29 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "fields.h"
 
-#include <ctype.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../model/decoder.h"
-
-#define KEY_MAX 64
+#include "../model/keys.h"
 
 /* ---- names ---------------------------------------------------------------------------- */
-
-static void camel_case(char *text)
-{
-	char *to = text;
-
-	for (const char *from = text; *from; from++)
-		if (*from == '_' && from[1])
-			*to++ = toupper((unsigned char)*++from);
-		else
-			*to++ = *from;
-	*to = '\0';
-}
 
 char *api_path(const char *path)
 {
@@ -34,30 +18,9 @@ char *api_path(const char *path)
 	return copy;
 }
 
-static enum kind reference_kind(const struct attribute *a)
-{
-	return a->type == &type_farm	   ? KIND_FARM
-	       : a->type == &type_frontend ? KIND_FRONTEND
-					   : KIND_MAX;
-}
-
-/* id is farmId, default_farm is defaultFarmId; the target of an action is called as in a file. */
-static const char *api_key(enum kind kind, const struct attribute *a, char key[KEY_MAX])
-{
-	bool is_id = reference_kind(a) != KIND_MAX || !strcmp(a->key, "default_ssl");
-
-	if (a->type == &type_id)
-		snprintf(key, KEY_MAX, "%sId", kind_name(kind));
-	else
-		snprintf(key, KEY_MAX, "%s%s", a->key,
-			 is_id && strcmp(a->key, "target") ? "Id" : "");
-	camel_case(key);
-	return key;
-}
-
 static const struct attribute *find_key(enum kind kind, const struct table *table, const char *key)
 {
-	char name[KEY_MAX];
+	char name[API_KEY_MAX];
 
 	for (size_t i = 0; i < table->n; i++)
 		if (table->v[i].type != &type_list &&
@@ -70,7 +33,7 @@ static void refuse_unknown(struct api_call *call, enum kind kind, const struct t
 			   const char *key)
 {
 	struct text allowed = {0}, name = {0};
-	char known[KEY_MAX];
+	char known[API_KEY_MAX];
 
 	for (size_t i = 0; i < table->n; i++)
 		if (table->v[i].type != &type_list && table->v[i].type != &type_id)
@@ -97,7 +60,7 @@ static json_t *reference_in(struct conversion *c, const struct attribute *a, con
 	json_int_t id = json_integer_value(value);
 	const json_t *object = NULL;
 	struct text quoted = {0};
-	char key[KEY_MAX];
+	char key[API_KEY_MAX];
 
 	if (json_is_integer(value) && id > 0 && id <= kind_limit(kind))
 		object = staged_object(staged, kind, 0, id);
@@ -261,7 +224,7 @@ static json_t *mapping_out(const struct staged *staged, enum kind kind, const st
 			   const json_t *mapping)
 {
 	json_t *fields = json_object();
-	char key[KEY_MAX];
+	char key[API_KEY_MAX];
 
 	for (size_t i = 0; i < table->n; i++) {
 		const struct attribute *a = &table->v[i];
