@@ -334,6 +334,30 @@ start_small() {
 
 # ---- together -----------------------------------------------------------------------------
 
+@test "a diff and a dry run say what a refresh would do, and do nothing" {
+	local port
+	start_small
+	alpnlb_api() { request "$1" "alpnlb/$2" "${3:-}" | sed 1d; }
+	assert_equal "$(alpnlb_api GET diff | jq -c .)" '{"zone":"all","changes":[]}'
+	api PUT tcp/frontend/1 '{"defaultFarmId": 2}'
+	assert_equal "$(alpnlb_api GET diff | jq -c '.changes[] | [.kind, .name, .before, .after]')" \
+		'["frontend","web",{"default_farm":"one"},{"default_farm":"two"}]'
+	assert_equal "$(alpnlb_api POST dryRun | jq -c .)" '{"problems":[]}'
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"all","number":1}]'
+	api PUT tcp/frontend/1 '{"defaultFarmId": null}'
+	assert_matches "$(request POST alpnlb/dryRun)" $'^400\n.*frontends.0..*defaultFarm: is missing'
+	api PUT tcp/frontend/1 '{"defaultFarmId": 1, "port": "444"}'
+	netns_spawn balancer "$NETNS_DIR/taken.log" "$TREE/tests/e2e/peers/tcp.py" serve name \
+		--name taken --listen "$LB4" --port 444
+	is_taken() { [[ -n $(netns_exec balancer ss -Hltn 'sport = :444') ]]; }
+	netns_await 10 is_taken
+	assert_matches "$(request POST alpnlb/dryRun)" '^409.*frontend web: cannot listen on .*:444'
+	assert_matches "$(request GET 'alpnlb/diff?zone=mars')" '^404.*there is no zone mars, allowed: all'
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	stop_daemon
+}
+
 @test "the file and the API are one configuration" {
 	start_small
 	created tcp/farm '{"name": "three"}' farmId

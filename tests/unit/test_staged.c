@@ -262,6 +262,23 @@ static void changes_count_in_their_zone(void **state)
 	end(staged);
 }
 
+static void a_change_tells_the_attributes_that_differ(void **state)
+{
+	struct staged *staged = start(TWO_FARMS);
+	json_t *changes, *wanted;
+
+	change(staged, KIND_SERVER, 1, 1, "{\"weight\": 0, \"port\": 80}", 0, NULL);
+	change(staged, KIND_SERVER, 1, 1, "{\"weight\": 7}", 0, NULL);
+	changes = staged_pending(staged, "all");
+	wanted = fields_of("[{\"kind\": \"server\", \"id\": 1, \"name\": \"a\", \"in\": \"one\","
+			   "\"change\": \"changed\", \"before\": {},"
+			   "\"after\": {\"weight\": 7, \"port\": 80}}]");
+	assert_true(json_equal(changes, wanted));
+	json_decref(wanted);
+	json_decref(changes);
+	end(staged);
+}
+
 static void a_document_without_ids_keeps_those_of_its_names(void **state)
 {
 	struct staged *staged = start(TWO_FARMS);
@@ -308,6 +325,7 @@ int main(void)
 		cmocka_unit_test(what_is_referred_to_stays),
 		cmocka_unit_test(a_new_name_goes_to_references),
 		cmocka_unit_test(changes_count_in_their_zone),
+		cmocka_unit_test(a_change_tells_the_attributes_that_differ),
 		cmocka_unit_test(a_document_without_ids_keeps_those_of_its_names),
 		cmocka_unit_test(what_cannot_be_kept_is_not_staged),
 	};

@@ -8,7 +8,7 @@
 typedef void api_handler(struct api_call *call, const struct api_resource *resource);
 
 /* refresh.c */
-api_handler refresh_post, pending_get, task_list, task_get;
+api_handler refresh_post, dry_run_post, pending_get, diff_get, task_list, task_get;
 
 /* catalogue.c */
 api_handler available_farm_probes, available_types, available_route_actions, available_route_rules,

@@ -71,6 +71,8 @@ static const struct path paths[] = {
 
 	GET("/1.0/alpnlb/config", config_get),
 	PUT("/1.0/alpnlb/config", config_put, .raw = true),
+	POST("/1.0/alpnlb/dryRun", dry_run_post),
+	GET("/1.0/alpnlb/diff", diff_get, .query = " zone "),
 	GET("/1.0/alpnlb/daemon", daemon_get),
 	{.pattern = NULL},
 };

@@ -93,7 +93,44 @@ void refresh_post(struct api_call *call, const struct api_resource *resource)
 	problems_free(&problems);
 }
 
+/* What a refresh would be refused for, or warn of, is found by one that stops before the switch. */
+void dry_run_post(struct api_call *call, const struct api_resource *resource)
+{
+	struct daemon *daemon = call->daemon;
+	struct problems problems = {0};
+	char failed[512];
+	struct config *config;
+	const char *zone;
+	int err = 0;
+
+	if (!read_zone(call, &zone))
+		return;
+	config = config_decode_tree(daemon->staged.root, DECODE_TO_RUN, &problems);
+	if (config && is_ours(&daemon->staged, zone))
+		err = daemon_try(daemon, config, failed, sizeof(failed));
+	if (!config)
+		api_refuse_problems(call, 400, &problems);
+	else if (err)
+		api_refuse(call, 409, "%s", failed);
+	else
+		api_answer(call, json_pack("{s:o}", "problems", problems_json(&problems)));
+	config_free(config);
+	problems_free(&problems);
+}
+
 /* ---- pending changes ------------------------------------------------------------------ */
+
+/* In full, of one zone: this instance's unless another one is asked for. */
+void diff_get(struct api_call *call, const struct api_resource *resource)
+{
+	const struct staged *staged = &call->daemon->staged;
+	const char *zone = api_query(call, "zone");
+
+	zone = zone ? zone : staged_zone(staged);
+	if (api_zone_exists(call, zone, 404))
+		api_answer(call, json_pack("{s:s, s:o}", "zone", zone, "changes",
+					   staged_pending(staged, zone)));
+}
 
 void pending_get(struct api_call *call, const struct api_resource *resource)
 {

@@ -349,30 +349,52 @@ static int check_descriptors(struct daemon *daemon, const struct config *config,
 	return -EMFILE;
 }
 
+/* Everything that can fail before the switch: leaves `tables` and listeners that do not accept. */
+static int prepare(struct daemon *daemon, const struct config *config, struct tables *tables,
+		   gid_t *group, char *failed, size_t size)
+{
+	int err = check_descriptors(daemon, config, failed, size);
+
+	if (err)
+		return err;
+	err = control_find_group(config, group);
+	if (err) {
+		snprintf(failed, size, "control_group: %s: %s", config->control_group,
+			 err == -ENOENT ? "there is no such group" : strerror(-err));
+		return err;
+	}
+	err = tables_compile(config, tables);
+	if (err) {
+		snprintf(failed, size, "cannot compile the configuration: %s", strerror(-err));
+		return err;
+	}
+	err = listeners_prepare(&daemon->listeners, config, failed, size);
+	if (err)
+		return err;
+	err = https_prepare(daemon, config, failed, size);
+	if (err)
+		listeners_abort(&daemon->listeners);
+	return err;
+}
+
+int daemon_try(struct daemon *daemon, const struct config *config, char *failed, size_t size)
+{
+	struct tables tables = {0};
+	gid_t group;
+	int err = prepare(daemon, config, &tables, &group, failed, size);
+
+	https_abort(daemon);
+	listeners_abort(&daemon->listeners);
+	tables_free(&tables);
+	return err;
+}
+
 int daemon_apply(struct daemon *daemon, struct config *config, char *failed, size_t size)
 {
 	struct tables tables = {0};
 	gid_t group;
-	int err = check_descriptors(daemon, config, failed, size);
+	int err = prepare(daemon, config, &tables, &group, failed, size);
 
-	if (!err) {
-		err = control_find_group(config, &group);
-		if (err)
-			snprintf(failed, size, "control_group: %s: %s", config->control_group,
-				 err == -ENOENT ? "there is no such group" : strerror(-err));
-	}
-	if (!err) {
-		err = tables_compile(config, &tables);
-		if (err)
-			snprintf(failed, size, "cannot compile the configuration: %s",
-				 strerror(-err));
-	}
-	err = err ? err : listeners_prepare(&daemon->listeners, config, failed, size);
-	if (!err) {
-		err = https_prepare(daemon, config, failed, size);
-		if (err)
-			listeners_abort(&daemon->listeners);
-	}
 	if (!err) {
 		err = instance_publish(&daemon->engine.instance, &tables, lock_tables,
 				       unlock_tables, daemon);

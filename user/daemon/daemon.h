@@ -44,4 +44,7 @@ struct daemon {
  */
 int daemon_apply(struct daemon *daemon, struct config *config, char *failed, size_t size);
 
+/* Would daemon_apply() find all it needs? Ports that are not open yet are, for a moment. */
+int daemon_try(struct daemon *daemon, const struct config *config, char *failed, size_t size);
+
 #endif

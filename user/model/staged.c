@@ -605,17 +605,33 @@ static bool in_zone(const struct diff *diff, const json_t *root, const struct en
 	return !strcmp(zone, "all") || !strcmp(diff->zone, "all") || !strcmp(zone, diff->zone);
 }
 
+/* The attributes of `object` that `other` does not have, or has another way. */
+static json_t *attributes_apart(const json_t *object, const json_t *other)
+{
+	json_t *apart = json_object(), *value;
+	const char *key;
+
+	json_object_foreach ((json_t *)object, key, value)
+		if (!is_list_of_objects(key) && !json_equal(json_object_get(other, key), value))
+			json_object_set(apart, key, value);
+	return apart;
+}
+
 static void add_change(struct diff *diff, const struct entry *before, const struct entry *after)
 {
 	const char *change = !before->object ? "created" : after->object ? "changed" : "deleted";
-	const json_t *object = after->object ? after->object : before->object;
+	const struct entry *entry = after->object ? after : before;
+	bool is_within = places[diff->kind].within;
 
 	if (!in_zone(diff, diff->before, before) && !in_zone(diff, diff->after, after))
 		return;
-	json_array_append_new(diff->changes,
-			      json_pack("{s:s, s:i, s:s?, s:s}", "kind", kind_name(diff->kind),
-					"id", object_id(object), "name", object_name(object),
-					"change", change));
+	json_array_append_new(
+		diff->changes,
+		json_pack("{s:s, s:i, s:s?, s:s?, s:s, s:o, s:o}", "kind", kind_name(diff->kind),
+			  "id", object_id(entry->object), "name", object_name(entry->object), "in",
+			  is_within ? object_name(entry->parent) : NULL, "change", change, "before",
+			  attributes_apart(before->object, after->object), "after",
+			  attributes_apart(after->object, before->object)));
 }
 
 static void compare_entry(void *context, const json_t *object, const json_t *parent)
@@ -672,7 +688,10 @@ json_t *staged_pending(const struct staged *staged, const char *zone)
 		compare_kind(&diff);
 	if (!strcmp(zone, staged_zone(staged)) && !same_attributes(diff.before, diff.after))
 		json_array_append_new(diff.changes,
-				      json_pack("{s:s, s:i, s:n, s:s}", "kind", "service", "id", 0,
-						"name", "change", "changed"));
+				      json_pack("{s:s, s:i, s:n, s:n, s:s, s:o, s:o}", "kind",
+						"service", "id", 0, "name", "in", "change",
+						"changed", "before",
+						attributes_apart(diff.before, diff.after), "after",
+						attributes_apart(diff.after, diff.before)));
 	return diff.changes;
 }

@@ -87,8 +87,10 @@ json_t *staged_zones(const struct staged *staged);
 void staged_refreshed(struct staged *staged, const char *zone);
 
 /*
- * What differs in `zone`: [{"kind", "id", "name", "change": created, changed, deleted}]. What
- * is of no object is the kind "service", with id 0. New reference.
+ * What differs in `zone`: [{"kind", "id", "name", "in", "change": created, changed, deleted,
+ * "before", "after"}]. `in` names the farm or route that servers and rules are in; before and
+ * after are the attributes that are not the same, as a file has them. What is of no object is the
+ * kind "service", with id 0. New reference.
  */
 json_t *staged_pending(const struct staged *staged, const char *zone);
 
