@@ -1,35 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli.h"
-#include "control.h"
 #include "input.h"
 #include "output.h"
 #include "report.h"
+#include "service.h"
 
 static const struct column columns[] = {COLUMN("instance", "instance"),
 					COLUMN("revision", "revision"), COLUMNS_END};
-
-static int call_failed(int err)
-{
-	switch (err) {
-	case -ENOENT:
-	case -ECONNREFUSED:
-		return fail(CLI_NO_DAEMON,
-			    "instance '%s': no daemon is running; start it with: alpnlb "
-			    "--instance %s daemon -c FILE",
-			    options.instance, options.instance);
-	case -EPROTO:
-		return fail(CLI_FAILED, "instance '%s': the daemon closed without an answer",
-			    options.instance);
-	default:
-		return fail(CLI_FAILED, "instance '%s': control socket: %s", options.instance,
-			    strerror(-err));
-	}
-}
 
 static int print_answer(const struct control_answer *answer, const char *file)
 {
@@ -52,13 +31,12 @@ static int apply_file(const char *file)
 	struct control_answer answer = {0};
 	char *bytes = NULL;
 	size_t len;
-	int err, code = input_read(file, &bytes, &len);
+	int code = input_read(file, &bytes, &len);
 
-	if (!code) {
-		err = control_call(options.instance, "PUT", "/1.0/alpnlb/config", bytes, len,
-				   &answer);
-		code = err ? call_failed(err) : print_answer(&answer, file);
-	}
+	if (!code)
+		code = service_request("PUT", "/1.0/alpnlb/config", bytes, len, &answer);
+	if (!code)
+		code = print_answer(&answer, file);
 	json_decref(answer.body);
 	free(bytes);
 	return code;

@@ -8,35 +8,79 @@
 #include <string.h>
 
 #include "cli.h"
-#include "complete.h"
 #include "format.h"
-#include "output.h"
-
-#define KEYWORDS_MAX 8
+#include "help.h"
+#include "words.h"
 
 struct options options = {.instance = "default"};
 
-int fail(int code, const char *format, ...)
+/* The line of a batch that runs; no file: none does. */
+static struct {
+	const char *file;
+	size_t line;
+} place;
+
+void fail_at(const char *file, size_t line)
+{
+	place.file = file;
+	place.line = line;
+}
+
+static void fail_text(const char *line)
+{
+	if (place.file)
+		fprintf(stderr, "alpnlb: %s:%zu: %s\n", place.file, place.line, line);
+	else
+		fprintf(stderr, "alpnlb: %s\n", line);
+}
+
+static void fail_json(const char *line, json_t *members)
+{
+	json_t *error = json_pack("{s:s}", "error", line);
+
+	if (place.file)
+		json_object_update_new(error, json_pack("{s:s, s:I}", "batch", place.file, "line",
+							(json_int_t)place.line));
+	json_object_update(error, members);
+	json_dumpf(error, stderr, options.pretty ? JSON_INDENT(4) : JSON_COMPACT);
+	fputc('\n', stderr);
+	json_decref(error);
+}
+
+__attribute__((format(printf, 2, 0))) static void fail_list(json_t *members, const char *format,
+							    va_list args)
 {
 	char *message, *line;
+
+	if (vasprintf(&message, format, args) < 0)
+		message = NULL;
+	line = display_escape(message ? message : "out of memory");
+	if (options.json)
+		fail_json(line ? line : "out of memory", members);
+	else
+		fail_text(line ? line : "out of memory");
+	free(line);
+	free(message);
+	json_decref(members);
+}
+
+int fail(int code, const char *format, ...)
+{
 	va_list args;
 
 	va_start(args, format);
-	if (vasprintf(&message, format, args) < 0)
-		message = NULL;
+	fail_list(NULL, format, args);
 	va_end(args);
-	line = display_escape(message ? message : "out of memory");
-	if (!options.json) {
-		fprintf(stderr, "alpnlb: %s\n", line ? line : "out of memory");
-	} else {
-		json_t *error = json_pack("{s:s?}", "error", line);
+	return code;
+}
 
-		json_dumpf(error, stderr, options.pretty ? JSON_INDENT(4) : JSON_COMPACT);
-		fputc('\n', stderr);
-		json_decref(error);
-	}
-	free(line);
-	free(message);
+int fail_with(int code, json_t *members, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fail_list(members, format, args);
+	va_end(args);
 	return code;
 }
 
@@ -144,116 +188,6 @@ static bool asks_for_help(const char *word)
 	return !strcmp(word, "help") || !strcmp(word, "-h") || !strcmp(word, "--help");
 }
 
-/* ---- help ---------------------------------------------------------------------------- */
-
-static json_t *verb_json(const struct verb *verb)
-{
-	json_t *keywords = json_object();
-
-	for (const struct keyword *k = verb->keywords; k && k->name; k++)
-		set_string(keywords, k->name, k->value);
-	return json_pack("{s:s, s:s, s:s?, s:o}", "name", verb->name, "help", verb->help,
-			 "argument", verb->argument, "keywords", keywords);
-}
-
-static json_t *noun_json(const struct noun *noun)
-{
-	json_t *json = json_pack("{s:s, s:s}", "name", noun->name, "help", noun->help);
-	json_t *verbs = json_array();
-
-	for (const struct verb *verb = noun->verbs; verb && verb->name; verb++)
-		json_array_append_new(verbs, verb_json(verb));
-	set_string(json, "arguments", noun->arguments);
-	json_object_set_new(json, "verbs", verbs);
-	return json;
-}
-
-/* What output_json() prints; takes over `json`. */
-static int print_json(json_t *json)
-{
-	int code = output_json(json);
-
-	json_decref(json);
-	return code;
-}
-
-static int help_json(const struct noun *const *nouns)
-{
-	json_t *list = json_array();
-
-	for (; *nouns; nouns++)
-		json_array_append_new(list, noun_json(*nouns));
-	return print_json(list);
-}
-
-int cli_help(const struct noun *const *nouns)
-{
-	if (options.json)
-		return help_json(nouns);
-	printf("Usage: alpnlb [OPTIONS] NOUN VERB [KEYWORD VALUE]...\n"
-	       "       alpnlb [NOUN] help\n"
-	       "\nNouns:\n");
-	for (; *nouns; nouns++)
-		printf("  %-10s %s\n", (*nouns)->name, (*nouns)->help);
-	printf("\nOptions:\n"
-	       "  -j, --json         print JSON\n"
-	       "  -p, --pretty       print JSON, indented\n"
-	       "  --instance NAME    the instance to talk to or to be (default: default)\n"
-	       "  --version          print the version\n"
-	       "  -h, --help         print this\n"
-	       "\nA word may be cut short as long as it stays unique. Manual: alpnlb(8).\n");
-	return CLI_OK;
-}
-
-int noun_help(const struct noun *noun)
-{
-	if (options.json)
-		return print_json(noun_json(noun));
-	printf("alpnlb %s: %s\n\nUsage:\n", noun->name, noun->help);
-	if (!noun->verbs)
-		printf("  alpnlb [OPTIONS] %s%s%s\n", noun->name, *noun->arguments ? " " : "",
-		       noun->arguments);
-	for (const struct verb *verb = noun->verbs; verb && verb->name; verb++) {
-		printf("  alpnlb [OPTIONS] %s %s%s%s", noun->name, verb->name,
-		       verb->argument ? " " : "", verb->argument ? verb->argument : "");
-		for (const struct keyword *k = verb->keywords; k && k->name; k++)
-			printf(" [%s%s%s]", k->name, k->value ? " " : "", k->value ? k->value : "");
-		printf("\n      %s\n", verb->help);
-	}
-	if (noun->text)
-		printf("\n%s", noun->text);
-	return CLI_OK;
-}
-
-/*
- * `alpnlb help list [NOUN [VERB [KEYWORD]]]`: the words that can come next, one per line,
- * for the shell's completion. Mistakes print nothing: there is nothing to complete.
- */
-static int help_list(const struct noun *const *nouns, int argc, char **argv)
-{
-	const struct noun *noun = NULL;
-	const struct verb *verb = NULL;
-
-	for (size_t i = 0; nouns[i]; i++) {
-		if (argc == 0)
-			puts(nouns[i]->name);
-		else if (!strcmp(nouns[i]->name, argv[0]))
-			noun = nouns[i];
-	}
-	for (const struct verb *v = noun ? noun->verbs : NULL; v && v->name; v++) {
-		if (argc == 1)
-			puts(v->name);
-		else if (!strcmp(v->name, argv[1]))
-			verb = v;
-	}
-	for (const struct keyword *k = verb ? verb->keywords : NULL; k && k->name; k++)
-		if (argc == 2)
-			puts(k->name);
-	if (verb && argc == 3)
-		complete_value(noun->name, argv[2]);
-	return CLI_OK;
-}
-
 static int help_run(const struct noun *const *nouns, int argc, char **argv)
 {
 	int i;
@@ -268,22 +202,35 @@ static int help_run(const struct noun *const *nouns, int argc, char **argv)
 
 /* ---- running ------------------------------------------------------------------------- */
 
-/* Reads `KEYWORD VALUE` pairs, and keywords that have no value, into `values`. Returns an exit
- * code. */
+const struct keyword *verb_keywords(const struct verb *verb)
+{
+	return verb->attributes ? words_of(verb->kind)->keywords : verb->keywords;
+}
+
+/* Which of the keywords `word` is; -1 after saying that it is none. */
+static int keyword_find(const struct verb *verb, const struct keyword *keywords, const char *word)
+{
+	if (word[0] == '-' && word[1])
+		return fail(-1, "option '%s' has to stand before the noun", word);
+	if (!keywords)
+		return fail(-1, "unexpected '%s': %s takes no keyword", word, verb->name);
+	if (verb->attributes)
+		return word_find("attribute", words_spelled(verb->kind, word), keywords,
+				 keyword_at);
+	return word_find("keyword", word, keywords, keyword_at);
+}
+
+/*
+ * Reads `KEYWORD VALUE` pairs, and keywords that have no value, into `values`. Returns an exit
+ * code.
+ */
 static int keywords_parse(const struct verb *verb, int argc, char **argv, const char **values)
 {
-	static const struct keyword none[] = {{NULL, NULL}};
-	const struct keyword *keywords = verb->keywords ? verb->keywords : none;
+	const struct keyword *keywords = verb_keywords(verb);
 
 	while (argc) {
-		int i, n;
+		int i = keyword_find(verb, keywords, argv[0]), n;
 
-		if (argv[0][0] == '-' && argv[0][1])
-			return fail(CLI_USAGE, "option '%s' has to stand before the noun", argv[0]);
-		if (!keywords->name)
-			return fail(CLI_USAGE, "unexpected '%s': %s takes no keyword", argv[0],
-				    verb->name);
-		i = word_find("keyword", argv[0], keywords, keyword_at);
 		if (i < 0)
 			return CLI_USAGE;
 		n = keywords[i].value ? 2 : 1;
@@ -303,7 +250,7 @@ static int keywords_parse(const struct verb *verb, int argc, char **argv, const 
 static int verb_run(const struct noun *noun, const struct verb *verb, int argc, char **argv)
 {
 	const char *values[KEYWORDS_MAX] = {NULL};
-	int first = verb->argument ? 1 : 0, err;
+	int first = verb->argument ? 1 : 0, code;
 
 	if (argc && asks_for_help(argv[0]))
 		return noun_help(noun);
@@ -312,8 +259,11 @@ static int verb_run(const struct noun *noun, const struct verb *verb, int argc, 
 			    verb->name, verb->argument, noun->name);
 	if (first)
 		values[0] = argv[0];
-	err = keywords_parse(verb, argc - first, argv + first, values + first);
-	return err ? err : verb->run(values);
+	code = keywords_parse(verb, argc - first, argv + first, values + first);
+	if (code)
+		return code;
+	return verb->write ? verb->write(verb->kind, first ? argv[0] : NULL, values + first)
+			   : verb->run(values);
 }
 
 static int noun_run(const struct noun *noun, int argc, char **argv)
@@ -335,14 +285,31 @@ static int noun_run(const struct noun *noun, int argc, char **argv)
 	return verb_run(noun, &noun->verbs[i], argc > 2 ? argc - 2 : 0, argv + 2);
 }
 
+static const struct noun *const *commands;
+
 int cli_run(const struct noun *const *nouns, int argc, char **argv)
 {
 	int i;
 
+	commands = nouns;
 	if (!argc)
 		return word_missing("a noun", nouns, noun_at);
 	if (asks_for_help(argv[0]))
 		return help_run(nouns, argc - 1, argv + 1);
 	i = word_find("noun", argv[0], nouns, noun_at);
 	return i < 0 ? CLI_USAGE : noun_run(nouns[i], argc, argv);
+}
+
+int cli_run_line(int argc, char **argv)
+{
+	int i;
+
+	if (argv[0][0] == '-')
+		return fail(CLI_USAGE, "option '%s' has to stand before batch", argv[0]);
+	i = word_find("noun", argv[0], commands, noun_at);
+	if (i < 0)
+		return CLI_USAGE;
+	if (commands[i] == &noun_batch || commands[i] == &noun_daemon)
+		return fail(CLI_USAGE, "%s cannot stand in a batch", commands[i]->name);
+	return noun_run(commands[i], argc, argv);
 }

@@ -10,6 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "../model/kinds.h"
+
+#define KEYWORDS_MAX 40
+
 /* Exit codes, documented in alpnlb(8). */
 enum {
 	CLI_OK = 0,
@@ -43,6 +47,10 @@ struct verb {
 	 * not given; without value, its name.
 	 */
 	int (*run)(const char *const *values);
+	/* In the place of run(), for one that writes objects of a kind. */
+	int (*write)(enum kind kind, const char *argument, const char *const *values);
+	enum kind kind;
+	bool attributes; /* its keywords are those of words_of(kind) */
 };
 
 struct noun {
@@ -57,8 +65,9 @@ struct noun {
 };
 
 extern const struct noun noun_daemon, noun_check, noun_apply, noun_frontend, noun_farm, noun_server,
-	noun_route, noun_rule, noun_application, noun_conn, noun_flow, noun_stat, noun_hello,
-	noun_doctor, noun_unload;
+	noun_route, noun_rule, noun_pending, noun_refresh, noun_zone, noun_task, noun_application,
+	noun_export, noun_batch, noun_conn, noun_flow, noun_stat, noun_hello, noun_doctor,
+	noun_unload;
 
 /*
  * Prints one line on stderr, `alpnlb: MESSAGE`, or {"error": "MESSAGE"} under -j, and
@@ -66,13 +75,22 @@ extern const struct noun noun_daemon, noun_check, noun_apply, noun_frontend, nou
  */
 int fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same; under -j the object has `members` as well, which are taken over and may be NULL. */
+int fail_with(int code, json_t *members, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* From now on messages tell that they are about this line of a batch; NULL ends that. */
+void fail_at(const char *file, size_t line);
+
 /* Runs `argv` (the noun first, if there is one) with the commands of `nouns`, an array that ends
  * with NULL. */
 int cli_run(const struct noun *const *nouns, int argc, char **argv);
 
-/* Writes what `alpnlb help` prints, or help on one noun. Returns an exit code. */
-int cli_help(const struct noun *const *nouns);
-int noun_help(const struct noun *noun);
+/* Runs another command of those cli_run() was given: a line of a batch, one word at least. */
+int cli_run_line(int argc, char **argv);
+
+/* The keywords of a verb; NULL for none. */
+const struct keyword *verb_keywords(const struct verb *verb);
 
 /* Is it [A-Za-z0-9._-]{1,32}, and neither "." nor ".."? */
 bool instance_name_valid(const char *name);

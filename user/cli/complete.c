@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../model/keys.h"
 #include "complete.h"
+#include "service.h"
 #include "snapshot.h"
+#include "words.h"
 
 static void print_object(const struct object *object, bool id)
 {
@@ -27,6 +30,13 @@ static void print_servers(const struct config *config, bool id)
 	}
 }
 
+static void print_rule_ids(const struct config *config)
+{
+	for (size_t i = 0; i < config->n_routes; i++)
+		for (size_t j = 0; j < config->routes[i].n_rules; j++)
+			print_object(&config->routes[i].rules[j].o, true);
+}
+
 static void print_kind(const struct config *config, const char *kind, bool id)
 {
 	if (!strcmp(kind, "frontend"))
@@ -38,16 +48,76 @@ static void print_kind(const struct config *config, const char *kind, bool id)
 	else if (!strcmp(kind, "route") || (!strcmp(kind, "rule") && !id))
 		for (size_t i = 0; i < config->n_routes; i++)
 			print_object(&config->routes[i].o, id);
+	else if (!strcmp(kind, "rule"))
+		print_rule_ids(config);
 	else if (!strcmp(kind, "server"))
 		print_servers(config, id);
 }
 
-void complete_value(const char *noun, const char *keyword)
+static void print_running(const char *kind, bool id)
 {
-	bool id = !strcmp(keyword, "id");
 	struct snapshot s;
 
 	if (!snapshot_open(&s))
-		print_kind(s.config, id || !strcmp(keyword, "name") ? noun : keyword, id);
+		print_kind(s.config, kind, id);
 	snapshot_close(&s);
+}
+
+static void print_staged(const char *kind)
+{
+	struct staging staging;
+
+	if (!staging_open(&staging))
+		print_kind(staging.config, kind, !strcmp(kind, "rule"));
+	staging_close(&staging);
+}
+
+/* The names of an attribute that has a list of them, or of the objects it refers to. */
+static void print_values(const struct attribute *a)
+{
+	enum kind kind = reference_kind(a);
+
+	if (kind != KIND_MAX)
+		print_staged(kind_name(kind));
+	for (size_t i = 0; a->names && i < a->names->n; i++)
+		if (a->names->v[i].use == NAME_ALLOWED)
+			puts(a->names->v[i].text);
+	if (a->type == &type_bool)
+		puts("true\nfalse");
+	if (a->nullable)
+		puts("null");
+}
+
+static void print_attribute(enum kind kind, const char *keyword)
+{
+	const struct words *words = words_of(kind);
+
+	for (size_t i = 0; i < words->n; i++) {
+		const struct word *word = &words->words[i];
+
+		if (strcmp(words->keywords[i].name, keyword))
+			continue;
+		if (!word->attribute)
+			print_staged("route");
+		else
+			print_values(word->member ? word->member : word->attribute);
+		if (word->member && !strcmp(word->member->key, "type") && word->attribute->nullable)
+			puts("null");
+	}
+}
+
+void complete_value(const char *noun, const struct verb *verb, const char *keyword)
+{
+	bool id = !strcmp(keyword, "id");
+
+	if (verb->attributes)
+		print_attribute(verb->kind, keyword);
+	else
+		print_running(id || !strcmp(keyword, "name") ? noun : keyword, id);
+}
+
+void complete_argument(const struct verb *verb)
+{
+	if (verb->write && strcmp(verb->name, "add"))
+		print_staged(kind_name(verb->kind));
 }

@@ -2,10 +2,13 @@
 #ifndef ALPNLB_COMPLETE_H
 #define ALPNLB_COMPLETE_H
 
+#include "cli.h"
+
 /*
- * Prints what may follow `keyword` of `noun`, one per line, for the shell's completion:
- * names or ids of objects of the running configuration. Prints nothing if there are none.
+ * Print what may follow, one per line, for the shell's completion; nothing if there is nothing to
+ * offer. Values are names or ids: of what is staged for verbs that write, else of what runs.
  */
-void complete_value(const char *noun, const char *keyword);
+void complete_value(const char *noun, const struct verb *verb, const char *keyword);
+void complete_argument(const struct verb *verb);
 
 #endif

@@ -11,6 +11,7 @@
 #include "flow_rows.h"
 #include "format.h"
 #include "rows.h"
+#include "find.h"
 #include "snapshot.h"
 
 static const struct column columns[] = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "cli.h"
+#include "edit.h"
+#include "find.h"
 #include "rows.h"
 #include "snapshot.h"
 
@@ -25,36 +26,39 @@ static int farm_show(const char *const *values)
 	const char *name = values[0], *id = values[1];
 	const struct farm *farm;
 	struct snapshot s;
-	int code = snapshot_open_counted(&s);
+	int code = snapshot_open_shown(&s, values[2]);
 
 	if (code)
 		goto out;
 	if (!name && !id) {
-		code = output_show(columns, farm_rows(s.config, &s.view), false);
+		code = output_show(columns, farm_rows(s.config, s.counters), false);
 		goto out;
 	}
 	code = find_farm(s.config, name, id, &farm);
 	if (!code)
-		code = output_show(columns, json_pack("[o]", farm_row(farm, &s.view)), true);
+		code = output_show(columns, json_pack("[o]", farm_row(farm, s.counters)), true);
 out:
 	snapshot_close(&s);
 	return code;
 }
 
-static const struct keyword show_keywords[] = {{"name", "NAME"}, {"id", "ID"}, {NULL, NULL}};
+static const struct keyword show_keywords[] = {
+	{"name", "NAME"}, {"id", "ID"}, {"staged", NULL}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
 	{.name = "show",
-	 .help = "list the farms, or show one of them in full",
+	 .help = "list the farms, or show one of them in full; staged: as they are staged",
 	 .keywords = show_keywords,
 	 .run = farm_show},
+	EDIT_VERBS(KIND_FARM, "NAME", "NAME|ID"),
 	{.name = NULL},
 };
 
 const struct noun noun_farm = {
 	.name = "farm",
 	.help = "groups of servers that connections are spread over",
-	.text = "Read from the pinned maps: no daemon is needed. Manual: alpnlb-farm(8).\n",
+	.text = "What runs is read from the pinned maps: no daemon is needed. What is written is\n"
+		"staged: alpnlb refresh run makes it run. Manual: alpnlb-farm(8).\n",
 	.verbs = verbs,
 	.default_verb = "show",
 };

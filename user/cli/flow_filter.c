@@ -3,6 +3,7 @@
 
 #include "../model/decode.h"
 #include "../model/prefix.h"
+#include "find.h"
 #include "snapshot.h"
 
 enum { CLIENT_VALUE, SERVER_VALUE, FARM_VALUE, FRONTEND_VALUE, OLDER_VALUE, YOUNGER_VALUE };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "cli.h"
+#include "edit.h"
+#include "find.h"
 #include "rows.h"
 #include "snapshot.h"
 
@@ -38,38 +39,41 @@ static int frontend_show(const char *const *values)
 	const struct frontend *frontend;
 	struct snapshot s;
 	json_t *rows;
-	int code = snapshot_open_counted(&s);
+	int code = snapshot_open_shown(&s, values[2]);
 
 	if (code)
 		goto out;
 	if (!name && !id) {
-		code = output_show(columns, frontend_rows(s.config, &s.view), false);
+		code = output_show(columns, frontend_rows(s.config, s.counters), false);
 		goto out;
 	}
 	code = find_frontend(s.config, name, id, &frontend);
 	if (code)
 		goto out;
-	rows = json_pack("[o]", frontend_row(s.config, frontend, &s.view));
+	rows = json_pack("[o]", frontend_row(s.config, frontend, s.counters));
 	code = output_show(columns, rows, true);
 out:
 	snapshot_close(&s);
 	return code;
 }
 
-static const struct keyword show_keywords[] = {{"name", "NAME"}, {"id", "ID"}, {NULL, NULL}};
+static const struct keyword show_keywords[] = {
+	{"name", "NAME"}, {"id", "ID"}, {"staged", NULL}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
 	{.name = "show",
-	 .help = "list the frontends, or show one of them in full",
+	 .help = "list the frontends, or show one of them in full; staged: as they are staged",
 	 .keywords = show_keywords,
 	 .run = frontend_show},
+	EDIT_VERBS(KIND_FRONTEND, "NAME", "NAME|ID"),
 	{.name = NULL},
 };
 
 const struct noun noun_frontend = {
 	.name = "frontend",
 	.help = "where clients connect to",
-	.text = "Read from the pinned maps: no daemon is needed. Manual: alpnlb-frontend(8).\n",
+	.text = "What runs is read from the pinned maps: no daemon is needed. What is written is\n"
+		"staged: alpnlb refresh run makes it run. Manual: alpnlb-frontend(8).\n",
 	.verbs = verbs,
 	.default_verb = "show",
 };

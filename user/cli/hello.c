@@ -14,6 +14,7 @@
 #include "pcap.h"
 #include "report.h"
 #include "rows.h"
+#include "find.h"
 #include "snapshot.h"
 
 static const struct column columns[] = {

@@ -278,16 +278,44 @@ int output_record(const struct column *columns, const json_t *row)
 	return CLI_OK;
 }
 
+static bool any_has(const json_t *rows, const char *key)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (rows, i, row)
+		if (json_object_get(row, key))
+			return true;
+	return !json_array_size(rows);
+}
+
+/* Without what no row has: what is staged has no counters. malloc()ed. */
+static struct column *present_columns(const struct column *columns, const json_t *rows)
+{
+	size_t n = 0, kept = 0;
+	struct column *present;
+
+	while (columns[n].key)
+		n++;
+	present = calloc(n + 1, sizeof(*present));
+	for (size_t i = 0; present && i < n; i++)
+		if (any_has(rows, columns[i].key))
+			present[kept++] = columns[i];
+	return present;
+}
+
 int output_show(const struct column *columns, json_t *rows, bool one)
 {
+	struct column *present = rows ? present_columns(columns, rows) : NULL;
 	int code;
 
-	if (!rows)
-		return fail(CLI_FAILED, "out of memory");
-	if (one && json_array_size(rows) == 1)
-		code = output_record(columns, json_array_get(rows, 0));
+	if (!present)
+		code = fail(CLI_FAILED, "out of memory");
+	else if (one && json_array_size(rows) == 1)
+		code = output_record(present, json_array_get(rows, 0));
 	else
-		code = output_table(columns, rows);
+		code = output_table(present, rows);
+	free(present);
 	json_decref(rows);
 	return code;
 }

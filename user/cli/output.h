@@ -52,7 +52,7 @@ int output_table(const struct column *columns, const json_t *rows);
 int output_record(const struct column *columns, const json_t *row);
 /*
  * What a `show` prints: the rows as a table, or, if the user asked for one object, the only
- * row as a record. Takes over `rows`.
+ * row as a record; without columns that no row has. Takes over `rows`.
  */
 int output_show(const struct column *columns, json_t *rows, bool one);
 

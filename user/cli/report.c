@@ -45,16 +45,8 @@ void report_problems(const json_t *problems, const char *file)
 
 int report_failure(const json_t *problems, const char *file, const char *error)
 {
-	json_t *all;
-
-	if (!options.json) {
-		report_problems(problems, file);
-		return fail(CLI_FAILED, "%s", error);
-	}
-	all = json_pack("{s:s, s:s, s:O?}", "error", error, "file", file_label(file), "problems",
-			problems);
-	json_dumpf(all, stderr, options.pretty ? JSON_INDENT(4) : JSON_COMPACT);
-	fputc('\n', stderr);
-	json_decref(all);
-	return CLI_FAILED;
+	report_problems(problems, file);
+	return fail_with(CLI_FAILED,
+			 json_pack("{s:s, s:O?}", "file", file_label(file), "problems", problems),
+			 "%s", error);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "cli.h"
+#include "edit.h"
+#include "find.h"
 #include "rows.h"
 #include "snapshot.h"
 
@@ -28,7 +29,7 @@ static json_t *one_row(const struct snapshot *s, const struct route *route)
 	json_t *rows, *row, *found = json_array();
 	size_t i;
 
-	rows = route_rows(s->config, route->frontend, &s->view);
+	rows = route_rows(s->config, route->frontend, s->counters);
 	json_array_foreach (rows, i, row)
 		if (json_integer_value(json_object_get(row, "id")) == route->o.id)
 			json_array_append(found, row);
@@ -42,7 +43,7 @@ static int route_show(const char *const *values)
 	const struct frontend *frontend = NULL;
 	const struct route *route;
 	struct snapshot s;
-	int code = snapshot_open_counted(&s);
+	int code = snapshot_open_shown(&s, values[3]);
 
 	if (!code && frontend_name && (name || id))
 		code = fail(CLI_USAGE, "route: give either a frontend or one route");
@@ -51,7 +52,7 @@ static int route_show(const char *const *values)
 	if (code)
 		goto out;
 	if (!name && !id) {
-		code = output_show(columns, route_rows(s.config, frontend, &s.view), false);
+		code = output_show(columns, route_rows(s.config, frontend, s.counters), false);
 		goto out;
 	}
 	code = find_route(s.config, name, id, &route);
@@ -63,13 +64,15 @@ out:
 }
 
 static const struct keyword show_keywords[] = {
-	{"name", "NAME"}, {"id", "ID"}, {"frontend", "FRONTEND"}, {NULL, NULL}};
+	{"name", "NAME"}, {"id", "ID"}, {"frontend", "FRONTEND"}, {"staged", NULL}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
 	{.name = "show",
-	 .help = "list the routes in order of evaluation, or show one of them in full",
+	 .help = "list the routes in order of evaluation, or show one of them in full; staged: as "
+		 "they are staged",
 	 .keywords = show_keywords,
 	 .run = route_show},
+	EDIT_VERBS(KIND_ROUTE, "NAME", "NAME|ID"),
 	{.name = NULL},
 };
 
@@ -77,7 +80,8 @@ const struct noun noun_route = {
 	.name = "route",
 	.help = "which connections of a frontend go to which farm",
 	.text = "The first route whose rules all match decides; none: the default farm.\n"
-		"Read from the pinned maps: no daemon is needed. Manual: alpnlb-route(8).\n",
+		"What runs is read from the pinned maps: no daemon is needed. What is written is\n"
+		"staged: alpnlb refresh run makes it run. Manual: alpnlb-route(8).\n",
 	.verbs = verbs,
 	.default_verb = "show",
 };

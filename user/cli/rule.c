@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <string.h>
 
-#include "cli.h"
+#include "edit.h"
+#include "find.h"
 #include "rows.h"
 #include "snapshot.h"
 
@@ -15,8 +16,6 @@ static const struct column columns[] = {
 	DETAIL("display_name", "DISPLAY NAME"),
 	COLUMNS_END,
 };
-
-#define MAX_RULES (MAX_ROUTES * RULES_PER_ROUTE)
 
 /* Rules of `route` (NULL = any) with the id `id` (0 = any). */
 static json_t *rule_rows(const struct config *config, const struct route *route, uint32_t id)
@@ -46,7 +45,7 @@ static int rule_show(const char *const *values)
 		return fail(CLI_USAGE, "rule: give either the route's name or the rule's id");
 	if (id_text && !(id = id_parse(id_text, MAX_RULES)))
 		return fail(CLI_USAGE, "rule id '%s': expected 1..%u", id_text, MAX_RULES);
-	code = snapshot_open(&s);
+	code = snapshot_open_shown(&s, values[2]);
 	if (!code && name)
 		code = find_route(s.config, name, NULL, &route);
 	if (code)
@@ -63,13 +62,15 @@ out:
 	return code;
 }
 
-static const struct keyword show_keywords[] = {{"name", "ROUTE"}, {"id", "ID"}, {NULL, NULL}};
+static const struct keyword show_keywords[] = {
+	{"name", "ROUTE"}, {"id", "ID"}, {"staged", NULL}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
 	{.name = "show",
-	 .help = "list the rules, of one route if its name is given",
+	 .help = "list the rules, of one route if its name is given; staged: as they are staged",
 	 .keywords = show_keywords,
 	 .run = rule_show},
+	EDIT_VERBS(KIND_RULE, NULL, "ID"),
 	{.name = NULL},
 };
 
@@ -77,7 +78,8 @@ const struct noun noun_rule = {
 	.name = "rule",
 	.help = "the conditions of a route",
 	.text = "A rule has no name of its own: `name` is that of its route.\n"
-		"Read from the pinned maps: no daemon is needed. Manual: alpnlb-rule(8).\n",
+		"What runs is read from the pinned maps: no daemon is needed. What is written is\n"
+		"staged: alpnlb refresh run makes it run. Manual: alpnlb-rule(8).\n",
 	.verbs = verbs,
 	.default_verb = "show",
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "cli.h"
+#include "edit.h"
+#include "find.h"
 #include "rows.h"
 #include "snapshot.h"
 
@@ -33,7 +34,7 @@ static int server_show(const char *const *values)
 	const struct server *server;
 	const struct farm *farm = NULL;
 	struct snapshot s;
-	int code = snapshot_open_counted(&s);
+	int code = snapshot_open_shown(&s, values[3]);
 
 	if (!code && farm_name && (name || id))
 		code = fail(CLI_USAGE, "server: give either a farm or one server (FARM/SERVER)");
@@ -42,12 +43,12 @@ static int server_show(const char *const *values)
 	if (code)
 		goto out;
 	if (!name && !id) {
-		code = output_show(columns, server_rows(s.config, farm, &s.view), false);
+		code = output_show(columns, server_rows(s.config, farm, s.counters), false);
 		goto out;
 	}
 	code = find_server(s.config, name, id, &server, &farm);
 	if (!code)
-		code = output_show(columns, json_pack("[o]", server_row(farm, server, &s.view)),
+		code = output_show(columns, json_pack("[o]", server_row(farm, server, s.counters)),
 				   true);
 out:
 	snapshot_close(&s);
@@ -55,13 +56,14 @@ out:
 }
 
 static const struct keyword show_keywords[] = {
-	{"name", "[FARM/]SERVER"}, {"id", "ID"}, {"farm", "FARM"}, {NULL, NULL}};
+	{"name", "[FARM/]SERVER"}, {"id", "ID"}, {"farm", "FARM"}, {"staged", NULL}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
 	{.name = "show",
-	 .help = "list the servers, or show one of them in full",
+	 .help = "list the servers, or show one of them in full; staged: as they are staged",
 	 .keywords = show_keywords,
 	 .run = server_show},
+	EDIT_VERBS(KIND_SERVER, "FARM/NAME", "[FARM/]SERVER|ID"),
 	{.name = NULL},
 };
 
@@ -69,7 +71,8 @@ const struct noun noun_server = {
 	.name = "server",
 	.help = "where connections are forwarded to",
 	.text = "A server's name is unique in its farm; FARM/SERVER always finds it.\n"
-		"Read from the pinned maps: no daemon is needed. Manual: alpnlb-server(8).\n",
+		"What runs is read from the pinned maps: no daemon is needed. What is written is\n"
+		"staged: alpnlb refresh run makes it run. Manual: alpnlb-server(8).\n",
 	.verbs = verbs,
 	.default_verb = "show",
 };

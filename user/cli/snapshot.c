@@ -7,6 +7,7 @@
 
 #include "cli.h"
 #include "control.h"
+#include "service.h"
 #include "snapshot.h"
 
 /* ---- opening ------------------------------------------------------------------------- */
@@ -131,6 +132,25 @@ int snapshot_open_counted(struct snapshot *snapshot)
 		   : CLI_OK;
 }
 
+static int open_staged(struct snapshot *snapshot)
+{
+	struct staging staging;
+	int code = staging_open(&staging);
+
+	*snapshot = (struct snapshot){.view.config = -1, .config = staging.config};
+	staging.config = NULL;
+	staging_close(&staging);
+	return code;
+}
+
+int snapshot_open_shown(struct snapshot *snapshot, const char *staged)
+{
+	int code = staged ? open_staged(snapshot) : snapshot_open_counted(snapshot);
+
+	snapshot->counters = staged ? NULL : &snapshot->view;
+	return code;
+}
+
 void snapshot_close(struct snapshot *snapshot)
 {
 	free(snapshot->frontends);
@@ -165,108 +185,4 @@ void snapshot_names(const struct snapshot *s, json_t *row, uint32_t frontend, ui
 		set_string(row, "route", "default");
 	set_name(row, "farm", BY_ID(s->farms, farm, MAX_FARMS), farm);
 	set_name(row, "server", BY_ID(s->servers, server, MAX_SERVERS), server);
-}
-
-/* ---- finding ------------------------------------------------------------------------- */
-
-static bool named(const struct object *object, const char *name, uint32_t id)
-{
-	return name ? object->name && !strcmp(object->name, name) : object->id == id;
-}
-
-/* Checks the two ways to name an object. Returns an exit code. */
-static int wanted(const char *kind, const char *name, const char *text, uint32_t max, uint32_t *id)
-{
-	*id = 0;
-	if (name && text)
-		return fail(CLI_USAGE, "%s: give either name or id, not both", kind);
-	if (name)
-		return CLI_OK;
-	*id = id_parse(text, max);
-	return *id ? CLI_OK : fail(CLI_USAGE, "%s id '%s': expected 1..%u", kind, text, max);
-}
-
-static int not_found(const char *kind, const char *name, const char *id)
-{
-	return fail(CLI_NOT_FOUND, "no %s with %s '%s', see: alpnlb %s show", kind,
-		    name ? "name" : "id", name ? name : id, kind);
-}
-
-int find_frontend(const struct config *config, const char *name, const char *id,
-		  const struct frontend **found)
-{
-	uint32_t number;
-	int code = wanted("frontend", name, id, MAX_FRONTENDS, &number);
-
-	for (size_t i = 0; !code && i < config->n_frontends; i++) {
-		*found = &config->frontends[i];
-		if (named(&(*found)->o, name, number))
-			return CLI_OK;
-	}
-	return code ? code : not_found("frontend", name, id);
-}
-
-int find_farm(const struct config *config, const char *name, const char *id,
-	      const struct farm **found)
-{
-	uint32_t number;
-	int code = wanted("farm", name, id, MAX_FARMS, &number);
-
-	for (size_t i = 0; !code && i < config->n_farms; i++) {
-		*found = &config->farms[i];
-		if (named(&(*found)->o, name, number))
-			return CLI_OK;
-	}
-	return code ? code : not_found("farm", name, id);
-}
-
-int find_route(const struct config *config, const char *name, const char *id,
-	       const struct route **found)
-{
-	uint32_t number;
-	int code = wanted("route", name, id, MAX_ROUTES, &number);
-
-	for (size_t i = 0; !code && i < config->n_routes; i++) {
-		*found = &config->routes[i];
-		if (named(&(*found)->o, name, number))
-			return CLI_OK;
-	}
-	return code ? code : not_found("route", name, id);
-}
-
-/* Does `name`, SERVER or FARM/SERVER, mean this server? */
-static bool server_named(const struct farm *farm, const struct server *server, const char *name)
-{
-	size_t n = strlen(farm->o.name);
-
-	return named(&server->o, name, 0) || (!strncmp(name, farm->o.name, n) && name[n] == '/' &&
-					      named(&server->o, name + n + 1, 0));
-}
-
-int find_server(const struct config *config, const char *name, const char *id,
-		const struct server **found, const struct farm **farm)
-{
-	uint32_t number;
-	int code = wanted("server", name, id, MAX_SERVERS, &number);
-
-	*found = NULL;
-	for (size_t i = 0; !code && i < config->n_farms; i++) {
-		const struct farm *f = &config->farms[i];
-
-		for (size_t j = 0; j < f->n_servers; j++) {
-			const struct server *s = &f->servers[j];
-
-			if (name ? !server_named(f, s, name) : s->o.id != number)
-				continue;
-			if (*found)
-				return fail(CLI_USAGE,
-					    "server '%s' is in several farms: %s/%s, %s/%s", name,
-					    (*farm)->o.name, name, f->o.name, name);
-			*found = s;
-			*farm = f;
-		}
-	}
-	if (code || *found)
-		return code;
-	return not_found("server", name, id);
 }

@@ -11,6 +11,7 @@ struct snapshot {
 	struct view view;
 	struct config *config;
 	uint32_t revision;
+	const struct view *counters; /* the view; NULL when this is what is staged */
 	/* By id, NULL where there is no such object; point into `config`. */
 	const struct frontend **frontends;
 	const struct farm **farms;	  /* the farm of this id */
@@ -25,6 +26,12 @@ int snapshot_open(struct snapshot *snapshot);
 /* The same, for commands that show statistics: live spliced connections are counted in. */
 int snapshot_open_counted(struct snapshot *snapshot);
 
+/*
+ * The same, or if `staged` is not NULL what is staged, as the daemon tells: without a view, without
+ * the arrays by id, and it may be incomplete.
+ */
+int snapshot_open_shown(struct snapshot *snapshot, const char *staged);
+
 /* Opens those of any instance, and leaves it to the caller to print `message` on failure. */
 int snapshot_load(struct snapshot *snapshot, const char *instance, struct text *message);
 
@@ -37,19 +44,5 @@ void snapshot_close(struct snapshot *snapshot);
  */
 void snapshot_names(const struct snapshot *snapshot, json_t *row, uint32_t frontend, uint32_t route,
 		    uint32_t farm, uint32_t server);
-
-/*
- * Find the object a user named by `name` or `id` (one of them NULL). Each returns an exit
- * code, after it has said what is wrong. A server may be named SERVER, if that is unique, or
- * FARM/SERVER; *farm is its farm.
- */
-int find_frontend(const struct config *config, const char *name, const char *id,
-		  const struct frontend **found);
-int find_farm(const struct config *config, const char *name, const char *id,
-	      const struct farm **found);
-int find_server(const struct config *config, const char *name, const char *id,
-		const struct server **found, const struct farm **farm);
-int find_route(const struct config *config, const char *name, const char *id,
-	       const struct route **found);
 
 #endif

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "../api/refresh.h"
-#include "../cli/cli.h"
+#include "../cli/help.h"
 #include "../cli/report.h"
 #include "../kernel/kernel_version.h"
 #include "../kernel/local_ports.h"

@@ -393,7 +393,7 @@ const struct type type_off = {decode_off, encode_nothing, allow_false};
 
 /* ---- objects -------------------------------------------------------------------------- */
 
-static const struct attribute *find_attribute(const struct table *table, const char *key)
+const struct attribute *table_find(const struct table *table, const char *key)
 {
 	for (size_t i = 0; i < table->n; i++)
 		if (!strcmp(table->v[i].key, key))
@@ -441,7 +441,7 @@ static void assign_members(struct decoder *d, const struct value *value, const s
 	json_object_foreach ((json_t *)value->json, key, json) {
 		struct value member = value_nth_member(value, n++, key, json);
 
-		a = find_attribute(table, key);
+		a = table_find(table, key);
 		if (a)
 			members[a - table->v] = member;
 		else

@@ -105,6 +105,9 @@ extern const struct type type_off;     /* likewise, or false */
 extern const struct table config_table;
 extern const struct list farm_list, server_list, frontend_list, route_list, rule_list;
 
+/* The row of that key, NULL if there is none. */
+const struct attribute *table_find(const struct table *table, const char *key);
+
 /* The attributes of a kind of object. */
 const struct table *kind_table(enum kind kind);
 

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "batch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "input.h"
+#include "report.h"
+
+#define BLANKS " \t\r"
+
+/* Takes the quotes out of the word at *line and ends it there. False: a quote is left open. */
+static bool take_word(char **line)
+{
+	char *from = *line, *to = *line, quote = '\0';
+
+	for (; *from && (quote || !strchr(BLANKS, *from)); from++)
+		if (quote ? *from == quote : *from == '\'' || *from == '"')
+			quote = quote ? '\0' : *from;
+		else
+			*to++ = *from;
+	*line = *from ? from + 1 : from;
+	*to = '\0';
+	return !quote;
+}
+
+int line_split(char *line, char *words[BATCH_WORDS_MAX])
+{
+	int n = 0;
+
+	for (;;) {
+		line += strspn(line, BLANKS);
+		if (!*line || *line == '#')
+			return n;
+		if (n == BATCH_WORDS_MAX)
+			return -2;
+		words[n++] = line;
+		if (!take_word(&line))
+			return -1;
+	}
+}
+
+static int run_line(char *line)
+{
+	char *words[BATCH_WORDS_MAX + 1];
+	int n = line_split(line, words);
+
+	if (n == -1)
+		return fail(CLI_USAGE, "a quote is not closed");
+	if (n == -2)
+		return fail(CLI_USAGE, "more than %d words", BATCH_WORDS_MAX);
+	words[n] = NULL;
+	return n ? cli_run_line(n, words) : CLI_OK;
+}
+
+/* Up to the first command that fails. */
+static int run_lines(const char *file, char *text)
+{
+	int code = CLI_OK;
+
+	for (size_t n = 1; text && !code; n++) {
+		char *line = strsep(&text, "\n");
+
+		fail_at(file, n);
+		code = run_line(line);
+		fflush(stdout); /* what it printed comes before what the next one complains of */
+	}
+	fail_at(NULL, 0);
+	return code;
+}
+
+static int batch_file(const char *const *values)
+{
+	char *text = NULL;
+	size_t len;
+	int code = input_read(values[0], &text, &len);
+
+	if (!code && strlen(text) != len)
+		code = fail(CLI_FAILED, "%s: holds a NUL byte", file_label(values[0]));
+	if (!code)
+		code = run_lines(file_label(values[0]), text);
+	free(text);
+	return code;
+}
+
+static const struct verb verbs[] = {
+	{.name = "file",
+	 .help = "run the commands of a file; - is standard input",
+	 .argument = "FILE",
+	 .run = batch_file},
+	{.name = NULL},
+};
+
+const struct noun noun_batch = {
+	.name = "batch",
+	.help = "run the commands of a file",
+	.text = "A command per line, without alpnlb and its options; # begins a comment, and "
+		"words\n"
+		"may be quoted. The first command that fails ends it. Manual: alpnlb-batch(8).\n",
+	.verbs = verbs,
+};

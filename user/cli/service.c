@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "service.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+/* ---- requests ------------------------------------------------------------------------ */
+
+static int call_failed(int err)
+{
+	switch (err) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+		return fail(CLI_NO_DAEMON,
+			    "instance '%s': no daemon is running; start it with: alpnlb "
+			    "--instance %s daemon -c FILE",
+			    options.instance, options.instance);
+	case -EPROTO:
+		return fail(CLI_FAILED, "instance '%s': the daemon closed without an answer",
+			    options.instance);
+	default:
+		return fail(CLI_FAILED, "instance '%s': control socket: %s", options.instance,
+			    strerror(-err));
+	}
+}
+
+int service_request(const char *method, const char *path, const char *body, size_t len,
+		    struct control_answer *answer)
+{
+	int err = control_call(options.instance, method, path, body, len, answer);
+
+	return err ? call_failed(err) : CLI_OK;
+}
+
+/* ---- refusals ------------------------------------------------------------------------ */
+
+/* How many parts "farms[0]" or "servers[1]" `path` begins with; *rest is what is behind them. */
+static const json_t *object_at(const json_t *root, const char *path, const char **rest)
+{
+	char list[32];
+	unsigned int index;
+	int len = 0;
+
+	if (sscanf(path, "%31[a-z_][%u]%n", list, &index, &len) != 2 || !len)
+		return NULL;
+	*rest = path + len + (path[len] == '.');
+	return json_array_get(json_object_get(root, list), index);
+}
+
+/* A name, or for a rule without one its id. */
+static const char *name_of(const json_t *object, char buf[16])
+{
+	const char *name = json_string_value(json_object_get(object, "name"));
+
+	snprintf(buf, 16, "%lld", (long long)json_integer_value(json_object_get(object, "id")));
+	return name ? name : buf;
+}
+
+char *staging_path(const json_t *root, const char *path)
+{
+	const char *rest = path, *inner = NULL, *kind = path;
+	const json_t *outer = object_at(root, path, &rest), *object;
+	char name[16], parent[16], *text = NULL;
+
+	if (!outer)
+		return strdup(path);
+	inner = rest;
+	object = object_at(outer, inner, &rest);
+	kind = object ? inner : path;
+	if (asprintf(&text, "%.*s %s%s%s%s%s", (int)strcspn(kind, "[") - 1, kind,
+		     name_of(outer, parent), object ? "/" : "", object ? name_of(object, name) : "",
+		     *rest ? ": " : "", rest) < 0)
+		return NULL;
+	return text;
+}
+
+/* The errors among the problems, a line each; under -j they are in the object of the first. */
+static int refused_for(int code, const char *what, const json_t *problems, const json_t *root)
+{
+	bool said = false;
+	json_t *problem;
+	size_t i;
+
+	json_array_foreach (problems, i, problem) {
+		const char *path = json_string_value(json_object_get(problem, "path"));
+		const char *message = json_string_value(json_object_get(problem, "message"));
+		char *place = path && *path ? staging_path(root, path) : NULL;
+
+		if (!json_is_true(json_object_get(problem, "warning")) && !(said && options.json)) {
+			fail_with(code, json_pack("{s:O}", "problems", problems), "%s%s%s%s%s",
+				  what ? what : "", what ? ": " : "", place ? place : "",
+				  place ? ": " : "", message);
+			said = true;
+		}
+		free(place);
+	}
+	return said ? code : -1;
+}
+
+static int refused(const char *what, const struct control_answer *answer)
+{
+	const json_t *problems = json_object_get(answer->body, "problems");
+	const char *message = json_string_value(json_object_get(answer->body, "message"));
+	int code = answer->status == 404 ? CLI_NOT_FOUND : CLI_FAILED;
+	struct control_answer staged = {0};
+	int said;
+
+	if (json_array_size(problems) &&
+	    control_call(options.instance, "GET", "/1.0/alpnlb/config", NULL, 0, &staged))
+		staged.body = NULL;
+	said = refused_for(code, what, problems, staged.body);
+	json_decref(staged.body);
+	if (said >= 0)
+		return said;
+	return fail(code, "%s%s%s", what ? what : "", what ? ": " : "",
+		    message ? message : "the daemon refused without a reason");
+}
+
+int service_call(const char *what, const char *method, const char *path, json_t *body,
+		 json_t **answer)
+{
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL, whole[SERVICE_PATH_MAX];
+	struct control_answer got = {0};
+	int code;
+
+	if (*path == '/')
+		snprintf(whole, sizeof(whole), "%s", path);
+	else
+		snprintf(whole, sizeof(whole), CONTROL_SERVICE "%s%s%s", options.instance,
+			 *path ? "/" : "", path);
+	code = service_request(method, whole, text, text ? strlen(text) : 0, &got);
+	if (!code && got.status != 200)
+		code = refused(what, &got);
+	if (answer)
+		*answer = code ? NULL : json_incref(got.body);
+	json_decref(got.body);
+	json_decref(body);
+	free(text);
+	return code;
+}
+
+/* ---- what is staged ------------------------------------------------------------------ */
+
+int staging_open(struct staging *staging)
+{
+	struct problems problems = {0};
+	int code;
+
+	*staging = (struct staging){0};
+	code = service_call(NULL, "GET", "/1.0/alpnlb/config", NULL, &staging->root);
+	if (code)
+		return code;
+	staging->config = config_decode_tree(staging->root, DECODE_TO_STAGE, &problems);
+	if (!staging->config)
+		code = fail(CLI_FAILED, "what is staged cannot be read: %s",
+			    problems.n ? problems.v[0].message : "no reason given");
+	problems_free(&problems);
+	return code;
+}
+
+void staging_close(struct staging *staging)
+{
+	json_decref(staging->root);
+	config_free(staging->config);
+}

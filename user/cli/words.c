@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "words.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../model/keys.h"
+
+/* ---- the words ----------------------------------------------------------------------- */
+
+static char *allowed(const struct attribute *a)
+{
+	struct text text = {0};
+
+	if (a->type->allow)
+		a->type->allow(a, &text);
+	else if (a->type != &type_refused)
+		text_append(&text, "a text");
+	if (a->nullable)
+		text_append(&text, "%snull", text.len ? ", " : "");
+	return strdup(text.s);
+}
+
+static void add_word(struct words *words, const char *name, const char *value,
+		     const struct attribute *attribute, const struct attribute *member)
+{
+	if (words->n == KEYWORDS_MAX - 1 || !name || !value)
+		return;
+	words->keywords[words->n] = (struct keyword){name, value};
+	words->words[words->n++] = (struct word){attribute, member};
+}
+
+/* The target of an action is `target` alone: there is no route without an action. */
+static char *member_name(const struct attribute *a, const struct attribute *member)
+{
+	char *name;
+
+	if (a->required)
+		return strdup(member->key);
+	return asprintf(&name, "%s.%s", a->key, member->key) < 0 ? NULL : name;
+}
+
+static void add_mapping(struct words *words, const struct attribute *a)
+{
+	for (size_t i = 0; i < a->table->n; i++) {
+		const struct attribute *member = &a->table->v[i];
+		bool is_type = !strcmp(member->key, "type");
+		struct text text = {0};
+
+		if (!is_type) {
+			add_word(words, member_name(a, member), allowed(member), a, member);
+			continue;
+		}
+		names_list(member->names, &text);
+		text_append(&text, "%s", a->nullable ? ", null" : "");
+		add_word(words, a->key, strdup(text.s), a, member);
+	}
+}
+
+static void make_words(struct words *words, enum kind kind)
+{
+	const struct table *table = kind_table(kind);
+
+	if (kind == KIND_RULE)
+		add_word(words, "route", "the name or id of a route", NULL, NULL);
+	for (size_t i = 0; i < table->n; i++) {
+		const struct attribute *a = &table->v[i];
+
+		if (a->table)
+			add_mapping(words, a);
+		else if (a->type != &type_id && a->type != &type_list)
+			add_word(words, a->key, allowed(a), a, NULL);
+	}
+}
+
+const struct words *words_of(enum kind kind)
+{
+	static struct words made[KIND_MAX];
+
+	if (!made[kind].n)
+		make_words(&made[kind], kind);
+	return &made[kind];
+}
+
+static void api_spelling(enum kind kind, const struct words *words, size_t i, char *name)
+{
+	const struct word *word = &words->words[i];
+
+	if (word->attribute && !word->member) {
+		api_key(kind, word->attribute, name);
+		return;
+	}
+	snprintf(name, API_KEY_MAX, "%s", words->keywords[i].name);
+	camel_case(name);
+}
+
+const char *words_spelled(enum kind kind, const char *given)
+{
+	const struct words *words = words_of(kind);
+	char name[API_KEY_MAX];
+
+	for (size_t i = 0; i < words->n; i++) {
+		api_spelling(kind, words, i, name);
+		if (!strcmp(name, given))
+			return words->keywords[i].name;
+	}
+	return given;
+}
+
+/* ---- values -------------------------------------------------------------------------- */
+
+/* What is no integer is left to the decoder to refuse. */
+static json_t *integer_of(const char *text)
+{
+	char *end;
+	long long value;
+
+	errno = 0;
+	value = strtoll(text, &end, 10);
+	return *text && !*end && !errno ? json_integer(value) : json_string(text);
+}
+
+/* "192.0.2.0/24, 2001:db8::/32" */
+static json_t *list_of(const char *text)
+{
+	json_t *list = json_array();
+
+	for (;;) {
+		const char *first = text + strspn(text, " "), *last = first + strcspn(first, ",");
+		const char *next = *last ? last + 1 : NULL;
+
+		while (last > first && last[-1] == ' ')
+			last--;
+		json_array_append_new(list, json_stringn(first, last - first));
+		if (!next)
+			return list;
+		text = next;
+	}
+}
+
+static json_t *value_of(const struct attribute *a, const char *text)
+{
+	if (!strcmp(text, "null"))
+		return json_null();
+	if (a->type == &type_integer || (a->type == &type_duration && !strcmp(text, "0")))
+		return integer_of(text);
+	if ((a->type == &type_bool || a->type == &type_off) &&
+	    (!strcmp(text, "true") || !strcmp(text, "false")))
+		return json_boolean(!strcmp(text, "true"));
+	if (a->type == &type_prefixes || a->type == &type_addresses)
+		return list_of(text);
+	return json_string(text);
+}
+
+/* ---- fields -------------------------------------------------------------------------- */
+
+/* The mapping to set a member of: begun already, as it was before, or a new one. */
+static json_t *mapping_of(json_t *fields, const struct attribute *a, const void *before)
+{
+	json_t *mapping = json_object_get(fields, a->key);
+
+	if (json_is_object(mapping))
+		return mapping;
+	mapping = before ? a->type->encode(a, before) : NULL;
+	mapping = mapping ? mapping : json_object();
+	json_object_set_new(fields, a->key, mapping);
+	return mapping;
+}
+
+json_t *words_fields(enum kind kind, const char *const *values, const void *before)
+{
+	const struct words *words = words_of(kind);
+	json_t *fields = json_object();
+
+	for (size_t i = 0; i < words->n; i++) {
+		const struct attribute *a = words->words[i].attribute;
+		const struct attribute *member = words->words[i].member;
+		bool unset = values[i] && !strcmp(values[i], "null");
+
+		if (!values[i] || !a)
+			continue;
+		if (!member || (unset && !strcmp(member->key, "type")))
+			json_object_set_new(fields, a->key, value_of(a, values[i]));
+		else
+			json_object_set_new(mapping_of(fields, a, before), member->key,
+					    value_of(member, values[i]));
+	}
+	return fields;
+}
