@@ -1,0 +1,337 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# The command line writes the model: every verb, on live traffic where it makes a difference.
+
+# shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell, `run` sets output and stderr
+
+load lib
+
+# start_small [LINE...]: farms one and two of a server each, `one` for everybody; the lines first.
+start_small() {
+	{
+		printf '%s\n' "$@"
+		farms one=11 two=12
+		frontend auto one
+	} >"$CONFIG"
+	start_tcp one 11 9000 name
+	start_tcp two 12 9000 name
+	start_daemon
+}
+
+# refused STATUS MESSAGE WORD...: the exit status, and the one line on stderr, a pattern.
+refused() {
+	local status=$1 message=$2
+	shift 2
+	run "-$status" --separate-stderr alpnlb "$@"
+	assert_equal "$output" "" "$*" || return
+	assert_equal "${#stderr_lines[@]}" 1 "$*: lines" || return
+	assert_matches "$stderr" "^alpnlb: .*$message" "$*"
+}
+
+staged() {
+	alpnlb -j export staged | jq -c "$1"
+}
+
+# ---- guides -------------------------------------------------------------------------------
+
+@test "the guide: HTTP/2 to a farm of its own, step by step" {
+	{
+		printf 'zone: gra\n'
+		farms h1=21
+		frontend auto h1
+	} >"$CONFIG"
+	start_nginx h2-a 11 9000 h2
+	start_nginx h1-a 21 9000 http1
+	start_daemon
+	assert_equal "$(alpnlb farm add h2 port 9000 balance roundrobin)" 2
+	assert_equal "$(alpnlb server add h2/a address "$(server4 11)")" 2
+	assert_equal "$(alpnlb route add http2 frontend web action farm target h2)" 1
+	assert_equal "$(alpnlb rule add route http2 field protocol match is pattern http/2.0)" 1
+	assert_equal "$(alpnlb -j pending show | jq -c .)" '[{"zone":"gra","number":4}]'
+	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/1.1 h1-a" "before the refresh"
+	run -0 alpnlb refresh dry-run
+	assert_equal "$output" ""
+	run -0 alpnlb refresh run zone gra
+	assert_matches "$output" 'status +done'
+	assert_equal "$(alpnlb -j pending show | jq -c .)" '[]'
+	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/2 h2-a"
+	assert_equal "$(served_by "$LB4" www.alpnlb.test --http1.1)" "HTTP/1.1 h1-a"
+	assert_equal "$(alpnlb -j route show name http2 | jq -r .when)" "protocol is http/2.0"
+	stop_daemon
+}
+
+@test "by SNI with reject and negate, pre-production by source, blue/green" {
+	start_small
+	alpnlb route add strangers frontend web action reject
+	alpnlb rule add route strangers field sni match endswith pattern .alpnlb.test negate true
+	alpnlb route add preproduction frontend web action farm target two weight 5
+	alpnlb rule add route preproduction field source match in pattern "$(server4 99), 192.0.2.0/24"
+	alpnlb refresh run
+	assert_equal "$(reached "$LB4" 443 --sni www.alpnlb.test)" two
+	assert_equal "$(reached "$LB4" 443 --sni www.example.com)" reset
+	assert_equal "$(reached "$LB6" 443 --sni www.alpnlb.test)" one
+	alpnlb route delete strangers
+	alpnlb route set preproduction frontend null
+	alpnlb frontend set web default_farm two
+	alpnlb refresh run
+	assert_equal "$(reached "$LB4" 443 --sni www.example.com)" two
+	stop_daemon
+}
+
+# ---- verbs --------------------------------------------------------------------------------
+
+@test "set changes the attributes given, null unsets, names and ids both find" {
+	start_small
+	alpnlb farm set one port 9001 balance leastconn displayName "farm one"
+	alpnlb farm set 1 balance null
+	assert_equal "$(staged '.farms[0] | [.port, .balance, .display_name]')" '[9001,null,"farm one"]'
+	alpnlb farm set one probe http probe.interval 2s
+	alpnlb farm set one probe.url /up probe.forceSsl true
+	assert_equal "$(staged '.farms[0].probe | [.type, .interval, .url, .force_ssl]')" '["http","2s","/up",true]'
+	alpnlb farm set one probe null
+	assert_equal "$(staged '.farms[0].probe')" null
+	alpnlb server set one/s11 weight 0 status inactive
+	alpnlb server set 1/s11 backup true
+	alpnlb server set s12 weight 7
+	assert_equal "$(staged '[.farms[].servers[0] | [.weight, .status, .backup]]')" \
+		'[[0,"inactive",true],[7,null,null]]'
+	alpnlb fr set web allowed 10.0.0.0/8,2001:db8::/32 helloTimeout 5s defaultFarmId 2 idle 0
+	assert_equal "$(staged '.frontends[0] | [.allowed_source, .hello_timeout, .default_farm]')" \
+		'[["10.0.0.0/8","2001:db8::/32"],"5s","two"]'
+	alpnlb farm set two name deux
+	assert_equal "$(staged '.frontends[0].default_farm')" '"deux"'
+	alpnlb route add r frontend web action farm target deux
+	alpnlb route set r action reject target null
+	alpnlb rule add route 1 field sni match exists
+	alpnlb rule set r/1 match is pattern a.example
+	assert_equal "$(staged '.routes[0] | [.action, .rules[0].pattern]')" '[{"type":"reject"},"a.example"]'
+	alpnlb rule delete 1
+	assert_equal "$(staged '.routes[0].rules')" null
+	alpnlb route delete r
+	alpnlb frontend set web default_farm 1
+	alpnlb server delete deux/s12
+	alpnlb farm delete deux
+	assert_equal "$(staged '[(.farms | length), .routes]')" '[1,null]'
+	stop_daemon
+}
+
+@test "show staged is what a refresh would make run, show is what runs" {
+	start_small
+	alpnlb farm add three balance first
+	alpnlb server add three/x address 192.0.2.99 port 80
+	alpnlb frontend set web default_farm three
+	assert_equal "$(alpnlb -j farm show | jq -r '[.[].name] | join(" ")')" "one two"
+	assert_equal "$(alpnlb -j farm show staged | jq -r '[.[].name] | join(" ")')" "one two three"
+	assert_equal "$(alpnlb -j farm show staged name three | jq -r .balance)" first
+	assert_equal "$(alpnlb -j server show staged farm three | jq -r '.[].endpoint')" 192.0.2.99:80
+	assert_equal "$(alpnlb -j frontend show staged id 1 | jq -r .default_farm)" three
+	run -0 alpnlb farm show staged
+	[[ ${lines[0]} != *LIVE* ]]
+	run -3 alpnlb farm show name three
+	alpnlb route add r action reject
+	assert_equal "$(alpnlb -j route show staged name r | jq -c '[.frontend, .live]')" '[null,null]'
+	alpnlb rule add route r field sni match exists
+	assert_equal "$(alpnlb -j rule show staged name r | jq -r '.[].match')" exists
+	stop_daemon
+}
+
+@test "diff says what a refresh changes, in text and as JSON" {
+	start_small
+	run -0 alpnlb refresh diff
+	assert_equal "$output" ""
+	alpnlb farm set one port 9001
+	alpnlb server delete two/s12
+	alpnlb frontend set web default_farm two
+	alpnlb route add r frontend web action reject
+	run -0 alpnlb refresh diff
+	assert_equal "$output" "$(cat <<-'END'
+		--- running in zone all
+		+++ staged
+		@@ farm one (1) changed @@
+		-port: 9000
+		+port: 9001
+		@@ server two/s12 (2) deleted @@
+		-address: 198.51.100.12
+		@@ frontend web (1) changed @@
+		-default_farm: one
+		+default_farm: two
+		@@ route r (1) created @@
+		+frontend: web
+		+action: {"type": "reject"}
+	END
+	)"
+	assert_equal "$(alpnlb -j refresh diff | jq -c '.changes[0] | [.name, .before, .after]')" \
+		'["one",{"port":9000},{"port":9001}]'
+	refused 3 "there is no zone 'ma rs'" refresh diff zone "ma rs"
+	refused 3 'no zone mars, allowed: all' refresh diff zone mars
+	stop_daemon
+}
+
+@test "zones, tasks and a refresh that fails" {
+	start_small 'zone: gra'
+	alpnlb farm add far zone rbx
+	alpnlb server add far/x address 192.0.2.99
+	assert_equal "$(alpnlb -j zone show | jq -c 'map([.name, .here, .pending])')" '[["gra",true,0],["rbx",false,2]]'
+	alpnlb refresh run zone rbx
+	assert_equal "$(alpnlb -j pending show)" '[]'
+	alpnlb frontend add more port 444 default_farm one
+	netns_spawn balancer "$NETNS_DIR/taken.log" "$TREE/tests/e2e/peers/tcp.py" serve name \
+		--name taken --listen "$LB4" --port 444
+	is_taken() { [[ -n $(netns_exec balancer ss -Hltn 'sport = :444') ]]; }
+	netns_await 10 is_taken
+	refused 1 'refresh: frontend more: cannot listen on .*:444' refresh dry-run
+	refused 1 'refresh: frontend more: cannot listen on .*:444' refresh run
+	assert_equal "$(alpnlb -j task show | jq -c 'map([.id, .status, .zones])')" \
+		'[[1,"done",["rbx"]],[2,"error",["gra","rbx"]]]'
+	assert_matches "$(alpnlb task show id 2)" 'MESSAGE +frontend more: cannot listen'
+	refused 3 'no task with the id 9' task show id 9
+	refused 2 "task id 'x': expected 1\.\." task show id x
+	stop_daemon
+}
+
+# ---- mistakes -----------------------------------------------------------------------------
+
+@test "each mistake is one line: what, where, what is allowed" {
+	start_small
+	refused 2 "unknown verb 'ad'.*add, set|unknown verb" farm addd
+	refused 2 "farm add needs NAME" farm add
+	refused 2 "unknown attribute 'prot', expected one of: name, .*port" farm add x prot 1
+	refused 2 "attribute 'p' is ambiguous: port, probe" farm add x p 1
+	refused 2 "port needs a value: port 1\.\.65535, null" farm set one port
+	refused 2 "port is given twice: '1' and '2'" farm set one port 1 port 2
+	refused 2 "the name is given twice" farm add x name y
+	refused 2 "farm one: set needs an attribute" farm set one
+	refused 2 "expected FARM/SERVER" server add x address 192.0.2.1
+	refused 2 "rule add needs the route" rule add field sni match exists
+	refused 1 'farm one: port: 70000 is out of range, allowed: 1\.\.65535, null' farm set one port 70000
+	refused 1 'farm one: balance: "x" is unknown, allowed: roundrobin' farm set one balance x
+	refused 1 'farm a b: name: .* is not a name' farm add 'a b'
+	refused 1 'farm one: name: ' farm add one
+	refused 1 'server one/x: address: is missing' server add one/x
+	refused 1 'server one/s11: address: cannot be changed' server set one/s11 address 192.0.2.1
+	refused 1 'route r: action: is missing' route add r
+	refused 1 'farm one: .*the default farm of the frontend web' farm delete one
+	refused 3 "no farm 'x' is staged, see: alpnlb farm show staged" farm set x port 1
+	refused 3 "no farm 'x' is staged" server add x/y address 192.0.2.1
+	refused 3 "no farm 'x' is staged" frontend set web default_farm x
+	refused 3 "no rule '7' is staged" rule delete 7
+	refused 3 "no server 'two/s11' is staged" server delete two/s11
+	alpnlb server add two/s11 address 192.0.2.9
+	refused 2 "server 's11' is in several farms: one/s11, two/s11" server delete s11
+	alpnlb route add r action reject
+	alpnlb rule add route r field sni match exists
+	refused 2 "rule 1: a rule stays in its route" rule set 1 route r
+	alpnlb frontend set web default_farm null
+	refused 1 'refresh: frontend web: default_farm: is missing, allowed: a farm' refresh run
+	stop_daemon
+	refused 4 'no daemon is running' farm add x
+	refused 4 'no daemon is running' refresh run
+}
+
+@test "under -j every answer and every mistake is JSON" {
+	start_small
+	assert_equal "$(alpnlb -j farm add x)" '{"id":3,"name":"x"}'
+	assert_equal "$(alpnlb -j farm set x port 80)" '{"id":3,"name":"x"}'
+	assert_equal "$(alpnlb -j farm delete x)" '{"id":3,"name":"x"}'
+	assert_equal "$(alpnlb -j refresh dry-run)" '{"problems":[]}'
+	assert_equal "$(alpnlb -j refresh run | jq -r .status)" 'done'
+	run -1 --separate-stderr alpnlb -j farm set one port x balance y
+	assert_equal "$output" ""
+	assert_equal "$(jq -c '[.problems[].path]' <<<"$stderr")" '["port","balance"]'
+	run -2 --separate-stderr alpnlb -j farm set one prot 1
+	assert_matches "$(jq -r .error <<<"$stderr")" "unknown attribute"
+	run -3 --separate-stderr alpnlb -j farm set x port 1
+	assert_matches "$(jq -r .error <<<"$stderr")" "no farm 'x'"
+	alpnlb frontend set web default_farm null
+	run -1 --separate-stderr alpnlb -j refresh run
+	assert_equal "$(jq -c '[.problems[].path]' <<<"$stderr")" '["frontends[0].default_farm"]'
+	stop_daemon
+}
+
+# ---- files --------------------------------------------------------------------------------
+
+@test "export, check, apply: what comes out goes in" {
+	start_small
+	alpnlb route add r frontend web action farm target two weight 3 display_name "Zwölf: #1 'x'"
+	alpnlb rule add route r field source match in pattern "10.0.0.0/8, 2001:db8::/32" negate true
+	alpnlb frontend set web denied_source 203.0.113.0/24 hello_timeout 1500ms
+	alpnlb server set two/s12 proxyProtocolVersion v2
+	alpnlb export staged >"$NETNS_DIR/staged.yaml"
+	run -0 --separate-stderr alpnlb check "$NETNS_DIR/staged.yaml"
+	assert_equal "$stderr" ""
+	run -0 alpnlb apply "$NETNS_DIR/staged.yaml"
+	assert_equal "$(alpnlb refresh diff)" ""
+	assert_equal "$(alpnlb export)" "$(cat "$NETNS_DIR/staged.yaml")"
+	assert_equal "$(alpnlb -j export)" "$(alpnlb -j export staged)"
+	alpnlb -j export | alpnlb apply -
+	assert_equal "$(alpnlb -j export | jq -r '.routes[0].display_name')" "Zwölf: #1 'x'"
+	stop_daemon
+	assert_equal "$(alpnlb export)" "$(cat "$NETNS_DIR/staged.yaml")" "without a daemon"
+}
+
+@test "a batch runs line by line and stops at the first mistake" {
+	start_small
+	cat >"$NETNS_DIR/batch" <<-'END'
+		# a farm of its own
+		farm add h2   port 9000  # as the others
+		server add h2/a address 192.0.2.1
+
+		farm set h2 display_name "two words"
+		farm show staged name h2
+	END
+	run -0 alpnlb batch file "$NETNS_DIR/batch"
+	assert_matches "$output" $'^3\n3\n.*DISPLAY NAME +two words'
+	assert_equal "$(alpnlb -j batch file "$NETNS_DIR/batch" 2>&1 | jq -c '[.batch, .line]')" \
+		"[\"$NETNS_DIR/batch\",2]" "the farm is there already"
+	refused 2 "<stdin>:2: unknown noun 'nonsense'" batch file - <<<$'# x\nnonsense\nfarm add never'
+	refused 1 '<stdin>:1: farm one: port: ' batch file - <<<'farm set one port 0'
+	refused 2 '<stdin>:1: a quote is not closed' batch file - <<<'farm add "x'
+	refused 2 '<stdin>:1: batch cannot stand in a batch' batch file - <<<'batch file -'
+	refused 2 "<stdin>:1: option '-j' has to stand before batch" batch file - <<<'-j farm show'
+	refused 1 'No such file' batch file "$NETNS_DIR/missing"
+	refused 2 'batch file needs FILE' batch file
+	assert_equal "$(staged '[.farms[].name]')" '["one","two","h2"]'
+	stop_daemon
+}
+
+# ---- completion ---------------------------------------------------------------------------
+
+# completes WANTED WORD...: what the shell offers when the last word is being typed.
+completes() {
+	local wanted=$1
+	shift
+	COMP_WORDS=("$ALPNLB" --instance "$NETNS_NAME" "$@")
+	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+	_alpnlb || true # compopt is for real completions
+	assert_equal "$(printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd' ')" "$wanted" "$*"
+}
+
+@test "the shell completes verbs, staged names, attributes and their values" {
+	start_small
+	alpnlb farm add twelve
+	alpnlb route add r action reject
+	alpnlb rule add route r field sni match exists
+	# shellcheck source=/dev/null
+	source "$TREE/user/completion/alpnlb"
+	completes "add delete set show" farm ""
+	completes "twelve two" farm set tw
+	completes "port probe probe.force_ssl probe.interval probe.match probe.method probe.negate probe.pattern probe.port probe.url" farm set two p
+	completes "first" farm set two balance f
+	completes "balance" farm set two port 80 ba
+	completes "" farm add tw
+	completes "balance" farm add x ba
+	completes "one/s11" server delete o
+	completes "1" rule delete ""
+	completes "r" rule add route ""
+	completes "one" frontend set web default_farm o
+	completes "false null true" farm set two probe.negate ""
+	completes "two" farm show name tw
+	completes "staged" farm show name two s
+	completes "diff dry-run run" refresh ""
+	completes "zone" refresh run ""
+	completes "running staged" export ""
+	completes "$TREE/README.md" batch file "$TREE/READ"
+	completes "$TREE/README.md" check "$TREE/READ"
+	stop_daemon
+}
