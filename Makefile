@@ -74,13 +74,14 @@ install: $(BIN) ## install binary, manual pages, systemd unit and completion
 	install -Dm755 $(BIN) $(DESTDIR)$(sbindir)/alpnlb
 	for page in user/man/*.8; do install -Dm644 $$page $(DESTDIR)$(mandir)/man8/$${page##*/} || exit 1; done
 	ln -sf alpnlb-check.8 $(DESTDIR)$(mandir)/man8/alpnlb-apply.8
+	for page in pending zone task; do ln -sf alpnlb-refresh.8 $(DESTDIR)$(mandir)/man8/alpnlb-$$page.8 || exit 1; done
 	sed 's|@sbindir@|$(sbindir)|g' user/systemd/alpnlb@.service.in > $(BUILD)/alpnlb@.service
 	install -Dm644 $(BUILD)/alpnlb@.service $(DESTDIR)$(unitdir)/alpnlb@.service
 	install -Dm644 user/completion/alpnlb $(DESTDIR)$(completiondir)/alpnlb
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(sbindir)/alpnlb $(DESTDIR)$(unitdir)/alpnlb@.service $(DESTDIR)$(completiondir)/alpnlb
-	rm -f $(DESTDIR)$(mandir)/man8/alpnlb-apply.8
+	for page in apply pending zone task; do rm -f $(DESTDIR)$(mandir)/man8/alpnlb-$$page.8; done
 	for page in user/man/*.8; do rm -f $(DESTDIR)$(mandir)/man8/$${page##*/}; done
 
 clean: ## remove everything that was built

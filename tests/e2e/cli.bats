@@ -24,7 +24,8 @@ start_web() {
 	local noun
 	run -0 alpnlb --version
 	assert_matches "$output" '^alpnlb [0-9]+\.[0-9]+\.[0-9]+'
-	for noun in daemon check apply frontend farm server route rule conn flow stat hello doctor unload; do
+	for noun in daemon check apply frontend farm server route rule pending refresh zone task \
+		export batch conn flow stat hello doctor unload; do
 		run -0 alpnlb help
 		assert_matches "$output" $'\n'" +$noun "
 		run -0 alpnlb $noun help
