@@ -204,6 +204,11 @@ staged() {
 	refused 2 "farm one: set needs an attribute" farm set one
 	refused 2 "expected FARM/SERVER" server add x address 192.0.2.1
 	refused 2 "rule add needs the route" rule add field sni match exists
+	refused 2 'farm .xff: a value is not UTF-8' farm add $'\xff'
+	refused 2 'farm one: a value is not UTF-8' farm set one display_name $'\xff' port 1
+	refused 2 'frontend web: a value is not UTF-8' frontend set web allowed_source $'10.0.0.1,\xff'
+	refused 3 'there is no zone .\\xff' refresh run zone $'\xff'
+	refused 1 'refresh: there is no zone mars, allowed: all' refresh run zone mars
 	refused 1 'farm one: port: 70000 is out of range, allowed: 1\.\.65535, null' farm set one port 70000
 	refused 1 'farm one: balance: "x" is unknown, allowed: roundrobin' farm set one balance x
 	refused 1 'farm a b: name: .* is not a name' farm add 'a b'

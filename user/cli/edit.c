@@ -64,8 +64,8 @@ static int body_of(const struct edit *edit, const char *const *values, const cha
 	*body = NULL;
 	if (name && json_object_get(fields, "name"))
 		code = fail(CLI_USAGE, "%s: the name is given twice", edit->label);
-	else if (name && json_object_set_new(fields, "name", json_string(name)))
-		code = fail(CLI_USAGE, "the name is not UTF-8");
+	else if (!fields || (name && json_object_set_new(fields, "name", json_string(name))))
+		code = fail(CLI_USAGE, "%s: a value is not UTF-8", edit->label);
 	else
 		code = to_api(edit, kind_table(edit->kind), fields, body);
 	json_decref(fields);

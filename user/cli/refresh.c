@@ -18,6 +18,16 @@ static json_t *zone_body(const char *zone)
 	return json_pack("{s:s?}", "zone", zone);
 }
 
+/* A zone that cannot be sent must not become every zone. */
+static int check_zone(const char *zone)
+{
+	size_t len = zone ? strlen(zone) : 1;
+
+	if (len && len <= NAME_MAX_LEN && (!zone || !zone[strspn(zone, NAME_CHARACTERS)]))
+		return CLI_OK;
+	return fail(CLI_NOT_FOUND, "there is no zone '%s', see: alpnlb zone show", zone);
+}
+
 static void warn_of(const json_t *root, const json_t *problem)
 {
 	const char *path = json_string_value(json_object_get(problem, "path"));
@@ -50,8 +60,10 @@ static int refresh_run(const char *const *values)
 {
 	const char *status, *message;
 	json_t *task;
-	int code = service_call("refresh", "POST", "refresh", zone_body(values[0]), &task);
+	int code = check_zone(values[0]);
 
+	if (!code)
+		code = service_call("refresh", "POST", "refresh", zone_body(values[0]), &task);
 	if (code)
 		return code;
 	status = json_string_value(json_object_get(task, "status"));
@@ -69,9 +81,11 @@ static int refresh_run(const char *const *values)
 static int refresh_dry_run(const char *const *values)
 {
 	json_t *answer;
-	int code = service_call("refresh", "POST", "/1.0/alpnlb/dryRun", zone_body(values[0]),
-				&answer);
+	int code = check_zone(values[0]);
 
+	if (!code)
+		code = service_call("refresh", "POST", "/1.0/alpnlb/dryRun", zone_body(values[0]),
+				    &answer);
 	if (code)
 		return code;
 	print_warnings(answer);
@@ -143,9 +157,9 @@ static int refresh_diff(const char *const *values)
 	size_t i;
 	int code;
 
-	if (values[0] && !instance_name_valid(values[0]))
-		return fail(CLI_NOT_FOUND, "there is no zone '%s', see: alpnlb zone show",
-			    values[0]);
+	code = check_zone(values[0]);
+	if (code)
+		return code;
 	snprintf(path, sizeof(path), "/1.0/alpnlb/diff%s%.100s", values[0] ? "?zone=" : "",
 		 values[0] ? values[0] : "");
 	code = service_call("refresh", "GET", path, NULL, &diff);

@@ -133,7 +133,10 @@ static json_t *list_of(const char *text)
 
 		while (last > first && last[-1] == ' ')
 			last--;
-		json_array_append_new(list, json_stringn(first, last - first));
+		if (json_array_append_new(list, json_stringn(first, last - first))) {
+			json_decref(list);
+			return NULL;
+		}
 		if (!next)
 			return list;
 		text = next;
@@ -178,14 +181,19 @@ json_t *words_fields(enum kind kind, const char *const *values, const void *befo
 		const struct attribute *a = words->words[i].attribute;
 		const struct attribute *member = words->words[i].member;
 		bool unset = values[i] && !strcmp(values[i], "null");
+		int err;
 
 		if (!values[i] || !a)
 			continue;
 		if (!member || (unset && !strcmp(member->key, "type")))
-			json_object_set_new(fields, a->key, value_of(a, values[i]));
+			err = json_object_set_new(fields, a->key, value_of(a, values[i]));
 		else
-			json_object_set_new(mapping_of(fields, a, before), member->key,
-					    value_of(member, values[i]));
+			err = json_object_set_new(mapping_of(fields, a, before), member->key,
+						  value_of(member, values[i]));
+		if (err) {
+			json_decref(fields);
+			return NULL;
+		}
 	}
 	return fields;
 }

@@ -31,7 +31,7 @@ const char *words_spelled(enum kind kind, const char *given);
 /*
  * The attributes given in `values`, one for each keyword, as a file has them; but references
  * are the words that were given. Of a mapping of which only members are given, the others are
- * those of `before`, an object of that kind or NULL. New reference.
+ * those of `before`, an object of that kind or NULL. New reference; NULL when a value is not UTF-8.
  */
 json_t *words_fields(enum kind kind, const char *const *values, const void *before);
 

@@ -314,10 +314,6 @@ static void allow_string(const struct attribute *a, struct text *text)
 
 const struct type type_string = {decode_string, encode_string, allow_string};
 
-#define NAME_CHARACTERS                                                                            \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZ"                                                               \
-	"abcdefghijklmnopqrstuvwxyz0123456789._-"
-
 /* A bad name is kept, too, so that references to it are not reported as mistakes as well. */
 static void decode_name(struct decoder *d, const struct attribute *a, const struct value *value,
 			void *object)

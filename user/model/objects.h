@@ -15,6 +15,9 @@
 
 #define MAX_RULES    (MAX_ROUTES * RULES_PER_ROUTE)
 #define NAME_MAX_LEN 50 /* displayName of a service is limited likewise */
+#define NAME_CHARACTERS                                                                            \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ"                                                               \
+	"abcdefghijklmnopqrstuvwxyz0123456789._-"
 
 /* An address block; IPv4 is kept mapped (::ffff:a.b.c.d) with 96 added to its length. */
 struct prefix {
