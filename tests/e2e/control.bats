@@ -196,6 +196,7 @@ staged() {
 	start_small
 	refused 2 "unknown verb 'ad'.*add, set|unknown verb" farm addd
 	refused 2 "farm add needs NAME" farm add
+	refused 2 "option '-j' has to stand before the noun" farm add -j
 	refused 2 "unknown attribute 'prot', expected one of: name, .*port" farm add x prot 1
 	refused 2 "attribute 'p' is ambiguous: port, probe" farm add x p 1
 	refused 2 "port needs a value: port 1\.\.65535, null" farm set one port

@@ -257,6 +257,8 @@ static int verb_run(const struct noun *noun, const struct verb *verb, int argc, 
 	if (argc < first)
 		return fail(CLI_USAGE, "%s %s needs %s, see: alpnlb %s help", noun->name,
 			    verb->name, verb->argument, noun->name);
+	if (first && argv[0][0] == '-' && argv[0][1])
+		return fail(CLI_USAGE, "option '%s' has to stand before the noun", argv[0]);
 	if (first)
 		values[0] = argv[0];
 	code = keywords_parse(verb, argc - first, argv + first, values + first);

@@ -38,7 +38,7 @@ int service_request(const char *method, const char *path, const char *body, size
 
 /* ---- refusals ------------------------------------------------------------------------ */
 
-/* How many parts "farms[0]" or "servers[1]" `path` begins with; *rest is what is behind them. */
+/* The object that `path` begins with, "farms[0]"; *rest is what is behind it. */
 static const json_t *object_at(const json_t *root, const char *path, const char **rest)
 {
 	char list[32];
