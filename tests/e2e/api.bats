@@ -41,17 +41,6 @@ created() {
 	api POST "$1" "$2" | jq -er ".$3"
 }
 
-start_small() {
-	{
-		printf '%s\n' "$@"
-		farms one=11 two=12
-		frontend auto one
-	} >"$CONFIG"
-	start_tcp one 11 9000 name
-	start_tcp two 12 9000 name
-	start_daemon
-}
-
 # ---- the guide ----------------------------------------------------------------------------
 
 @test "the guide: HTTP/2 to a farm of its own, step by step" {

@@ -7,18 +7,6 @@
 
 load lib
 
-# start_small [LINE...]: farms one and two of a server each, `one` for everybody; the lines first.
-start_small() {
-	{
-		printf '%s\n' "$@"
-		farms one=11 two=12
-		frontend auto one
-	} >"$CONFIG"
-	start_tcp one 11 9000 name
-	start_tcp two 12 9000 name
-	start_daemon
-}
-
 # refused STATUS MESSAGE WORD...: the exit status, and the one line on stderr, a pattern.
 refused() {
 	local status=$1 message=$2

@@ -247,6 +247,18 @@ route() {
 	done
 }
 
+# start_small [LINE...]: farms one and two of a server each, `one` for everybody; the lines first.
+start_small() {
+	{
+		printf '%s\n' "$@"
+		farms one=11 two=12
+		frontend auto one
+	} >"$CONFIG"
+	start_tcp one 11 9000 name
+	start_tcp two 12 9000 name
+	start_daemon
+}
+
 # ---- what alpnlb counts -------------------------------------------------------------------
 
 # stats EXPRESSION: a jq expression over the output of `stat show`.
