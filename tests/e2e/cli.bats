@@ -241,7 +241,7 @@ explained() {
 	assert_equal "$(explained '.routes[0].rules[0].value')" 192.0.2.7
 	assert_equal "$(explained '.routes[1].rules[1].value[]')" h2
 	run -0 alpnlb hello classify file "$NETNS_DIR/hello" config "$CONFIG"
-	assert_matches "$output" '1 +office +source in 192.0.2.0/29, 2001:db8::/32 +- +no +does not match'
+	assert_matches "$output" '1 +office +source in 192.0.2.0/29, 2001:db8::/32 +- +unknown +does not match'
 	assert_matches "$output" ' +not sni exists +www7[^ ]+ +no'
 	assert_matches "$output" '2 +web +sni matches .* yes +decides'
 	assert_matches "$output" '3 +slow .* no: given up +does not match'
@@ -261,6 +261,34 @@ explained() {
 	assert_equal "$(classified source 192.0.2.2)" '[false,null,"refused",null]'
 	assert_equal "$(classified source 192.0.3.2)" '[true,"default","farm","one"]'
 	assert_equal "$(classified)" '[null,"default","farm","one"]'
+}
+
+@test "hello classify says that it depends on a source it is not told" {
+	{
+		farms one=11 two=12 three=13
+		frontend auto one
+		printf 'routes:\n'
+		ROUTE_WEIGHT=1 route other two "source in 192.0.2.0/24" "alpn is h3"
+		ROUTE_WEIGHT=2 route near two "source in 192.0.2.0/24" "alpn is h2"
+		ROUTE_WEIGHT=3 route far three "not source in 198.51.100.0/24"
+		ROUTE_WEIGHT=4 route tls one "protocol is tls"
+	} >"$CONFIG"
+	"$TREE/tests/e2e/peers/tcp.py" hello --alpn h2 >"$NETNS_DIR/hello"
+	classified() {
+		alpnlb -j hello classify file "$NETNS_DIR/hello" config "$CONFIG" "$@" |
+			jq -r '"\(.action) \(.farm): \([.routes[].outcome] | join("; "))"'
+	}
+	local depends="depends on the source, which is not known"
+	assert_equal "$(classified)" "unknown null: does not match; $depends; $depends; matches, but comes later"
+	assert_equal "$(classified source 192.0.2.2)" \
+		"farm two: does not match; decides; matches, but comes later; matches, but comes later"
+	sed -i '/name: far/,/name: tls/{/name: tls/!d}' "$CONFIG"
+	assert_equal "$(classified)" "unknown null: does not match; $depends; decides otherwise"
+	assert_equal "$(classified source 192.0.3.2 | cut -d: -f1)" "farm one"
+	"$TREE/tests/e2e/peers/tcp.py" hello --alpn http/1.1 >"$NETNS_DIR/hello"
+	assert_equal "$(classified)" "farm one: does not match; does not match; decides"
+	run -0 alpnlb hello classify file "$NETNS_DIR/hello" config "$CONFIG"
+	assert_matches "$output" '1 +other +source in 192.0.2.0/24 +- +unknown +does not match'
 }
 
 # What tshark and alpnlb read in the hellos of a capture, one line per connection.

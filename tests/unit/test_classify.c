@@ -123,7 +123,7 @@ static void each_rule_is_explained_by_what_it_looks_at(void **state)
 	json_t *routes;
 
 	assert_int_equal(classify(hello, len, source, &c), 0);
-	routes = explain_routes(config, web, &c, NULL, true);
+	routes = explain_routes(config, web, &c, NULL);
 	expect_rule(routes, 0, true, "[\"h2\"]");
 	expect_rule(routes, 1, false, "[\"h2\"]");
 	expect_rule(routes, 2, false, "[\"http/1.1\",\"h2\"]");
@@ -133,9 +133,6 @@ static void each_rule_is_explained_by_what_it_looks_at(void **state)
 	expect_rule(routes, 6, true, "\"1.2\"");
 	expect_rule(routes, 7, false, "\"absent\"");
 	json_decref(routes);
-	routes = explain_routes(config, web, &c, NULL, false);
-	expect_rule(routes, 4, false, "null");
-	json_decref(routes);
 	classification_free(&c);
 	config_free(config);
 }
@@ -144,7 +141,7 @@ static const char *outcome_of(const struct config *config, const struct classifi
 			      const struct route *decided)
 {
 	static char outcome[64];
-	json_t *routes = explain_routes(config, &config->frontends[0], c, decided, true);
+	json_t *routes = explain_routes(config, &config->frontends[0], c, decided);
 	json_t *row = json_array_get(routes, 0);
 
 	snprintf(outcome, sizeof(outcome), "%s",
@@ -174,12 +171,41 @@ static void each_route_is_explained_by_its_outcome(void **state)
 	config_free(config);
 }
 
+static void what_depends_on_an_unknown_source_is_not_told(void **state)
+{
+	struct config *config =
+		load("{field: source, match: in, pattern: 192.0.2.0/24, negate: true},"
+		     "{field: alpn, match: is, pattern: h2}");
+	struct classification c;
+	uint8_t hello[256];
+	size_t len = build_hello(hello, "\x02h2", 3, 64);
+	json_t *routes, *route, *rule;
+
+	assert_int_equal(classify(hello, len, NULL, &c), 0);
+	routes = explain_routes(config, &config->frontends[0], &c, &config->routes[0]);
+	route = json_array_get(routes, 0);
+	rule = json_array_get(json_object_get(route, "rules"), 0);
+	assert_true(json_is_null(json_object_get(rule, "value")));
+	assert_true(json_is_null(json_object_get(rule, "holds")));
+	assert_true(json_is_null(json_object_get(route, "matches")));
+	assert_true(explain_needs_source(routes));
+	json_decref(routes);
+	classification_free(&c);
+
+	len = build_hello(hello, "\x02h3", 3, 64); /* it does not match, whatever the source */
+	assert_int_equal(classify(hello, len, NULL, &c), 0);
+	assert_string_equal(outcome_of(config, &c, NULL), "does not match");
+	classification_free(&c);
+	config_free(config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_that_do_not_fit_the_program_are_seen_over_any_cut),
 		cmocka_unit_test(each_rule_is_explained_by_what_it_looks_at),
 		cmocka_unit_test(each_route_is_explained_by_its_outcome),
+		cmocka_unit_test(what_depends_on_an_unknown_source_is_not_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,9 +7,12 @@
 
 int classify(const uint8_t *bytes, size_t len, const uint8_t source[16], struct classification *c)
 {
+	static const uint8_t unknown[16];
+
 	memset(c, 0, sizeof(*c));
+	c->source_known = source;
 	hello_read(&c->hello, bytes, len);
-	subject_init(&c->subject, &c->hello, source);
+	subject_init(&c->subject, &c->hello, source ? source : unknown);
 	if (c->hello.verdict != VERDICT_TLS || !(c->hello.flags & HELLO_ALPN_CUT))
 		return 0;
 	return subject_whole_alpn(&c->subject, bytes, len, &c->list);

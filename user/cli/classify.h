@@ -13,9 +13,13 @@ struct classification {
 	struct hello hello;
 	struct subject subject; /* points into this struct: it is not to be moved */
 	uint8_t *list;		/* the whole ALPN list, where the parser could not keep it */
+	bool source_known;
 };
 
-/* Reads what a client sent. Returns 0 or -ENOMEM; classification_free() in any case. */
+/*
+ * Reads what a client sent from `source`, NULL = not known. Returns 0 or -ENOMEM;
+ * classification_free() in any case.
+ */
 int classify(const uint8_t *bytes, size_t len, const uint8_t source[16], struct classification *c);
 void classification_free(struct classification *c);
 

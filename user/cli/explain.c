@@ -86,57 +86,82 @@ static json_t *rule_value(const struct classification *c, const struct rule *rul
 /* ---- rules and routes ----------------------------------------------------------------- */
 
 static json_t *explain_rule(const struct classification *c, const struct route *route,
-			    const struct rule *rule, bool source_known)
+			    const struct rule *rule)
 {
 	struct rule_answer answer = evaluate_rule(c, rule);
-	bool known = rule->field != FIELD_SOURCE || source_known;
+	bool known = rule->field != FIELD_SOURCE || c->source_known;
 	json_t *value = known ? rule_value(c, rule) : NULL;
 	json_t *row = rule_row(route, rule);
 
 	json_object_set_new(row, "value", value ? value : json_null());
-	json_object_set_new(row, "holds", json_boolean(answer.holds));
+	json_object_set_new(row, "holds", known ? json_boolean(answer.holds) : json_null());
 	json_object_set_new(row, "gave_up", json_boolean(answer.gave_up));
 	return row;
 }
 
-static const char *outcome(const struct route *route, const struct route *decided, bool matches)
+/* The rules of a route; returns whether it matches: true, false, or null. */
+static json_t *explain_rules(const struct classification *c, const struct route *route,
+			     json_t *rules)
 {
+	bool some_false = !route->n_rules, some_null = false;
+
+	for (size_t i = 0; i < route->n_rules; i++) {
+		json_t *rule = explain_rule(c, route, &route->rules[i]);
+
+		some_false |= json_is_false(json_object_get(rule, "holds"));
+		some_null |= json_is_null(json_object_get(rule, "holds"));
+		json_array_append_new(rules, rule);
+	}
+	return some_null && !some_false ? json_null() : json_boolean(!some_false);
+}
+
+static const char *outcome(const struct route *route, const struct route *decided,
+			   const json_t *matches, bool source_needed)
+{
+	if (json_is_null(matches))
+		return "depends on the source, which is not known";
 	if (route == decided)
-		return "decides";
+		return source_needed ? "decides otherwise" : "decides";
 	if (!route->n_rules)
 		return "never matches: it has no rules";
-	return matches ? "matches, but comes later" : "does not match";
+	return json_is_true(matches) ? "matches, but comes later" : "does not match";
 }
 
 static json_t *explain_route(const struct classification *c, const struct route *route,
-			     size_t place, const struct route *decided, bool source_known)
+			     size_t place, const struct route *decided, bool source_needed)
 {
 	json_t *row = route_row(route, place, NULL), *rules = json_array();
-	bool matches = route->n_rules > 0;
+	json_t *matches = explain_rules(c, route, rules);
 
-	for (size_t i = 0; i < route->n_rules; i++) {
-		json_t *rule = explain_rule(c, route, &route->rules[i], source_known);
-
-		matches &= json_is_true(json_object_get(rule, "holds"));
-		json_array_append_new(rules, rule);
-	}
 	json_object_set_new(row, "rules", rules);
-	json_object_set_new(row, "matches", json_boolean(matches));
-	set_string(row, "outcome", outcome(route, decided, matches));
+	json_object_set_new(row, "matches", matches);
+	set_string(row, "outcome", outcome(route, decided, matches, source_needed));
 	return row;
 }
 
+bool explain_needs_source(const json_t *routes)
+{
+	json_t *route, *matches;
+	size_t i;
+
+	json_array_foreach (routes, i, route) {
+		matches = json_object_get(route, "matches");
+		if (!json_is_false(matches))
+			return json_is_null(matches);
+	}
+	return false;
+}
+
 json_t *explain_routes(const struct config *config, const struct frontend *frontend,
-		       const struct classification *c, const struct route *decided,
-		       bool source_known)
+		       const struct classification *c, const struct route *decided)
 {
 	size_t n = 0;
 	struct route **routes = config_routes_in_order(config, frontend, &n);
 	json_t *rows = json_array();
 
 	for (size_t i = 0; routes && i < n; i++)
-		json_array_append_new(rows,
-				      explain_route(c, routes[i], i + 1, decided, source_known));
+		json_array_append_new(rows, explain_route(c, routes[i], i + 1, decided,
+							  explain_needs_source(rows)));
 	free(routes);
 	return rows;
 }
@@ -158,6 +183,8 @@ static json_t *rule_words(const json_t *rule)
 
 static const char *answer_word(const json_t *rule)
 {
+	if (json_is_null(json_object_get(rule, "holds")))
+		return "unknown";
 	if (json_is_true(json_object_get(rule, "gave_up")))
 		return "no: given up";
 	return json_is_true(json_object_get(rule, "holds")) ? "yes" : "no";

@@ -148,11 +148,11 @@ static void set_decision(json_t *row, const struct decision *decision, const str
 	set_string(row, "farm", farm ? farm->o.name : NULL);
 }
 
-/* The frontend closes the connection before it is read. */
-static void set_refused(json_t *row)
+/* No route is what it comes to. */
+static void set_action(json_t *row, const char *action)
 {
 	set_string(row, "route", NULL);
-	set_string(row, "action", "refused");
+	set_string(row, "action", action);
 	set_string(row, "farm", NULL);
 }
 
@@ -161,38 +161,43 @@ static void decide_client(const struct dry_run *run, const struct client *client
 			  const struct classification *c, bool explained, json_t *row)
 {
 	const struct frontend *frontend = client_frontend(run, client);
-	bool source_known = run->source_given || client->stream, admitted;
 	const struct frontend_row *compiled;
 	struct decision decision;
 	const struct route *route;
+	json_t *routes = NULL;
+	bool admitted;
 
 	set_string(row, "frontend", frontend ? frontend->o.name : NULL);
 	if (!frontend)
 		return;
 	compiled = tables_row(&run->tables, frontends, frontend->o.id);
-	admitted = !source_known || source_admitted(&run->tables, compiled, c->subject.source);
+	admitted = !c->source_known || source_admitted(&run->tables, compiled, c->subject.source);
 	json_object_set_new(row, "source_allowed",
-			    source_known ? json_boolean(admitted) : json_null());
+			    c->source_known ? json_boolean(admitted) : json_null());
 	if (!admitted) {
-		set_refused(row);
+		set_action(row, "refused");
 		return;
 	}
 	decide(&run->tables, frontend->o.id, &c->subject, &decision);
 	route = route_by_id(run->config, decision.route_id);
-	set_decision(row, &decision, route, frontend);
 	if (explained)
-		json_object_set_new(row, "routes",
-				    explain_routes(run->config, frontend, c, route, source_known));
+		routes = explain_routes(run->config, frontend, c, route);
+	if (explain_needs_source(routes))
+		set_action(row, "unknown");
+	else
+		set_decision(row, &decision, route, frontend);
+	if (routes)
+		json_object_set_new(row, "routes", routes);
 }
 
 /* A row for one client, or NULL when out of memory. */
 static json_t *client_row(const struct dry_run *run, const struct client *client, bool explained)
 {
-	const uint8_t *source = run->source;
+	const uint8_t *source = run->source_given ? run->source : NULL;
 	struct classification c;
 	json_t *row = NULL;
 
-	if (client->stream && !run->source_given)
+	if (client->stream && !source)
 		source = client->stream->client;
 	if (!classify(client->bytes, client->len, source, &c)) {
 		row = json_object();
