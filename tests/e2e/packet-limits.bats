@@ -52,6 +52,29 @@ start() {
 	assert_clean "$(crossing_report)"
 }
 
+# echoed N: so many connections, one after the other, all reach their end.
+echoed() {
+	local n
+	for ((n = 0; n < $1; n++)); do
+		assert_equal "$(tcp_client "$LB4" 443 --alpn h2 --bytes 100 --half-close --timeout 10 |
+			report_field end)" eof || return
+	done
+}
+
+@test "an address that is given while flows live has their ports in use" {
+	local n
+	packet_farm packet 11 "nat_ports: 20000-20009"
+	start_tcp server 11 9000 echo
+	start_daemon
+	for n in 1 2 3 4 5; do hold "client$n" "$LB4" 443 --alpn h2 --bytes 100; done
+	await_stat .counters.spliced 5
+	sed -i '1i nat_ip: [198.51.100.1]' "$CONFIG"
+	alpnlb apply "$CONFIG"
+	echoed 5
+	assert_equal "$(stats '.counters | [.spliced, .splice_refused, .retries] | join(" ")')" "10 0 0"
+	for n in 1 2 3 4 5; do assert_equal "$(end_held "client$n" | report_field end)" eof; done
+}
+
 @test "with a full flow table connections take another path" {
 	start "max_flows: 1024"
 	held_clients 1300 -w 300 -m 20000

@@ -92,11 +92,11 @@ static void an_exhausted_range_gives_nothing_until_one_comes_back(void **state)
 {
 	struct ports ports = ports_of(2000, 2001, NULL, 0);
 
-	assert_int_equal(ports_used_percent(&ports), 0);
+	assert_int_equal(ports_used(&ports), 0);
 	assert_int_not_equal(take(&ports, "192.0.2.1", NULL), 0);
-	assert_int_equal(ports_used_percent(&ports), 50);
+	assert_int_equal(ports_used(&ports), 1);
 	assert_int_not_equal(take(&ports, "192.0.2.1", NULL), 0);
-	assert_int_equal(ports_used_percent(&ports), 100);
+	assert_int_equal(ports_used(&ports), 2);
 	assert_int_equal(take(&ports, "192.0.2.1", NULL), 0);
 	give(&ports, "192.0.2.1", NULL, 2001);
 	give(&ports, "192.0.2.1", NULL, 2001); /* twice is once */
@@ -175,6 +175,48 @@ static void a_flow_keeps_its_port_over_a_change_of_addresses(void **state)
 	ports_free(&ports);
 }
 
+static void a_flow_keeps_its_port_when_addresses_are_given(void **state)
+{
+	static const char *const from[] = {"198.51.100.1", "198.51.100.2"};
+	struct ports ports = ports_of(2000, 2001, NULL, 0);
+	struct port_lease early, late;
+	struct flow_key key = flow("192.0.2.1", "198.51.100.1", 2000);
+
+	assert_int_equal(take(&ports, "192.0.2.1", &early), 2000);
+	assert_true(ports_settle(&ports, address("192.0.2.1").bytes, SERVER_PORT, &early,
+				 address("198.51.100.1").bytes));
+	assert_int_equal(take(&ports, "192.0.2.1", &late), 2001);
+	configure(&ports, 2000, 2001, from, 1);
+	assert_int_equal(take(&ports, "192.0.2.1", NULL), 0); /* 2001 may be from there as well */
+	configure(&ports, 2000, 2001, from, 2);
+	assert_int_equal(take(&ports, "192.0.2.1", NULL), 2000); /* from the other address */
+	assert_int_equal(ports_used(&ports), 3);
+	configure(&ports, 2000, 2001, from, 1);
+	assert_true(ports_give_flow(&ports, &key));
+	assert_false(ports_give_flow(&ports, &key));
+	assert_int_equal(take(&ports, "192.0.2.1", NULL), 2000);
+	ports_give(&ports, address("192.0.2.1").bytes, SERVER_PORT, &late);
+	assert_int_equal(take(&ports, "192.0.2.1", NULL), 2001);
+	ports_free(&ports);
+}
+
+static void a_flow_of_one_address_leaves_another_its_port(void **state)
+{
+	static const char *const from[] = {"198.51.100.1", "198.51.100.2"};
+	struct ports ports = ports_of(2000, 2000, from, 2);
+	struct flow_key first = flow("192.0.2.1", "198.51.100.1", 2000);
+	struct flow_key second = flow("192.0.2.1", "198.51.100.2", 2000);
+
+	assert_true(ports_take_flow(&ports, &first));
+	assert_true(ports_take_flow(&ports, &second));
+	configure(&ports, 2000, 2000, NULL, 0);
+	assert_true(ports_give_flow(&ports, &first));
+	assert_int_equal(take(&ports, "192.0.2.1", NULL), 0); /* the kernel may choose the other */
+	assert_true(ports_give_flow(&ports, &second));
+	assert_int_equal(take(&ports, "192.0.2.1", NULL), 2000);
+	ports_free(&ports);
+}
+
 static void a_changed_range_is_used_at_once(void **state)
 {
 	struct ports ports = ports_of(2000, 2001, NULL, 0);
@@ -199,6 +241,8 @@ int main(void)
 		cmocka_unit_test(without_an_address_of_its_family_a_server_gets_none),
 		cmocka_unit_test(ports_of_an_earlier_daemons_flows_are_taken),
 		cmocka_unit_test(a_flow_keeps_its_port_over_a_change_of_addresses),
+		cmocka_unit_test(a_flow_keeps_its_port_when_addresses_are_given),
+		cmocka_unit_test(a_flow_of_one_address_leaves_another_its_port),
 		cmocka_unit_test(a_changed_range_is_used_at_once),
 	};
 

@@ -9,41 +9,30 @@
 #include "../model/prefix.h"
 
 /* The key is compared as memory: no padding. */
-struct pool_key {
-	uint8_t address[16]; /* source; zero = the kernel's choice */
-	uint8_t server[16];
-	__be16 server_port;
+struct server_key {
+	uint8_t address[16];
+	__be16 port;
 };
 
-struct port_pool {
-	struct pool_key key;
+/* Ports in use from one source address. */
+struct pool {
+	uint8_t address[16];	   /* zero: the kernel has still to choose one, so it may be any */
 	uint32_t next;		   /* port to try first: the one that was longest out of use */
-	uint32_t used;		   /* of the range */
 	uint64_t busy[65536 / 64]; /* bit by port */
+	struct pool *other;
+};
+
+struct server_ports {
+	struct server_key key;
+	struct pool *pools;
 	UT_hash_handle hh;
 };
 
 static const uint8_t no_address[16];
 
-static bool is_busy(const struct port_pool *pool, uint32_t port)
+static bool is_same(const uint8_t a[16], const uint8_t b[16])
 {
-	return pool->busy[port / 64] >> (port % 64) & 1;
-}
-
-static void set_busy(const struct ports *ports, struct port_pool *pool, uint32_t port, bool busy)
-{
-	if (is_busy(pool, port) == busy)
-		return;
-	pool->busy[port / 64] ^= 1ULL << (port % 64);
-	if (port >= ports->range.first && port <= ports->range.last)
-		pool->used += busy ? 1 : -1;
-}
-
-static void count_used(const struct ports *ports, struct port_pool *pool)
-{
-	pool->used = 0;
-	for (uint32_t port = ports->range.first; port <= ports->range.last; port++)
-		pool->used += is_busy(pool, port);
+	return !memcmp(a, b, 16);
 }
 
 void ports_init(struct ports *ports)
@@ -55,7 +44,6 @@ void ports_init(struct ports *ports)
 void ports_configure(struct ports *ports, const struct port_range *range,
 		     const struct prefix_list *addresses)
 {
-	struct port_pool *pool, *next;
 	struct prefix *copy = NULL;
 
 	if (addresses->n)
@@ -67,71 +55,129 @@ void ports_configure(struct ports *ports, const struct port_range *range,
 		(struct prefix_list){.v = copy, .n = copy ? addresses->n : 0, .set = copy};
 	if (copy)
 		memcpy(copy, addresses->v, addresses->n * sizeof(*copy));
-	HASH_ITER (hh, ports->pools, pool, next)
-		count_used(ports, pool);
 	pthread_mutex_unlock(&ports->lock);
 }
 
 void ports_free(struct ports *ports)
 {
-	struct port_pool *pool, *next;
+	struct server_ports *server, *next;
 
-	HASH_ITER (hh, ports->pools, pool, next) {
-		HASH_DEL(ports->pools, pool);
-		free(pool);
+	HASH_ITER (hh, ports->servers, server, next) {
+		HASH_DEL(ports->servers, server);
+		for (struct pool *pool = server->pools, *other; pool; pool = other) {
+			other = pool->other;
+			free(pool);
+		}
+		free(server);
 	}
 	free(ports->addresses.v);
 	ports->addresses = (struct prefix_list){0};
 }
 
-static struct port_pool *find_pool(struct ports *ports, const uint8_t address[16],
-				   const uint8_t server[16], __be16 server_port)
+/* ---- pools ------------------------------------------------------------------------------- */
+
+static struct server_ports *find_server(struct ports *ports, const uint8_t address[16], __be16 port,
+					bool add)
 {
-	struct port_pool *pool;
-	struct pool_key key;
+	struct server_ports *server;
+	struct server_key key;
 
 	memset(&key, 0, sizeof(key));
 	memcpy(key.address, address, sizeof(key.address));
-	memcpy(key.server, server, sizeof(key.server));
-	key.server_port = server_port;
-	HASH_FIND(hh, ports->pools, &key, sizeof(key), pool);
-	if (pool)
+	key.port = port;
+	HASH_FIND(hh, ports->servers, &key, sizeof(key), server);
+	if (server || !add)
+		return server;
+	server = calloc(1, sizeof(*server));
+	if (!server)
+		return NULL;
+	server->key = key;
+	HASH_ADD(hh, ports->servers, key, sizeof(key), server);
+	return server;
+}
+
+static struct pool *find_pool(struct server_ports *server, const uint8_t address[16], bool add)
+{
+	struct pool *pool = server ? server->pools : NULL;
+
+	while (pool && !is_same(pool->address, address))
+		pool = pool->other;
+	if (pool || !add || !server)
 		return pool;
 	pool = calloc(1, sizeof(*pool));
 	if (!pool)
 		return NULL;
-	pool->key = key;
-	HASH_ADD(hh, ports->pools, key, sizeof(key), pool);
+	memcpy(pool->address, address, sizeof(pool->address));
+	pool->other = server->pools;
+	server->pools = pool;
 	return pool;
 }
 
-/* Goes round, so that a port that came back rests as long as others are free. */
-static uint16_t take_from(struct ports *ports, struct port_pool *pool)
+/* False if it was so before. */
+static bool set_busy(struct ports *ports, struct pool *pool, uint32_t port, bool busy)
 {
-	uint32_t first = ports->range.first, n = ports->range.last - first + 1;
+	if ((pool->busy[port / 64] >> (port % 64) & 1) == busy)
+		return false;
+	pool->busy[port / 64] ^= 1ULL << (port % 64);
+	ports->used += busy ? 1 : -1;
+	return true;
+}
 
-	for (uint32_t i = 0; i < n && pool->used < n; i++) {
-		uint32_t port = pool->next;
+/* Of 64 ports, those that cannot be had from an address. */
+static uint64_t busy_word(const struct server_ports *server, const uint8_t address[16],
+			  uint32_t word)
+{
+	uint64_t busy = 0;
 
-		if (port < first || port > ports->range.last)
-			port = first;
-		pool->next = port + 1;
-		if (is_busy(pool, port))
-			continue;
-		set_busy(ports, pool, port, true);
-		return port;
+	for (const struct pool *pool = server->pools; pool; pool = pool->other)
+		if (is_same(address, no_address) || is_same(pool->address, no_address) ||
+		    is_same(pool->address, address))
+			busy |= pool->busy[word];
+	return busy;
+}
+
+/* The lowest free port from `first` to `last`; 0 = none. */
+static uint32_t lowest_free(const struct server_ports *server, const uint8_t address[16],
+			    uint32_t first, uint32_t last)
+{
+	for (uint32_t word = first / 64; word <= last / 64; word++) {
+		uint64_t is_free = ~busy_word(server, address, word);
+
+		if (word == first / 64)
+			is_free &= ~0ULL << (first % 64);
+		if (word == last / 64)
+			is_free &= ~0ULL >> (63 - last % 64);
+		if (is_free)
+			return word * 64 + __builtin_ctzll(is_free);
 	}
 	return 0;
 }
 
+/* Goes round, so that a port that came back rests as long as others are free. */
+static uint32_t next_free(const struct server_ports *server, const struct pool *pool,
+			  const struct port_range *range)
+{
+	uint32_t port = 0;
+
+	if (pool->next > range->first && pool->next <= range->last)
+		port = lowest_free(server, pool->address, pool->next, range->last);
+	return port ? port : lowest_free(server, pool->address, range->first, range->last);
+}
+
+/* ---- leases ------------------------------------------------------------------------------ */
+
 static bool take_at(struct ports *ports, const uint8_t address[16], const uint8_t server[16],
 		    __be16 port, struct port_lease *lease)
 {
-	struct port_pool *pool = find_pool(ports, address, server, port);
+	struct server_ports *of_server = find_server(ports, server, port, true);
+	struct pool *pool = find_pool(of_server, address, true);
 
-	lease->port = pool ? take_from(ports, pool) : 0;
+	lease->port = pool ? next_free(of_server, pool, &ports->range) : 0;
 	memcpy(lease->address, address, sizeof(lease->address));
-	return lease->port;
+	if (!lease->port)
+		return false;
+	pool->next = lease->port + 1;
+	return set_busy(ports, pool, lease->port, true);
 }
 
 bool ports_take(struct ports *ports, const uint8_t server[16], __be16 port,
@@ -149,53 +195,69 @@ bool ports_take(struct ports *ports, const uint8_t server[16], __be16 port,
 	return taken;
 }
 
-static void set_lease(struct ports *ports, const uint8_t server[16], __be16 port,
-		      const uint8_t address[16], uint16_t lease, bool busy)
+bool ports_settle(struct ports *ports, const uint8_t server[16], __be16 port,
+		  struct port_lease *lease, const uint8_t address[16])
 {
-	struct port_pool *pool;
+	struct server_ports *of_server;
+	struct pool *from, *to;
 
 	pthread_mutex_lock(&ports->lock);
-	pool = find_pool(ports, address, server, port);
-	if (pool)
-		set_busy(ports, pool, lease, busy);
+	of_server = find_server(ports, server, port, true);
+	from = find_pool(of_server, lease->address, false);
+	to = find_pool(of_server, address, true);
+	if (from && to && from != to) {
+		set_busy(ports, from, lease->port, false);
+		set_busy(ports, to, lease->port, true);
+		memcpy(lease->address, address, sizeof(lease->address));
+	}
 	pthread_mutex_unlock(&ports->lock);
+	return to;
+}
+
+static bool free_port(struct ports *ports, const uint8_t server[16], __be16 port,
+		      const uint8_t address[16], uint16_t lease)
+{
+	struct pool *pool;
+	bool freed;
+
+	pthread_mutex_lock(&ports->lock);
+	pool = find_pool(find_server(ports, server, port, false), address, false);
+	freed = pool && set_busy(ports, pool, lease, false);
+	pthread_mutex_unlock(&ports->lock);
+	return freed;
 }
 
 void ports_give(struct ports *ports, const uint8_t server[16], __be16 port,
 		const struct port_lease *lease)
 {
-	set_lease(ports, server, port, lease->address, lease->port, false);
+	free_port(ports, server, port, lease->address, lease->port);
 }
 
-/* A flow knows the address the kernel chose, too. Freed in both pools it may be from. */
-static void set_flow(struct ports *ports, const struct flow_key *key, bool busy)
+bool ports_take_flow(struct ports *ports, const struct flow_key *key)
 {
-	uint16_t port = ntohs(key->destination_port);
-
-	set_lease(ports, key->source, key->source_port, no_address, port, busy);
-	if (ports->addresses.set)
-		set_lease(ports, key->source, key->source_port, key->destination, port, busy);
-}
-
-void ports_take_flow(struct ports *ports, const struct flow_key *key)
-{
-	set_flow(ports, key, true);
-}
-
-void ports_give_flow(struct ports *ports, const struct flow_key *key)
-{
-	set_flow(ports, key, false);
-}
-
-unsigned int ports_used_percent(struct ports *ports)
-{
-	struct port_pool *pool, *next;
-	uint32_t most = 0, n;
+	struct pool *pool;
+	bool taken;
 
 	pthread_mutex_lock(&ports->lock);
-	n = ports->range.last - ports->range.first + 1;
-	HASH_ITER (hh, ports->pools, pool, next)
-		most = pool->used > most ? pool->used : most;
+	pool = find_pool(find_server(ports, key->source, key->source_port, true), key->destination,
+			 true);
+	taken = pool && set_busy(ports, pool, ntohs(key->destination_port), true);
 	pthread_mutex_unlock(&ports->lock);
-	return (uint64_t)most * 100 / n;
+	return taken;
+}
+
+bool ports_give_flow(struct ports *ports, const struct flow_key *key)
+{
+	return free_port(ports, key->source, key->source_port, key->destination,
+			 ntohs(key->destination_port));
+}
+
+uint32_t ports_used(struct ports *ports)
+{
+	uint32_t used;
+
+	pthread_mutex_lock(&ports->lock);
+	used = ports->used;
+	pthread_mutex_unlock(&ports->lock);
+	return used;
 }

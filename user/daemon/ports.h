@@ -2,8 +2,9 @@
 /*
  * Source ports of server legs that may become spliced. The kernel takes the port of a spliced
  * connection for free, so alpnlb has a range of its own and keeps its own book: per source address
- * and server, since only the whole tuple has to be unique. A port is given back when the
- * connection is over and the flow table has forgotten it, which is its quarantine.
+ * and server, since only the whole tuple has to be unique. What is in use from one address is not
+ * given where the kernel may choose that address. A port is given back when the connection is over
+ * and the flow table has forgotten it, which is its quarantine.
  */
 #ifndef ALPNLB_PORTS_H
 #define ALPNLB_PORTS_H
@@ -15,13 +16,14 @@
 #include "../../bpf/flow.h"
 #include "../model/objects.h"
 
-struct port_pool;
+struct server_ports;
 
 struct ports {
 	pthread_mutex_t lock;
 	struct port_range range;      /* host order */
 	struct prefix_list addresses; /* to connect from; not set = the kernel's choice. Owned */
-	struct port_pool *pools;      /* uthash */
+	struct server_ports *servers; /* uthash */
+	uint32_t used;		      /* ports, of all servers and addresses */
 };
 
 /* A port in use. */
@@ -42,15 +44,25 @@ void ports_free(struct ports *ports);
 bool ports_take(struct ports *ports, const uint8_t server[16], __be16 port,
 		struct port_lease *lease);
 
+/*
+ * The kernel has chosen the address of a lease that had none. False: there is no memory, and all is
+ * as before.
+ */
+bool ports_settle(struct ports *ports, const uint8_t server[16], __be16 port,
+		  struct port_lease *lease, const uint8_t address[16]);
+
 /* Gives it back. */
 void ports_give(struct ports *ports, const uint8_t server[16], __be16 port,
 		const struct port_lease *lease);
 
-/* Takes the port of a flow that exists already, or gives it back; `key` is of its server leg. */
-void ports_take_flow(struct ports *ports, const struct flow_key *key);
-void ports_give_flow(struct ports *ports, const struct flow_key *key);
+/*
+ * Takes the port of a flow that exists already, or gives it back; `key` is of its server leg. False
+ * if it was taken, or free, before.
+ */
+bool ports_take_flow(struct ports *ports, const struct flow_key *key);
+bool ports_give_flow(struct ports *ports, const struct flow_key *key);
 
-/* The share of the fullest pool that is in use: 0..100. */
-unsigned int ports_used_percent(struct ports *ports);
+/* How many are in use: by leases and flows. */
+uint32_t ports_used(struct ports *ports);
 
 #endif

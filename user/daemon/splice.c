@@ -225,6 +225,9 @@ bool splice_begin(struct session *s, size_t prefix)
 	__atomic_store_n(&conn->state, CONN_SPLICING, __ATOMIC_RELEASE);
 	request_fill(s, prefix, &request);
 	err = request_keys(s, &request);
+	if (!err && !ports_settle(&s->worker->engine->ports, conn->server, conn->server_port,
+				  &s->lease, request.server.destination))
+		err = -ENOMEM;
 	err = err ? err : flows_start(&s->worker->engine->flows, &request);
 	conn->refusal = err ? SPLICE_OFF : request.result;
 	if (conn->refusal != SPLICE_STARTED) {
