@@ -18,8 +18,11 @@ struct flow_key {
 };
 _Static_assert(sizeof(struct flow_key) == 36, "hashed as words");
 
-/* How long an ended connection keeps its entries at least: milliseconds. */
-#define FLOW_LINGER 2000
+/* How long an entry outlives its connection: nanoseconds, as in `seen`. */
+#define FLOW_LINGER	  (2 * 1000000000ULL)	 /* as tcp_tw_reuse, needs timestamps (RFC 6191) */
+#define FLOW_LINGER_PLAIN (60 * 1000000000ULL)	 /* without: TIME_WAIT, TCP_TIMEWAIT_LEN */
+#define FLOW_IDLE_CLOSING (3600 * 1000000000ULL) /* one side has finished, and nothing comes */
+#define FLOW_IDLE_OPEN	  (5 * 86400 * 1000000000ULL) /* as nf_conntrack_tcp_timeout_established */
 
 /* Set at the start, constant from then on. */
 enum {
@@ -145,6 +148,36 @@ static __always_inline bool has_closed(const struct flow *flow, const struct flo
 	return finished(flow, peer) || was_reset(peer) || was_reset(flow);
 }
 
+/* When a flow may be forgotten; `peer` is NULL when it has made room for a new connection. */
+static __always_inline __u64 flow_expires(const struct flow *flow, const struct flow *peer)
+{
+	__u64 seen;
+
+	if (!peer)
+		return flow->seen + FLOW_LINGER;
+	seen = flow->seen > peer->seen ? flow->seen : peer->seen;
+	if (was_reset(peer))
+		return flow->reset + FLOW_LINGER;
+	if (was_reset(flow))
+		return peer->reset + FLOW_LINGER;
+	if (finished(flow, peer))
+		return seen + (flow->constant & FLOW_TIMESTAMPS ? FLOW_LINGER : FLOW_LINGER_PLAIN);
+	if (flow->idle_timeout)
+		return seen + flow->idle_timeout * 1000000ULL;
+	if ((flow->state | peer->state) & FLOW_FIN)
+		return seen + FLOW_IDLE_CLOSING;
+	return seen + FLOW_IDLE_OPEN;
+}
+
+/*
+ * The same from one of the two entries: the earlier of what both say is no later than
+ * flow_expires(), for the state that makes it early is in one of them.
+ */
+static __always_inline __u64 flow_expires_not_before(const struct flow *flow)
+{
+	return flow_expires(flow, flow->state & FLOW_ORPHAN ? NULL : flow);
+}
+
 /* Bytes of the stream, without its FIN. */
 static __always_inline __u64 stream_bytes(const struct flow *flow)
 {
@@ -224,13 +257,6 @@ struct flow_event {
 	__u32 expects[2];	/* by side: the sequence number it wants to see next */
 	__u32 end;		/* enum flow_end */
 	__u32 pad;
-};
-
-/* What BPF_PROG_RUN of `flow_sweep` is given as a packet, and gives back. */
-struct sweep_request {
-	__u8 ethernet[16];
-	__u32 flows;   /* answer: flows that are left */
-	__u32 removed; /* answer */
 };
 
 /* ... of `flow_move`: from now on these packets leave by another interface. */

@@ -2,7 +2,7 @@
 /*
  * The packet path. `splice` sits at the ingress of every interface and rewrites the packets of
  * spliced connections from one leg to the other; `splice_start` makes a connection spliced;
- * `flow_sweep` removes those that have ended. The latter two run by BPF_PROG_RUN.
+ * `flow_remove` removes those that have ended. The latter two run by BPF_PROG_RUN.
  *
  * The mapping between the legs is constant for the whole life of a connection: client byte i is
  * at the same distance from the first one on both legs, and so is server byte j. A packet that
@@ -19,14 +19,6 @@
 
 #include "icmp.h"
 #include "splice.h"
-
-#define SECOND 1000000000ULL
-
-/* How long an entry outlives its connection. */
-#define LINGER	     (FLOW_LINGER * 1000000ULL) /* as tcp_tw_reuse, needs timestamps (RFC 6191) */
-#define LINGER_PLAIN (60 * SECOND)		/* without: TIME_WAIT, TCP_TIMEWAIT_LEN */
-#define IDLE_CLOSING (3600 * SECOND)		/* one side has finished, and nothing comes */
-#define IDLE_OPEN    (5 * 86400 * SECOND)	/* as nf_conntrack_tcp_timeout_established */
 
 /* Added to timestamps, so that none is older than one the socket has sent: milliseconds. */
 #define TIMESTAMP_MARGIN 100
@@ -103,24 +95,6 @@ static __always_inline void count(enum counter counter)
 }
 
 /* ---- the end of a flow ------------------------------------------------------------------- */
-
-/* When a flow may be forgotten. */
-static __always_inline __u64 flow_expires(const struct flow *flow, const struct flow *peer)
-{
-	__u64 seen = flow->seen > peer->seen ? flow->seen : peer->seen;
-
-	if (was_reset(peer))
-		return flow->reset + LINGER;
-	if (was_reset(flow))
-		return peer->reset + LINGER;
-	if (finished(flow, peer))
-		return seen + (flow->constant & FLOW_TIMESTAMPS ? LINGER : LINGER_PLAIN);
-	if (flow->idle_timeout)
-		return seen + flow->idle_timeout * 1000000ULL;
-	if ((flow->state | peer->state) & FLOW_FIN)
-		return seen + IDLE_CLOSING;
-	return seen + IDLE_OPEN;
-}
 
 /* An entry that goes hands its counters over. */
 static __always_inline void fold(const struct flow *flow)
@@ -1288,45 +1262,19 @@ static __noinline int try_remove(const struct flow_key *key, struct flow *flow, 
 	enum flow_end end = FLOW_END_CLOSED;
 	struct flow_key peer_key = {};
 	struct flow *peer = NULL;
-	__u64 expires;
 
 	if (!key || !flow || has_sockets(flow))
 		return 0;
 	key_of_peer(flow, &peer_key);
 	if (!(flow->state & FLOW_ORPHAN))
 		peer = bpf_map_lookup_elem(&flows, &peer_key);
-	expires = peer ? flow_expires(flow, peer) : flow->seen + LINGER;
-	if (!force && bpf_ktime_get_ns() < expires)
+	if (!force && bpf_ktime_get_ns() < flow_expires(flow, peer))
 		return 0;
 	if (peer)
 		end = force && !has_closed(flow, peer) ? FLOW_END_FORCED : why_ended(flow, peer);
 	else if (was_reset(flow))
 		end = FLOW_END_CLIENT_RESET;
 	return remove_entries(key, flow, &peer_key, peer, end);
-}
-
-static long sweep_step(void *map, const void *key, void *value, void *context)
-{
-	struct sweep_request *request = context;
-	struct flow *flow = value;
-
-	if (!(flow->constant & FLOW_FROM_SERVER))
-		return 0;
-	if (try_remove(key, flow, 0))
-		request->removed++;
-	else
-		request->flows++;
-	return 0;
-}
-
-SEC("tc")
-int flow_sweep(struct __sk_buff *skb)
-{
-	struct sweep_request request = {};
-
-	bpf_for_each_map_elem(&flows, sweep_step, &request, 0);
-	bpf_skb_store_bytes(skb, 0, &request, sizeof(request), 0);
-	return TC_ACT_OK;
 }
 
 struct removal {

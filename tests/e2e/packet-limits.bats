@@ -128,6 +128,35 @@ all_are_spliced() {
 	assert_clean "$(crossing_report)"
 }
 
+# fill FIRST LAST AGE IDLE: without a daemon, see peers/fill.c.
+fill() {
+	kill -KILL "$DAEMON_PID"
+	netns_await 5 netns_dead "$DAEMON_PID"
+	"$PEERS/fill" "$NETNS_NAME" "$@"
+}
+
+# The longest that any of 100 requests took, milliseconds.
+slowest_answer() {
+	local n
+	for n in {1..100}; do
+		curl -sS --max-time 10 --unix-socket "/run/alpnlb/$NETNS_NAME/control.sock" -o /dev/null \
+			-w '%{time_total}\n' http://lb/1.0/ipLoadbalancing || return
+	done | sort -n | tail -n 1 | awk '{ print int($1 * 1000) }'
+}
+
+@test "the daemon answers while it forgets many flows" {
+	local slowest
+	FORGOTTEN=true
+	start
+	fill 1 150000 60000 1000
+	start_daemon
+	slowest=$(slowest_answer)
+	((slowest < 500)) || fail "$slowest ms for an answer" # others may use the machine as well
+	(($(pinned flows) > 0)) || fail "it has forgotten them at once"
+	netns_await 60 flows_forgotten || fail "$(what_is_left)"
+	assert_equal "$(stats .counters.idle_timeouts)" 150000
+}
+
 # ---- where the ends are -------------------------------------------------------------------
 
 @test "client and server on one interface" {

@@ -14,10 +14,10 @@
 #include "log.h"
 
 #define LOOK_INTERVAL  250   /* milliseconds from one look at the rings to the next */
+#define LOOK_TIME      10    /* that one takes at most, or little more: others have to wait */
 #define SWEEP_INTERVAL 30000 /* from one sweep of the whole table to the next, at most ... */
 #define SWEEP_MIN      1000
-#define IDLE_LOOKS     4  /* ... and so many within the shortest idle timeout ... */
-#define SWEEP_SHARE    50 /* ... but at least so many times what a sweep takes */
+#define IDLE_LOOKS     4 /* ... and so many within the shortest idle timeout */
 
 /* A flow that seems to have ended, and lingers. */
 struct lingering {
@@ -78,6 +78,14 @@ static struct lingering *take_first(struct sweeper *sweeper)
 	return l;
 }
 
+static int remove_flows(struct sweeper *sweeper, struct remove_request *request)
+{
+	int err = flows_remove(flows_remove_program(&sweeper->engine->flows), request);
+
+	ring_buffer__consume(sweeper->removed);
+	return err;
+}
+
 /* Those that cannot go yet stand at the end of the line again. */
 static bool remove_some(struct sweeper *sweeper, uint64_t before)
 {
@@ -89,9 +97,7 @@ static bool remove_some(struct sweeper *sweeper, uint64_t before)
 		request.keys[request.n++] = l->key;
 		free(l);
 	}
-	if (!request.n)
-		return false;
-	if (flows_remove(flows_remove_program(&sweeper->engine->flows), &request))
+	if (!request.n || remove_flows(sweeper, &request))
 		return false;
 	for (uint32_t i = 0; i < request.n; i++)
 		if (!request.removed[i])
@@ -99,33 +105,73 @@ static bool remove_some(struct sweeper *sweeper, uint64_t before)
 	return true;
 }
 
-/* ---- timers ------------------------------------------------------------------------------ */
+/* ---- the sweep --------------------------------------------------------------------------- */
 
-static void sweep(struct sweeper *sweeper, uint64_t now)
+/* Entries of the table that a look came by. */
+struct piece {
+	struct sweeper *sweeper;
+	uint64_t now; /* nanoseconds */
+	struct remove_request expired;
+};
+
+static void remove_expired(struct piece *piece)
 {
-	struct sweep_request answer;
-	uint64_t wait = SWEEP_INTERVAL, took;
+	if (piece->expired.n)
+		(void)remove_flows(piece->sweeper, &piece->expired);
+	piece->expired.n = 0;
+}
 
-	(void)flows_sweep(&sweeper->engine->flows, &answer);
-	sweeper->flows = answer.flows;
-	took = milliseconds() - now;
+static void sweep_entry(const struct flow_key *key, const struct flow *flow, void *context)
+{
+	struct piece *piece = context;
+	struct flow_key *server = &piece->expired.keys[piece->expired.n];
+
+	if (flow_expires_not_before(flow) > piece->now)
+		return;
+	if (flow->constant & FLOW_FROM_SERVER)
+		*server = *key;
+	else
+		key_of_peer(flow, server);
+	if (++piece->expired.n == REMOVE_MAX)
+		remove_expired(piece);
+}
+
+/* True when the sweep is to go on. */
+static bool sweep_some(struct sweeper *sweeper)
+{
+	struct piece piece = {.sweeper = sweeper, .now = monotonic_time()};
+	int more = flow_walk_on(&sweeper->walk, flows_map(&sweeper->engine->flows), sweep_entry,
+				&piece);
+
+	remove_expired(&piece);
+	return more > 0;
+}
+
+static uint64_t time_of_next_sweep(const struct sweeper *sweeper, uint64_t now)
+{
+	uint64_t wait = SWEEP_INTERVAL;
+
 	if (sweeper->shortest_idle && sweeper->shortest_idle / IDLE_LOOKS < wait)
 		wait = sweeper->shortest_idle / IDLE_LOOKS;
-	if (wait < SWEEP_MIN)
-		wait = SWEEP_MIN;
-	sweeper->next_sweep = now + (wait > took * SWEEP_SHARE ? wait : took * SWEEP_SHARE);
+	return now + (wait > SWEEP_MIN ? wait : SWEEP_MIN);
 }
+
+/* ---- timers ------------------------------------------------------------------------------ */
 
 static void on_look(evutil_socket_t fd, short what, void *argument)
 {
 	struct sweeper *sweeper = argument;
-	uint64_t now = milliseconds();
+	uint64_t began = milliseconds(), end = began + LOOK_TIME;
 
 	ring_buffer__consume(sweeper->closed);
-	while (remove_some(sweeper, now - FLOW_LINGER))
+	while (milliseconds() < end && remove_some(sweeper, began - FLOW_LINGER / 1000000))
 		;
-	if (now >= sweeper->next_sweep)
-		sweep(sweeper, now);
+	if (began >= sweeper->next_sweep) {
+		sweeper->next_sweep = time_of_next_sweep(sweeper, began);
+		sweeper->sweeping = true;
+	}
+	while (sweeper->sweeping && milliseconds() < end)
+		sweeper->sweeping = sweep_some(sweeper);
 	ring_buffer__consume(sweeper->removed);
 }
 
@@ -218,6 +264,7 @@ void sweeper_free(struct sweeper *sweeper)
 		event_free(sweeper->interfaces);
 	if (sweeper->netlink > 0)
 		close(sweeper->netlink);
+	flow_walk_free(&sweeper->walk);
 	ring_buffer__free(sweeper->closed);
 	ring_buffer__free(sweeper->removed);
 	while (sweeper->first)

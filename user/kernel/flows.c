@@ -14,7 +14,7 @@
 #include "pin.h"
 #include "splice.skel.h"
 
-#define WALK_BATCH 4096
+#define WALK_BATCH 1024
 
 /* ---- maps -------------------------------------------------------------------------------- */
 
@@ -295,12 +295,6 @@ int flows_move(const struct flows *flows, struct move_request *request)
 	return run(bpf_program__fd(flows->programs->progs.flow_move), request, sizeof(*request));
 }
 
-int flows_sweep(const struct flows *flows, struct sweep_request *answer)
-{
-	memset(answer, 0, sizeof(*answer));
-	return run(bpf_program__fd(flows->programs->progs.flow_sweep), answer, sizeof(*answer));
-}
-
 int flows_remove(int program, struct remove_request *request)
 {
 	return run(program, request, sizeof(*request));
@@ -311,25 +305,44 @@ int flows_remove_program(const struct flows *flows)
 	return bpf_program__fd(flows->programs->progs.flow_remove);
 }
 
+/* ---- all of them ------------------------------------------------------------------------- */
+
+int flow_walk_on(struct flow_walk *walk, int map, flow_step *step, void *context)
+{
+	bool first = !walk->keys;
+	__u32 n = WALK_BATCH;
+	int err = 1;
+
+	if (first) {
+		walk->keys = calloc(WALK_BATCH, sizeof(*walk->keys));
+		walk->values = calloc(WALK_BATCH, sizeof(*walk->values));
+	}
+	if (!walk->keys || !walk->values)
+		err = -ENOMEM;
+	else if (bpf_map_lookup_batch(map, first ? NULL : &walk->position, &walk->position,
+				      walk->keys, walk->values, &n, NULL))
+		err = errno == ENOENT ? 0 : -errno; /* it comes with the last of them */
+	for (__u32 i = 0; err >= 0 && i < n; i++)
+		step(&walk->keys[i], &walk->values[i], context);
+	if (err <= 0)
+		flow_walk_free(walk);
+	return err;
+}
+
+void flow_walk_free(struct flow_walk *walk)
+{
+	free(walk->keys);
+	free(walk->values);
+	*walk = (struct flow_walk){0};
+}
+
 int flows_walk(int map, flow_step *step, void *context)
 {
-	struct flow_key *keys = calloc(WALK_BATCH, sizeof(*keys));
-	struct flow *values = calloc(WALK_BATCH, sizeof(*values));
-	__u32 batch = 0, n;
-	bool first = true;
-	int err = keys && values ? 0 : -ENOMEM;
+	struct flow_walk walk = {0};
+	int more;
 
-	while (!err) {
-		n = WALK_BATCH;
-		if (bpf_map_lookup_batch(map, first ? NULL : &batch, &batch, keys, values, &n,
-					 NULL))
-			err = -errno;
-		/* -ENOENT comes with the last of them. */
-		for (__u32 i = 0; (!err || err == -ENOENT) && i < n; i++)
-			step(&keys[i], &values[i], context);
-		first = false;
-	}
-	free(keys);
-	free(values);
-	return err == -ENOENT ? 0 : err;
+	do {
+		more = flow_walk_on(&walk, map, step, context);
+	} while (more > 0);
+	return more;
 }

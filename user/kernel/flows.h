@@ -65,16 +65,25 @@ int flows_extend(const struct flows *flows, struct extend_request *request);
 /* Packets of a flow leave elsewhere from now on. 0 or -errno; -EIO: not by this interface. */
 int flows_move(const struct flows *flows, struct move_request *request);
 
-/* Looks at all flows and removes those that have ended. 0 or -errno. */
-int flows_sweep(const struct flows *flows, struct sweep_request *answer);
-
 /* Removes some; see struct remove_request. `program` is the fd of `flow_remove`. 0 or -errno. */
 int flows_remove(int program, struct remove_request *request);
 int flows_remove_program(const struct flows *flows);
 
-/* Calls step() for each entry: 0 or -errno. Entries that come or go meanwhile may be missed. */
 typedef void flow_step(const struct flow_key *key, const struct flow *flow, void *context);
+
+/* Calls step() for each entry: 0 or -errno. Entries that come or go meanwhile may be missed. */
 int flows_walk(int map, flow_step *step, void *context);
+
+/* The same in pieces of some hundred entries: zero at first. */
+struct flow_walk {
+	struct flow_key *keys;
+	struct flow *values;
+	uint32_t position;
+};
+
+/* One more piece. 1 when there are others, 0 after the last, or -errno; begins anew after those. */
+int flow_walk_on(struct flow_walk *walk, int map, flow_step *step, void *context);
+void flow_walk_free(struct flow_walk *walk);
 
 int flows_map(const struct flows *flows);
 int flows_closed_ring(const struct flows *flows);
