@@ -26,6 +26,7 @@
 /* What is sent is looked at on the loopback interface of a network namespace of the test's own. */
 
 static int capture = -1;
+static struct reset_sockets sockets = {-1, -1};
 
 static int set_up(void **state)
 {
@@ -112,7 +113,7 @@ static void a_reset_over_ipv4_is_a_whole_packet(void **state)
 		skip();
 	event.key[CLIENT] = key_of("127.0.0.2", "127.0.0.3");
 	event.key[SERVER] = key_of("127.0.0.4", "127.0.0.5");
-	assert_int_equal(flow_reset(&event), 0);
+	assert_int_equal(flow_reset(&sockets, &event), 0);
 	for (int side = 0; side < 2; side++) {
 		assert_int_equal(receive(&packet, sizeof(packet)), 40);
 		assert_memory_equal(&packet.ip.saddr, event.key[side].destination + 12, 4);
@@ -135,7 +136,7 @@ static void a_reset_over_ipv6_is_a_whole_packet(void **state)
 		skip();
 	event.key[CLIENT] = key_of("::1", "2001:db8::7");
 	event.key[SERVER] = key_of("::1", "2001:db8::8");
-	assert_int_equal(flow_reset(&event), 0);
+	assert_int_equal(flow_reset(&sockets, &event), 0);
 	for (int side = 0; side < 2; side++) {
 		assert_int_equal(receive(&packet, sizeof(packet)), 60);
 		assert_int_equal(packet.ip.ip6_vfc >> 4, 6);
@@ -148,11 +149,29 @@ static void a_reset_over_ipv6_is_a_whole_packet(void **state)
 	}
 }
 
+static void resets_of_many_flows_share_a_socket(void **state)
+{
+	struct flow_event event = {.expects = {1, 2}};
+	int first;
+
+	if (capture < 0)
+		skip();
+	event.key[CLIENT] = key_of("127.0.0.2", "127.0.0.3");
+	event.key[SERVER] = key_of("127.0.0.4", "127.0.0.5");
+	assert_int_equal(flow_reset(&sockets, &event), 0);
+	first = sockets.v4;
+	assert_int_equal(flow_reset(&sockets, &event), 0);
+	assert_int_equal(sockets.v4, first);
+	reset_sockets_close(&sockets);
+	assert_int_equal(sockets.v4, -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_reset_over_ipv4_is_a_whole_packet),
 		cmocka_unit_test(a_reset_over_ipv6_is_a_whole_packet),
+		cmocka_unit_test(resets_of_many_flows_share_a_socket),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <uthash.h>
 
 #include "../kernel/attach.h"
 #include "../kernel/lock.h"
@@ -24,9 +25,13 @@ static const struct column flow_columns[] = {
 static const struct column link_columns[] = {COLUMN("interface", "INTERFACE"), COLUMNS_END};
 static const struct column pin_columns[] = {COLUMN("name", "NAME"), COLUMNS_END};
 
+struct kind_of_flow;
+
 /* What was cut; rows. */
 struct unload {
 	struct snapshot snapshot; /* for names; empty if the maps are not whole */
+	struct reset_sockets resets;
+	struct kind_of_flow *kinds; /* uthash */
 	json_t *flows, *links, *pins;
 };
 
@@ -37,42 +42,54 @@ static bool every_flow(const struct flow_key *key, const struct flow *server, vo
 	return true;
 }
 
-/* One more of a kind of flow: rows differ in their names. Takes over `names`. */
-static void count_flow(json_t *rows, json_t *names)
-{
-	json_t *row, *flows = NULL;
-	size_t i;
+/* Connections that have the same names. */
+struct kind_of_flow {
+	uint32_t ids[4]; /* frontend, route, farm, server */
+	uint64_t flows;
+	UT_hash_handle hh;
+};
 
-	json_array_foreach (rows, i, row) {
-		flows = json_object_get(row, "flows");
-		json_object_set(names, "flows", flows);
-		if (json_equal(row, names))
-			break;
-		flows = NULL;
+static void count_flow(struct unload *unload, const struct flow *flow)
+{
+	const uint32_t ids[4] = {flow->frontend_id, flow->route_id, flow->farm_id, flow->server_id};
+	struct kind_of_flow *kind;
+
+	HASH_FIND(hh, unload->kinds, ids, sizeof(ids), kind);
+	if (!kind) {
+		kind = calloc(1, sizeof(*kind));
+		if (!kind)
+			return;
+		memcpy(kind->ids, ids, sizeof(ids));
+		HASH_ADD(hh, unload->kinds, ids, sizeof(ids), kind);
 	}
-	if (flows) {
-		json_integer_set(flows, json_integer_value(flows) + 1);
-		json_decref(names);
-		return;
-	}
-	set_integer(names, "flows", 1);
-	json_array_append_new(rows, names);
+	kind->flows++;
 }
 
 static void cut_flow(const struct spliced *spliced, void *context)
 {
-	const struct flow *flow = &spliced->flow[SERVER];
 	struct spliced_cut cut = spliced_cut_of(spliced);
 	struct unload *unload = context;
-	json_t *names;
 
 	if (!spliced_lives(spliced))
 		return;
-	(void)flow_reset(&cut.event); /* who cannot be reached hears nothing */
-	names = json_object();
-	snapshot_names(&unload->snapshot, names, flow->frontend_id, flow->route_id, flow->farm_id,
-		       flow->server_id);
-	count_flow(unload->flows, names);
+	(void)flow_reset(&unload->resets, &cut.event); /* who cannot be reached hears nothing */
+	count_flow(unload, &spliced->flow[SERVER]);
+}
+
+static void list_flows(struct unload *unload)
+{
+	struct kind_of_flow *kind, *next;
+
+	HASH_ITER (hh, unload->kinds, kind, next) {
+		json_t *row = json_object();
+
+		snapshot_names(&unload->snapshot, row, kind->ids[0], kind->ids[1], kind->ids[2],
+			       kind->ids[3]);
+		set_integer(row, "flows", kind->flows);
+		json_array_append_new(unload->flows, row);
+		HASH_DEL(unload->kinds, kind);
+		free(kind);
+	}
 }
 
 static int cut_flows(struct unload *unload)
@@ -83,6 +100,7 @@ static int cut_flows(struct unload *unload)
 		return 0;
 	err = spliced_walk(map, every_flow, cut_flow, unload);
 	close(map);
+	list_flows(unload);
 	return err;
 }
 
@@ -207,7 +225,10 @@ static int print(const struct unload *unload)
 
 static int unload_locked(void)
 {
-	struct unload unload = {.flows = json_array(), .links = json_array(), .pins = json_array()};
+	struct unload unload = {.flows = json_array(),
+				.links = json_array(),
+				.pins = json_array(),
+				.resets = RESET_SOCKETS_NONE};
 	struct text ignored = {0};
 	int code;
 
@@ -216,6 +237,7 @@ static int unload_locked(void)
 	if (!code)
 		code = print(&unload);
 	snapshot_close(&unload.snapshot);
+	reset_sockets_close(&unload.resets);
 	json_decref(unload.flows);
 	json_decref(unload.links);
 	json_decref(unload.pins);

@@ -10,7 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../kernel/reset.h"
 #include "log.h"
 
 #define LOOK_INTERVAL  250   /* milliseconds from one look at the rings to the next */
@@ -63,7 +62,7 @@ static int on_removed(void *context, void *data, size_t size)
 	const struct flow_event *event = data;
 
 	if (event->end != FLOW_END_CLOSED && event->end != FLOW_END_FORCED)
-		(void)flow_reset(event);
+		(void)flow_reset(&sweeper->resets, event);
 	ports_give_flow(&sweeper->engine->ports, &event->key[SERVER]);
 	return 0;
 }
@@ -239,6 +238,7 @@ int sweeper_init(struct sweeper *sweeper, struct engine *engine, struct event_ba
 	memset(sweeper, 0, sizeof(*sweeper));
 	sweeper->last = &sweeper->first;
 	sweeper->engine = engine;
+	sweeper->resets = RESET_SOCKETS_NONE;
 	sweeper->event = event_new(base, -1, EV_PERSIST, on_look, sweeper);
 	sweeper->closed =
 		ring_buffer__new(flows_closed_ring(&engine->flows), on_closed, sweeper, NULL);
@@ -265,6 +265,7 @@ void sweeper_free(struct sweeper *sweeper)
 	if (sweeper->netlink > 0)
 		close(sweeper->netlink);
 	flow_walk_free(&sweeper->walk);
+	reset_sockets_close(&sweeper->resets);
 	ring_buffer__free(sweeper->closed);
 	ring_buffer__free(sweeper->removed);
 	while (sweeper->first)

@@ -11,6 +11,7 @@
 #include <event2/event.h>
 #include <stdint.h>
 
+#include "../kernel/reset.h"
 #include "worker.h"
 
 struct ring_buffer;
@@ -26,9 +27,10 @@ struct sweeper {
 	struct lingering *first, **last; /* flows that seem to have ended, oldest first */
 	uint64_t next_sweep;		 /* CLOCK_MONOTONIC, milliseconds */
 	uint32_t shortest_idle;		 /* idle timeout of all frontends, milliseconds; 0 = none */
-	struct flow_walk walk;		 /* of the sweep ... */
-	bool sweeping;			 /* ... that goes on */
-	uint32_t flows;			 /* that were there at the start */
+	struct reset_sockets resets;
+	struct flow_walk walk; /* of the sweep ... */
+	bool sweeping;	       /* ... that goes on */
+	uint32_t flows;	       /* that were there at the start */
 };
 
 /* Takes over what is in the flow table, before the first connection. 0 or -errno. */

@@ -52,21 +52,18 @@ static void fill_tcp(struct tcphdr *tcp, const struct flow_key *key, uint32_t se
 	tcp->check = checksum(sum_words(tcp, sizeof(*tcp), sum));
 }
 
-static int send_packet(int family, const void *packet, size_t size, const struct sockaddr *to,
+static int send_packet(int *fd, const void *packet, size_t size, const struct sockaddr *to,
 		       socklen_t to_size)
 {
-	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW), err = 0;
-
-	if (fd < 0)
+	if (*fd < 0)
+		*fd = socket(to->sa_family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	if (*fd < 0 || sendto(*fd, packet, size, MSG_DONTWAIT, to, to_size) < 0)
 		return -errno;
-	if (sendto(fd, packet, size, MSG_DONTWAIT, to, to_size) < 0)
-		err = -errno;
-	close(fd);
-	return err;
+	return 0;
 }
 
 /* IPPROTO_RAW sockets take packets with their IP header, raw(7); the kernel fills its checksum. */
-static int reset_v4(const struct flow_key *key, uint32_t seq)
+static int reset_v4(int *fd, const struct flow_key *key, uint32_t seq)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET};
 	struct {
@@ -80,10 +77,10 @@ static int reset_v4(const struct flow_key *key, uint32_t seq)
 	memcpy(&packet.ip.daddr, key->source + 12, 4);
 	memcpy(&to.sin_addr, key->source + 12, 4);
 	fill_tcp(&packet.tcp, key, seq);
-	return send_packet(AF_INET, &packet, sizeof(packet), (struct sockaddr *)&to, sizeof(to));
+	return send_packet(fd, &packet, sizeof(packet), (struct sockaddr *)&to, sizeof(to));
 }
 
-static int reset_v6(const struct flow_key *key, uint32_t seq)
+static int reset_v6(int *fd, const struct flow_key *key, uint32_t seq)
 {
 	struct sockaddr_in6 to = {.sin6_family = AF_INET6};
 	struct {
@@ -98,24 +95,33 @@ static int reset_v6(const struct flow_key *key, uint32_t seq)
 	memcpy(&packet.ip.ip6_dst, key->source, 16);
 	memcpy(&to.sin6_addr, key->source, 16);
 	fill_tcp(&packet.tcp, key, seq);
-	return send_packet(AF_INET6, &packet, sizeof(packet), (struct sockaddr *)&to, sizeof(to));
+	return send_packet(fd, &packet, sizeof(packet), (struct sockaddr *)&to, sizeof(to));
 }
 
-static int reset_side(const struct flow_event *event, enum side side)
+static int reset_side(struct reset_sockets *sockets, const struct flow_event *event, enum side side)
 {
 	const struct flow_key *key = &event->key[side];
 
-	return address_is_mapped(key->source) ? reset_v4(key, event->expects[side])
-					      : reset_v6(key, event->expects[side]);
+	return address_is_mapped(key->source) ? reset_v4(&sockets->v4, key, event->expects[side])
+					      : reset_v6(&sockets->v6, key, event->expects[side]);
 }
 
-int flow_reset(const struct flow_event *event)
+int flow_reset(struct reset_sockets *sockets, const struct flow_event *event)
 {
 	int client = 0, server = 0;
 
 	if (event->end != FLOW_END_CLIENT_RESET)
-		client = reset_side(event, CLIENT);
+		client = reset_side(sockets, event, CLIENT);
 	if (event->end != FLOW_END_SERVER_RESET)
-		server = reset_side(event, SERVER);
+		server = reset_side(sockets, event, SERVER);
 	return client ? client : server;
+}
+
+void reset_sockets_close(struct reset_sockets *sockets)
+{
+	if (sockets->v4 >= 0)
+		close(sockets->v4);
+	if (sockets->v6 >= 0)
+		close(sockets->v6);
+	*sockets = RESET_SOCKETS_NONE;
 }

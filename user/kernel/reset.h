@@ -5,11 +5,19 @@
 
 #include "../../bpf/flow.h"
 
+/* Opened when they are needed. */
+struct reset_sockets {
+	int v4, v6;
+};
+#define RESET_SOCKETS_NONE ((struct reset_sockets){-1, -1})
+
 /*
  * Sends an RST to both ends of a flow that was removed, but not to one that has sent an RST itself:
  * nobody repeats that if it is lost. Its sequence number is what the receiver expects (RFC 5961).
  * 0 or -errno; needs CAP_NET_RAW.
  */
-int flow_reset(const struct flow_event *event);
+int flow_reset(struct reset_sockets *sockets, const struct flow_event *event);
+
+void reset_sockets_close(struct reset_sockets *sockets);
 
 #endif

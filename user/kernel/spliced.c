@@ -167,6 +167,7 @@ struct cutter {
 	int program;		  /* flow_remove */
 	struct ring_buffer *ring; /* `removed`, which nobody else reads: there is no daemon */
 	int conns;		  /* without a daemon, else -1 */
+	struct reset_sockets resets;
 };
 
 static int ignore_event(void *context, void *data, size_t size)
@@ -177,6 +178,7 @@ static int ignore_event(void *context, void *data, size_t size)
 static void cutter_close(struct cutter *cutter)
 {
 	ring_buffer__free(cutter->ring);
+	reset_sockets_close(&cutter->resets);
 	if (cutter->program >= 0)
 		close(cutter->program);
 	if (cutter->conns >= 0)
@@ -191,7 +193,9 @@ static int cutter_open(const char *instance, struct cutter *cutter)
 {
 	int ring = open_pin(instance, "removed");
 
-	*cutter = (struct cutter){.program = open_pin(instance, "flow_remove"), .conns = -1};
+	*cutter = (struct cutter){.program = open_pin(instance, "flow_remove"),
+				  .conns = -1,
+				  .resets = RESET_SOCKETS_NONE};
 	if (ring >= 0 && !lock_is_taken(instance)) {
 		cutter->ring = ring_buffer__new(ring, ignore_event, NULL, NULL);
 		cutter->conns = open_pin(instance, "conns");
@@ -219,7 +223,7 @@ static void forget_sockets(const struct cutter *cutter, const struct spliced_cut
 }
 
 /* Up to REMOVE_MAX of them; those that stay go to the front of `cuts`, behind *left others. */
-static int cut_batch(const struct cutter *cutter, struct spliced_cut *cuts, size_t first, size_t n,
+static int cut_batch(struct cutter *cutter, struct spliced_cut *cuts, size_t first, size_t n,
 		     size_t *left)
 {
 	struct remove_request request = {.n = n, .force = 1};
@@ -234,8 +238,8 @@ static int cut_batch(const struct cutter *cutter, struct spliced_cut *cuts, size
 		ring_buffer__consume(cutter->ring);
 	for (size_t i = 0; i < n; i++) {
 		if (request.removed[i]) {
-			(void)flow_reset(
-				&cuts[first + i].event); /* who cannot be reached hears nothing */
+			/* Who cannot be reached hears nothing. */
+			(void)flow_reset(&cutter->resets, &cuts[first + i].event);
 			continue;
 		}
 		forget_sockets(cutter, &cuts[first + i]);
@@ -245,7 +249,7 @@ static int cut_batch(const struct cutter *cutter, struct spliced_cut *cuts, size
 }
 
 /* All of them once. */
-static int cut_round(const struct cutter *cutter, struct spliced_cut *cuts, size_t n, size_t *left)
+static int cut_round(struct cutter *cutter, struct spliced_cut *cuts, size_t n, size_t *left)
 {
 	int err = 0;
 
