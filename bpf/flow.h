@@ -256,7 +256,9 @@ struct flow_event {
 	struct flow_key key[2]; /* by side: of the packets from there */
 	__u32 expects[2];	/* by side: the sequence number it wants to see next */
 	__u32 end;		/* enum flow_end */
-	__u32 pad;
+	__u32 frontend_id;	/* of a flow that is gone */
+	__u32 route_id;
+	__u32 server_id;
 };
 
 /* ... of `flow_move`: from now on these packets leave by another interface. */

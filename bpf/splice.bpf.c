@@ -1235,7 +1235,9 @@ static __always_inline bool remove_entries(const struct flow_key *key, struct fl
 	event->expects[SERVER] = flow->acked;
 	event->expects[CLIENT] = peer ? peer->acked : 0;
 	event->end = end;
-	event->pad = 0;
+	event->frontend_id = flow->frontend_id;
+	event->route_id = flow->route_id;
+	event->server_id = flow->server_id;
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 	count_end(end);
 	if (peer) {

@@ -157,6 +157,23 @@ slowest_answer() {
 	assert_equal "$(stats .counters.idle_timeouts)" 150000
 }
 
+@test "the next daemon begins before it has looked at all flows, and uses none of their ports" {
+	local deleted
+	FORGOTTEN=true
+	packet_farm packet 11 "nat_ports: 10240-10249"
+	start_tcp server 11 9000 echo
+	start_daemon
+	fill 0 399999 0 0 "$(server4 11)"
+	start_daemon
+	run ! daemon_says 'goes on with'
+	deleted=$(alpnlb -j flow delete client 10.0.0.0/21 | jq .deleted)
+	assert_equal "$deleted" 2048
+	echoed 5
+	netns_await 30 daemon_says 'goes on with [0-9]+ spliced connections' || fail "it does not get ready with them"
+	await_stat '.frontends[0].live' 397952
+	assert_equal "$(stats '.servers[0].live')" 397952
+}
+
 # ---- where the ends are -------------------------------------------------------------------
 
 @test "client and server on one interface" {

@@ -226,7 +226,7 @@ static int load_packet_path(struct daemon *daemon, const struct config *config)
 		err = socket_test_silence();
 	}
 	if (!err) {
-		failed = "take over the flow table";
+		failed = "watch the flow table";
 		err = sweeper_init(&daemon->sweeper, engine, daemon->base);
 	}
 	if (err)
@@ -254,6 +254,7 @@ static void attach_packet_path(struct daemon *daemon)
 		leave_packet_path(daemon, "pin the flow table", err);
 		return;
 	}
+	sweeper_adopt(&daemon->sweeper);
 	err = rerouter_start(&daemon->rerouter, flows);
 	if (err)
 		log_line(LOG_WARN, "spliced connections will not follow changes of the routes: %s",

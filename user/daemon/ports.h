@@ -10,6 +10,7 @@
 #define ALPNLB_PORTS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ struct ports {
 	struct prefix_list addresses; /* to connect from; not set = the kernel's choice. Owned */
 	struct server_ports *servers; /* uthash */
 	uint32_t used;		      /* ports, of all servers and addresses */
+	atomic_bool whole;	      /* those of an earlier daemon's flows are in the book */
 };
 
 /* A port in use. */

@@ -149,6 +149,23 @@ int socket_probe(const uint8_t address[16], __be16 port)
 	return 0;
 }
 
+int socket_source(const uint8_t to[16], uint8_t address[16])
+{
+	struct sockaddr_storage peer, own;
+	socklen_t size = socket_address(to, htons(9), &peer), own_size = sizeof(own);
+	int fd = socket(peer.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&peer, size) || /* sends nothing */
+	    getsockname(fd, (struct sockaddr *)&own, &own_size))
+		err = -errno;
+	else
+		(void)socket_endpoint(&own, address);
+	close(fd);
+	return err;
+}
+
 void socket_set_quickack(int fd, bool on)
 {
 	set_option(fd, IPPROTO_TCP, TCP_QUICKACK, on);

@@ -38,6 +38,9 @@ void socket_carry(int fd, bool redirect);
  */
 int socket_probe(const uint8_t address[16], __be16 port);
 
+/* The address that the kernel chooses to connect there from. 0 or -errno. */
+int socket_source(const uint8_t to[16], uint8_t address[16]);
+
 /*
  * A listening socket of a SO_REUSEPORT group: its fd, or -errno. What is set here is inherited by
  * the sockets it accepts; with `carry` they are prepared by socket_carry().

@@ -17,6 +17,9 @@
 /* A port may be in use by somebody else on the host, or in TIME_WAIT after another path. */
 #define PORT_TRIES 16
 
+/* ... or of a flow of an earlier daemon, which has many. */
+#define FLOW_TRIES 1024
+
 /* The largest TCP_MAXSEG takes (MAX_TCP_WINDOW). */
 #define MAXSEG_MAX 32767
 
@@ -85,15 +88,21 @@ static void forget_syn(const struct session *s)
 	flows_unstrip(&s->worker->engine->flows, &key);
 }
 
+static bool address_is_set(const uint8_t address[16])
+{
+	static const uint8_t none[16];
+
+	return memcmp(address, none, sizeof(none));
+}
+
 static int bind_lease(int fd, const struct port_lease *lease, sa_family_t family)
 {
 	struct sockaddr_storage address = {.ss_family = family};
 	socklen_t size = sizeof(struct sockaddr_in6);
-	static const uint8_t any[16];
 
 	if (family == AF_INET)
 		size = sizeof(struct sockaddr_in);
-	if (memcmp(lease->address, any, sizeof(any)))
+	if (address_is_set(lease->address))
 		size = socket_address(lease->address, htons(lease->port), &address);
 	else
 		((struct sockaddr_in *)&address)->sin_port = htons(lease->port); /* as sin6_port */
@@ -121,9 +130,44 @@ static int connect_from(struct session *s, const struct sockaddr_storage *server
 	return err;
 }
 
-int splice_connect(struct session *s)
+/* The server leg's tuple, as far as a socket would have it. */
+static int key_of_leg(const struct session *s, struct flow_key *key)
+{
+	const struct conn *conn = s->conn;
+
+	memcpy(key->source, conn->server, sizeof(key->source));
+	key->source_port = conn->server_port;
+	if (address_is_set(s->lease.address)) {
+		memcpy(key->destination, s->lease.address, sizeof(key->destination));
+		return 0;
+	}
+	return socket_source(conn->server, key->destination);
+}
+
+/* As long as the book is not whole, the flow table has the last word. */
+static bool take_port(struct session *s)
 {
 	struct ports *ports = &s->worker->engine->ports;
+	struct conn *conn = s->conn;
+	struct flow_key key = {0};
+
+	for (int i = 0; i < FLOW_TRIES; i++) {
+		if (!ports_take(ports, conn->server, conn->server_port, &s->lease))
+			return false;
+		if (ports->whole)
+			return true;
+		key.destination_port = htons(s->lease.port);
+		if (!key_of_leg(s, &key) &&
+		    !flows_find(flows_map(&s->worker->engine->flows), &key, NULL))
+			return true;
+		ports_give(ports, conn->server, conn->server_port, &s->lease);
+		s->lease.port = 0;
+	}
+	return false;
+}
+
+int splice_connect(struct session *s)
+{
 	struct conn *conn = s->conn;
 	struct sockaddr_storage server;
 	socklen_t size = socket_address(conn->server, conn->server_port, &server);
@@ -135,7 +179,7 @@ int splice_connect(struct session *s)
 	conn->refusal = SPLICE_PORTS;
 	ask_client(conn, s->fd[CLIENT]);
 	for (int i = 0; i < PORT_TRIES; i++) {
-		if (!ports_take(ports, conn->server, conn->server_port, &s->lease))
+		if (!take_port(s))
 			break;
 		fd = connect_from(s, &server, size);
 		if (fd >= 0) {

@@ -14,6 +14,8 @@
 
 #define LOOK_INTERVAL  250   /* milliseconds from one look at the rings to the next */
 #define LOOK_TIME      10    /* that one takes at most, or little more: others have to wait */
+#define ADOPT_INTERVAL 10    /* while flows are still to be taken over, and ... */
+#define ADOPT_TIME     100   /* ... how long the start waits for that */
 #define SWEEP_INTERVAL 30000 /* from one sweep of the whole table to the next, at most ... */
 #define SWEEP_MIN      1000
 #define IDLE_LOOKS     4 /* ... and so many within the shortest idle timeout */
@@ -56,6 +58,18 @@ static int on_closed(void *context, void *data, size_t size)
 	return 0;
 }
 
+static void count_live(struct sweeper *sweeper, uint32_t frontend, uint32_t route, uint32_t server)
+{
+	struct instance *instance = &sweeper->engine->instance;
+
+	if (frontend <= MAX_FRONTENDS)
+		__atomic_fetch_add(&instance->frontend_stats[frontend].live, 1, __ATOMIC_RELAXED);
+	if (route <= MAX_ROUTES)
+		__atomic_fetch_add(&instance->route_stats[route].live, 1, __ATOMIC_RELAXED);
+	if (server <= MAX_SERVERS)
+		__atomic_fetch_add(&instance->balance.servers[server].live, 1, __ATOMIC_RELAXED);
+}
+
 static int on_removed(void *context, void *data, size_t size)
 {
 	struct sweeper *sweeper = context;
@@ -63,7 +77,9 @@ static int on_removed(void *context, void *data, size_t size)
 
 	if (event->end != FLOW_END_CLOSED && event->end != FLOW_END_FORCED)
 		(void)flow_reset(&sweeper->resets, event);
-	ports_give_flow(&sweeper->engine->ports, &event->key[SERVER]);
+	/* One that is counted as live only when it is taken over. */
+	if (!ports_give_flow(&sweeper->engine->ports, &event->key[SERVER]))
+		count_live(sweeper, event->frontend_id, event->route_id, event->server_id);
 	return 0;
 }
 
@@ -104,14 +120,35 @@ static bool remove_some(struct sweeper *sweeper, uint64_t before)
 	return true;
 }
 
-/* ---- the sweep --------------------------------------------------------------------------- */
+/* ---- the whole table --------------------------------------------------------------------- */
 
-/* Entries of the table that a look came by. */
+/* Entries that a look came by. */
 struct piece {
 	struct sweeper *sweeper;
 	uint64_t now; /* nanoseconds */
 	struct remove_request expired;
 };
+
+/* Of an entry: the key of the server's packets. */
+static void server_key(const struct flow_key *key, const struct flow *flow, struct flow_key *server)
+{
+	if (flow->constant & FLOW_FROM_SERVER)
+		*server = *key;
+	else
+		key_of_peer(flow, server);
+}
+
+/* A flow of an earlier daemon is a live connection, and has a port. */
+static void adopt_entry(const struct flow_key *key, const struct flow *flow, void *context)
+{
+	struct sweeper *sweeper = ((struct piece *)context)->sweeper;
+
+	if (!(flow->constant & FLOW_FROM_SERVER) || flow->started >= sweeper->began)
+		return;
+	sweeper->adopted++;
+	ports_take_flow(&sweeper->engine->ports, key);
+	count_live(sweeper, flow->frontend_id, flow->route_id, flow->server_id);
+}
 
 static void remove_expired(struct piece *piece)
 {
@@ -123,27 +160,42 @@ static void remove_expired(struct piece *piece)
 static void sweep_entry(const struct flow_key *key, const struct flow *flow, void *context)
 {
 	struct piece *piece = context;
-	struct flow_key *server = &piece->expired.keys[piece->expired.n];
 
 	if (flow_expires_not_before(flow) > piece->now)
 		return;
-	if (flow->constant & FLOW_FROM_SERVER)
-		*server = *key;
-	else
-		key_of_peer(flow, server);
+	server_key(key, flow, &piece->expired.keys[piece->expired.n]);
 	if (++piece->expired.n == REMOVE_MAX)
 		remove_expired(piece);
 }
 
-/* True when the sweep is to go on. */
-static bool sweep_some(struct sweeper *sweeper)
+/* The last of the earlier daemon's flows is taken over. */
+static void end_adoption(struct sweeper *sweeper, int err)
 {
-	struct piece piece = {.sweeper = sweeper, .now = monotonic_time()};
-	int more = flow_walk_on(&sweeper->walk, flows_map(&sweeper->engine->flows), sweep_entry,
-				&piece);
+	if (err)
+		log_line(LOG_ERROR, "cannot take over spliced connections of an earlier daemon: %s",
+			 strerror(-err));
+	else
+		sweeper->engine->ports.whole = true;
+	if (sweeper->adopted)
+		log_line(LOG_INFO, "goes on with %u spliced connections of an earlier daemon",
+			 sweeper->adopted);
+}
 
-	remove_expired(&piece);
-	return more > 0;
+/* Goes on with a walk for some time. */
+static void walk_until(struct sweeper *sweeper, uint64_t end)
+{
+	while (sweeper->step && milliseconds() < end) {
+		struct piece piece = {.sweeper = sweeper, .now = monotonic_time()};
+		int more = flow_walk_on(&sweeper->walk, flows_map(&sweeper->engine->flows),
+					sweeper->step, &piece);
+
+		remove_expired(&piece);
+		if (more > 0)
+			continue;
+		if (sweeper->step == adopt_entry)
+			end_adoption(sweeper, more);
+		sweeper->step = NULL;
+	}
 }
 
 static uint64_t time_of_next_sweep(const struct sweeper *sweeper, uint64_t now)
@@ -157,6 +209,14 @@ static uint64_t time_of_next_sweep(const struct sweeper *sweeper, uint64_t now)
 
 /* ---- timers ------------------------------------------------------------------------------ */
 
+static void await_next_look(struct sweeper *sweeper)
+{
+	uint32_t wait = sweeper->step == adopt_entry ? ADOPT_INTERVAL : LOOK_INTERVAL;
+	struct timeval interval = {.tv_usec = wait * 1000};
+
+	event_add(sweeper->event, &interval);
+}
+
 static void on_look(evutil_socket_t fd, short what, void *argument)
 {
 	struct sweeper *sweeper = argument;
@@ -165,13 +225,13 @@ static void on_look(evutil_socket_t fd, short what, void *argument)
 	ring_buffer__consume(sweeper->closed);
 	while (milliseconds() < end && remove_some(sweeper, began - FLOW_LINGER / 1000000))
 		;
-	if (began >= sweeper->next_sweep) {
+	if (!sweeper->step && began >= sweeper->next_sweep) {
 		sweeper->next_sweep = time_of_next_sweep(sweeper, began);
-		sweeper->sweeping = true;
+		sweeper->step = sweep_entry;
 	}
-	while (sweeper->sweeping && milliseconds() < end)
-		sweeper->sweeping = sweep_some(sweeper);
+	walk_until(sweeper, end);
 	ring_buffer__consume(sweeper->removed);
+	await_next_look(sweeper);
 }
 
 /* An interface came, went or changed. One that cannot be attached to is not used. */
@@ -200,58 +260,38 @@ static int watch_interfaces(struct sweeper *sweeper, struct event_base *base)
 	return sweeper->interfaces && !event_add(sweeper->interfaces, NULL) ? 0 : -ENOMEM;
 }
 
+void sweeper_adopt(struct sweeper *sweeper)
+{
+	sweeper->began = monotonic_time();
+	sweeper->step = adopt_entry;
+	walk_until(sweeper, milliseconds() + ADOPT_TIME);
+}
+
 void sweeper_start(struct sweeper *sweeper, uint32_t shortest_idle)
 {
-	static const struct timeval interval = {LOOK_INTERVAL / 1000, LOOK_INTERVAL % 1000 * 1000};
-
 	if (!sweeper->event)
 		return;
 	sweeper->shortest_idle = shortest_idle;
 	sweeper->next_sweep = milliseconds();
-	event_add(sweeper->event, &interval);
+	await_next_look(sweeper);
 }
 
 /* ---- life -------------------------------------------------------------------------------- */
 
-/* A flow is a live connection, and has a port. */
-static void adopt(const struct flow_key *key, const struct flow *flow, void *context)
-{
-	struct sweeper *sweeper = context;
-	struct instance *instance = &sweeper->engine->instance;
-
-	if (!(flow->constant & FLOW_FROM_SERVER))
-		return;
-	sweeper->flows++;
-	ports_take_flow(&sweeper->engine->ports, key);
-	if (flow->frontend_id <= MAX_FRONTENDS)
-		instance->frontend_stats[flow->frontend_id].live++;
-	if (flow->route_id <= MAX_ROUTES)
-		instance->route_stats[flow->route_id].live++;
-	if (flow->server_id <= MAX_SERVERS)
-		instance->balance.servers[flow->server_id].live++;
-}
-
 int sweeper_init(struct sweeper *sweeper, struct engine *engine, struct event_base *base)
 {
-	int err;
-
 	memset(sweeper, 0, sizeof(*sweeper));
 	sweeper->last = &sweeper->first;
 	sweeper->engine = engine;
 	sweeper->resets = RESET_SOCKETS_NONE;
-	sweeper->event = event_new(base, -1, EV_PERSIST, on_look, sweeper);
+	sweeper->event = event_new(base, -1, 0, on_look, sweeper);
 	sweeper->closed =
 		ring_buffer__new(flows_closed_ring(&engine->flows), on_closed, sweeper, NULL);
 	sweeper->removed =
 		ring_buffer__new(flows_removed_ring(&engine->flows), on_removed, sweeper, NULL);
 	if (!sweeper->event || !sweeper->closed || !sweeper->removed)
 		return -ENOMEM;
-	err = watch_interfaces(sweeper, base);
-	err = err ? err : flows_walk(flows_map(&engine->flows), adopt, sweeper);
-	if (!err && sweeper->flows)
-		log_line(LOG_INFO, "goes on with %u spliced connections of an earlier daemon",
-			 sweeper->flows);
-	return err;
+	return watch_interfaces(sweeper, base);
 }
 
 void sweeper_free(struct sweeper *sweeper)

@@ -28,13 +28,20 @@ struct sweeper {
 	uint64_t next_sweep;		 /* CLOCK_MONOTONIC, milliseconds */
 	uint32_t shortest_idle;		 /* idle timeout of all frontends, milliseconds; 0 = none */
 	struct reset_sockets resets;
-	struct flow_walk walk; /* of the sweep ... */
-	bool sweeping;	       /* ... that goes on */
-	uint32_t flows;	       /* that were there at the start */
+	flow_step *step; /* of the walk through the table that goes on; NULL = none */
+	struct flow_walk walk;
+	uint64_t began;	  /* CLOCK_MONOTONIC, nanoseconds: later flows are this daemon's own */
+	uint32_t adopted; /* flows */
 };
 
-/* Takes over what is in the flow table, before the first connection. 0 or -errno. */
 int sweeper_init(struct sweeper *sweeper, struct engine *engine, struct event_base *base);
+
+/*
+ * Takes over what is in the flow table, before the first connection; if there is much, most of it
+ * afterwards. Until ports.whole says that it is done, the table knows of ports that the book does
+ * not. Needs the programs to be pinned: the end of a flow has to come to this daemon.
+ */
+void sweeper_adopt(struct sweeper *sweeper);
 
 /* Begins, or goes on with another configuration. */
 void sweeper_start(struct sweeper *sweeper, uint32_t shortest_idle);

@@ -305,6 +305,15 @@ int flows_remove_program(const struct flows *flows)
 	return bpf_program__fd(flows->programs->progs.flow_remove);
 }
 
+/* ---- entries -----------------------------------------------------------------------------*/
+
+bool flows_find(int map, const struct flow_key *key, struct flow *flow)
+{
+	struct flow ignored;
+
+	return !bpf_map_lookup_elem(map, key, flow ? flow : &ignored);
+}
+
 /* ---- all of them ------------------------------------------------------------------------- */
 
 int flow_walk_on(struct flow_walk *walk, int map, flow_step *step, void *context)

@@ -69,6 +69,9 @@ int flows_move(const struct flows *flows, struct move_request *request);
 int flows_remove(int program, struct remove_request *request);
 int flows_remove_program(const struct flows *flows);
 
+/* Is there an entry? It is copied, if `flow` is not NULL. */
+bool flows_find(int map, const struct flow_key *key, struct flow *flow);
+
 typedef void flow_step(const struct flow_key *key, const struct flow *flow, void *context);
 
 /* Calls step() for each entry: 0 or -errno. Entries that come or go meanwhile may be missed. */

@@ -2,9 +2,10 @@
 /*
  * Flows as an earlier daemon may have left them, more than clients can make in a test: FIRST to
  * LAST, each quiet for AGE and to be forgotten after IDLE (0 = never), milliseconds. Flow number i
- * is from 10.0.0.0 + i to a server of 20,000 others, from 198.51.100.1.
+ * is from 10.0.0.0 + i, and from 198.51.100.1 to port 9000 of SERVER (100.64.0.0), or of addresses
+ * behind it: each has 20,000.
  *
- *	fill INSTANCE FIRST LAST AGE IDLE
+ *	fill INSTANCE FIRST LAST AGE IDLE [SERVER]
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -21,6 +22,7 @@
 #define PER_SERVER 20000
 #define FIRST_PORT 10240
 
+static uint32_t server = 0x64400000;
 static struct flow_key keys[2 * BATCH];
 static struct flow flows[2 * BATCH];
 
@@ -48,8 +50,8 @@ static void make_flow(uint32_t i, uint64_t seen, uint32_t idle, struct flow_key 
 	set_address(key[0].destination, 0xc0000201); /* 192.0.2.1 */
 	key[0].source_port = htons(40000);
 	key[0].destination_port = htons(443);
-	set_address(key[1].source, 0x64400000 + i / PER_SERVER); /* 100.64.0.0 */
-	set_address(key[1].destination, 0xc6336401);		 /* 198.51.100.1 */
+	set_address(key[1].source, server + i / PER_SERVER);
+	set_address(key[1].destination, 0xc6336401); /* 198.51.100.1 */
 	key[1].source_port = htons(9000);
 	key[1].destination_port = htons(FIRST_PORT + i % PER_SERVER);
 	for (int side = 0; side < 2; side++) {
@@ -72,8 +74,10 @@ int main(int argc, char **argv)
 	uint64_t seen;
 	int map;
 
-	if (argc != 6)
+	if (argc != 6 && argc != 7)
 		return 2;
+	if (argc == 7)
+		server = ntohl(inet_addr(argv[6]));
 	first = strtoul(argv[2], NULL, 10);
 	last = strtoul(argv[3], NULL, 10);
 	seen = now() - strtoull(argv[4], NULL, 10) * 1000000;
