@@ -116,6 +116,19 @@ all_are_spliced() {
 	assert_clean "$(crossing_report)"
 }
 
+@test "connections that ended without a daemon are forgotten when the next one has come" {
+	packet_farm packet 11
+	start_tcp server 11 9000 echo
+	start_daemon
+	hold client "$LB4" 443 --alpn h2 --bytes 100
+	netns_await 10 all_are_spliced 1 || fail "it has sockets still"
+	kill -KILL "$DAEMON_PID"
+	netns_await 5 netns_dead "$DAEMON_PID"
+	assert_equal "$(end_held client | report_field end)" eof
+	start_daemon
+	netns_await 5 flows_forgotten || fail "left behind: $(what_is_left)"
+}
+
 @test "a daemon that is told to stop leaves at once when all its connections are spliced" {
 	local began
 	start

@@ -138,12 +138,32 @@ static void server_key(const struct flow_key *key, const struct flow *flow, stru
 		key_of_peer(flow, server);
 }
 
-/* A flow of an earlier daemon is a live connection, and has a port. */
+/* As far as one entry tells, unless it is the client's and the server's tells the same. */
+static bool has_ended(int map, const struct flow *flow)
+{
+	struct flow_key key = {0};
+	struct flow peer;
+
+	if (flow->state & (FLOW_ORPHAN | FLOW_GOT_RESET))
+		return true;
+	if (!(flow->constant & FLOW_FROM_SERVER && flow->state & FLOW_FIN_ACKED))
+		return false;
+	key_of_peer(flow, &key);
+	return flows_find(map, &key, &peer) && finished(flow, &peer);
+}
+
+/* A flow of an earlier daemon is a live connection, and has a port; nobody may know of its end. */
 static void adopt_entry(const struct flow_key *key, const struct flow *flow, void *context)
 {
 	struct sweeper *sweeper = ((struct piece *)context)->sweeper;
+	struct flow_key server;
 
-	if (!(flow->constant & FLOW_FROM_SERVER) || flow->started >= sweeper->began)
+	if (flow->started >= sweeper->began)
+		return;
+	server_key(key, flow, &server);
+	if (has_ended(flows_map(&sweeper->engine->flows), flow))
+		linger(sweeper, &server);
+	if (!(flow->constant & FLOW_FROM_SERVER))
 		return;
 	sweeper->adopted++;
 	ports_take_flow(&sweeper->engine->ports, key);
