@@ -210,6 +210,7 @@ struct splice_request {
 	X(STARTED, "started")                                                                      \
 	X(FAMILY, "client and server are of different address families")                           \
 	X(PORTS, "no source port is free")                                                         \
+	X(DISPUTED, "another instance has its source ports")                                       \
 	X(FULL, "the flow table is full")                                                          \
 	X(NO_SOCKET, "a leg's socket was not found")                                               \
 	X(ENDED, "a leg has ended its data")                                                       \

@@ -83,6 +83,49 @@ echoed() {
 	assert_clean "$(crossing_report)"
 }
 
+second() {
+	"$ALPNLB" --instance "$NETNS_NAME-2" "$@"
+}
+
+second_says() {
+	grep -Eq "$1" "$NETNS_DIR/second.log"
+}
+
+# end_second: and what it left.
+end_second() {
+	netns_stop "$SECOND_PID" || fail "the second daemon does not end" || return
+	netns_exec balancer "$ALPNLB" --instance "$NETNS_NAME-2" unload
+}
+
+@test "two instances do not use the same source ports" {
+	FRONTEND="idle_timeout: 2s"
+	packet_farm packet 11
+	start_tcp server 11 9000 echo
+	start_daemon
+	hold client "$LB4" 443 --alpn h2 --bytes 100
+	await_flows 1
+	sed 's/port: "443"/port: "444"/' "$CONFIG" >"$NETNS_DIR/second.yaml"
+	netns_spawn balancer "$NETNS_DIR/second.log" "$ALPNLB" --instance "$NETNS_NAME-2" daemon -c "$NETNS_DIR/second.yaml"
+	SECOND_PID=$NETNS_PID
+	netns_await 10 second_says ready || fail "the second daemon did not start"
+	second_says "nat_ports 10240-32767: instance '$NETNS_NAME' on this host uses these" || fail "it says nothing"
+	assert_equal "$(tcp_client "$LB4" 444 --alpn h2 --bytes 100 --half-close --timeout 10 | report_field end)" eof
+	assert_equal "$(second -j stat show | jq -c '.counters | [.spliced, .splice_refused]')" "[0,1]"
+	netns_exec balancer "$ALPNLB" -j doctor | jq -e --arg found "instance '$NETNS_NAME' uses source ports" \
+		'any(.[]; .found | startswith($found))' >/dev/null || fail "doctor does not tell"
+	kill -KILL "$DAEMON_PID"
+	netns_await 5 netns_dead "$DAEMON_PID"
+	sed -i 's/444/445/' "$NETNS_DIR/second.yaml" # another look: the flow is still there
+	second apply "$NETNS_DIR/second.yaml"
+	run ! second_says 'no other instance uses these any more'
+	assert_equal "$(end_held client | report_field end)" eof
+	alpnlb unload
+	netns_await 10 second_says 'no other instance uses these any more' || fail "it does not look again"
+	assert_equal "$(tcp_client "$LB4" 445 --alpn h2 --bytes 100 --half-close --timeout 10 | report_field end)" eof
+	assert_equal "$(second -j stat show | jq .counters.spliced)" 1
+	end_second
+}
+
 # ---- the daemon ends ----------------------------------------------------------------------
 
 # Of the program that is pinned.

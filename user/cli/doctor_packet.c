@@ -2,6 +2,7 @@
 /* The part of doctor that is about the packet path. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 #include <uthash.h>
 
+#include "../kernel/claim.h"
 #include "../kernel/flows.h"
 #include "../kernel/local_ports.h"
 #include "../kernel/pin.h"
@@ -50,6 +52,23 @@ static void check_nat_ports(json_t *rows, const char *check, const struct port_r
 		"nat_ports %u-%u overlap net.ipv4.ip_local_port_range %u-%u: other connections of "
 		"this host may get the port of a spliced one",
 		range->first, range->last, local.first, local.last);
+}
+
+static void check_claim(json_t *rows, const char *check, const char *instance,
+			const struct config *config)
+{
+	char other[NAME_MAX + 1];
+	struct claim claim;
+
+	if (!claim_read(instance, &claim) && claim.first)
+		return;
+	claim_fill(&claim, &config->nat_ports, &config->nat_ip, UINT64_MAX);
+	if (claim_disputed(instance, &claim, other))
+		finding(rows, STATUS_WARN, check,
+			"give one of the two other nat_ports, or another nat_ip",
+			"instance '%s' uses source ports of nat_ports %u-%u: connections take "
+			"other paths",
+			other, config->nat_ports.first, config->nat_ports.last);
 }
 
 /* Ports in use from one address to one server. */
@@ -174,6 +193,7 @@ void check_packet_instance(json_t *rows, const char *instance)
 	snprintf(check, sizeof(check), "instance %s", instance);
 	if (!snapshot_load(&s, instance, &ignored) && !flows_walk(map, count_port, &usage)) {
 		check_nat_ports(rows, check, &s.config->nat_ports);
+		check_claim(rows, check, instance, s.config);
 		check_pools(rows, check, &usage, &s.config->nat_ports);
 		check_table(rows, check, usage.flows, spliced_room(map));
 		check_interfaces(rows, check, instance);

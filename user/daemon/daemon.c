@@ -411,6 +411,7 @@ int daemon_apply(struct daemon *daemon, struct config *config, char *failed, siz
 		return err;
 	}
 	ports_configure(&daemon->engine.ports, &config->nat_ports, &config->nat_ip);
+	sweeper_claim(&daemon->sweeper, config);
 	sweeper_start(&daemon->sweeper, shortest_idle_timeout(config));
 	listeners_commit(&daemon->listeners);
 	https_commit(daemon);

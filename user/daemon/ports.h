@@ -25,6 +25,7 @@ struct ports {
 	struct prefix_list addresses; /* to connect from; not set = the kernel's choice. Owned */
 	struct server_ports *servers; /* uthash */
 	uint32_t used;		      /* ports, of all servers and addresses */
+	atomic_bool disputed;	      /* another instance has them: none is to be taken */
 	atomic_bool whole;	      /* those of an earlier daemon's flows are in the book */
 };
 

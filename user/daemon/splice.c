@@ -176,6 +176,9 @@ int splice_connect(struct session *s)
 	conn->refusal = SPLICE_FAMILY;
 	if (address_is_mapped(conn->server) != address_is_mapped(conn->client))
 		return fd;
+	conn->refusal = SPLICE_DISPUTED;
+	if (s->worker->engine->ports.disputed)
+		return fd;
 	conn->refusal = SPLICE_PORTS;
 	ask_client(conn, s->fd[CLIENT]);
 	for (int i = 0; i < PORT_TRIES; i++) {

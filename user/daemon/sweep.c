@@ -3,6 +3,7 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,6 +228,57 @@ static uint64_t time_of_next_sweep(const struct sweeper *sweeper, uint64_t now)
 	return now + (wait > SWEEP_MIN ? wait : SWEEP_MIN);
 }
 
+/* ---- ports of other instances ------------------------------------------------------------ */
+
+static void log_dispute(const struct claim *claim, bool disputed, const char *other)
+{
+	if (disputed)
+		log_line(LOG_WARN,
+			 "nat_ports %u-%u: instance '%s' on this host uses these, so connections "
+			 "take other paths; give one of the two other nat_ports, or another nat_ip",
+			 claim->first, claim->last, other);
+	else
+		log_line(LOG_INFO, "nat_ports %u-%u: no other instance uses these any more",
+			 claim->first, claim->last);
+}
+
+/* The claim is there for others before the look at theirs; who finds an older one withdraws. */
+static void claim_ports(struct sweeper *sweeper)
+{
+	const struct flows *flows = &sweeper->engine->flows;
+	struct ports *ports = &sweeper->engine->ports;
+	struct claim none = {0};
+	char other[NAME_MAX + 1];
+	bool disputed;
+
+	(void)claim_write(flows->claim, &sweeper->claim);
+	disputed = claim_disputed(strrchr(flows->pin_dir, '/') + 1, &sweeper->claim, other);
+	if (disputed)
+		(void)claim_write(flows->claim, &none);
+	if (disputed != ports->disputed)
+		log_dispute(&sweeper->claim, disputed, other);
+	ports->disputed = disputed;
+}
+
+static void claim_again(struct sweeper *sweeper)
+{
+	sweeper->claim.since = monotonic_time();
+	claim_ports(sweeper);
+}
+
+void sweeper_claim(struct sweeper *sweeper, const struct config *config)
+{
+	struct claim claim;
+
+	if (!sweeper->event)
+		return;
+	claim_fill(&claim, &config->nat_ports, &config->nat_ip, sweeper->claim.since);
+	if (!memcmp(&claim, &sweeper->claim, sizeof(claim)))
+		return;
+	sweeper->claim = claim;
+	claim_again(sweeper);
+}
+
 /* ---- timers ------------------------------------------------------------------------------ */
 
 static void await_next_look(struct sweeper *sweeper)
@@ -248,6 +300,8 @@ static void on_look(evutil_socket_t fd, short what, void *argument)
 	if (!sweeper->step && began >= sweeper->next_sweep) {
 		sweeper->next_sweep = time_of_next_sweep(sweeper, began);
 		sweeper->step = sweep_entry;
+		if (sweeper->engine->ports.disputed)
+			claim_again(sweeper);
 	}
 	walk_until(sweeper, end);
 	ring_buffer__consume(sweeper->removed);

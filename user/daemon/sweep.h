@@ -11,6 +11,7 @@
 #include <event2/event.h>
 #include <stdint.h>
 
+#include "../kernel/claim.h"
 #include "../kernel/reset.h"
 #include "worker.h"
 
@@ -32,6 +33,7 @@ struct sweeper {
 	struct flow_walk walk;
 	uint64_t began;	  /* CLOCK_MONOTONIC, nanoseconds: later flows are this daemon's own */
 	uint32_t adopted; /* flows */
+	struct claim claim;
 };
 
 int sweeper_init(struct sweeper *sweeper, struct engine *engine, struct event_base *base);
@@ -42,6 +44,9 @@ int sweeper_init(struct sweeper *sweeper, struct engine *engine, struct event_ba
  * not. Needs the programs to be pinned: the end of a flow has to come to this daemon.
  */
 void sweeper_adopt(struct sweeper *sweeper);
+
+/* Claims the source ports of a configuration, unless another instance has them. */
+void sweeper_claim(struct sweeper *sweeper, const struct config *config);
 
 /* Begins, or goes on with another configuration. */
 void sweeper_start(struct sweeper *sweeper, uint32_t shortest_idle);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "attach.h"
+#include "claim.h"
 #include "pin.h"
 #include "splice.skel.h"
 
@@ -189,11 +190,12 @@ int flows_open(struct flows *flows, const struct instance *instance, uint32_t ma
 	flows->instance = instance;
 	pthread_mutex_init(&flows->lock, NULL);
 	snprintf(flows->pin_dir, sizeof(flows->pin_dir), "%s", instance->pin_dir);
+	flows->claim = claim_map();
 	*failed = "load the packet path";
 	flows->programs = splice_bpf__open();
 	if (!flows->programs)
 		return -errno;
-	err = share_maps(flows);
+	err = flows->claim < 0 ? flows->claim : share_maps(flows);
 	if (!err) {
 		err = adopt_flows(flows, max_flows);
 		if (err == -EEXIST)
@@ -224,6 +226,7 @@ static void unpin_all(const struct flows *flows)
 	unpin(flows, "flows");
 	unpin(flows, "hellos");
 	unpin(flows, "removed");
+	unpin(flows, "claims");
 	bpf_object__for_each_program(program, flows->programs->obj)
 		unpin(flows, bpf_program__name(program));
 }
@@ -236,6 +239,8 @@ void flows_close(struct flows *flows)
 		unpin_all(flows);
 	splice_bpf__destroy(flows->programs);
 	flows->programs = NULL;
+	if (flows->claim >= 0)
+		close(flows->claim);
 }
 
 int flows_pin(const struct flows *flows)
@@ -248,6 +253,7 @@ int flows_pin(const struct flows *flows)
 					"hellos");
 	err = err ? err
 		  : instance_pin_object(flows->instance, flows_removed_ring(flows), "removed");
+	err = err ? err : instance_pin_object(flows->instance, flows->claim, "claims");
 	bpf_object__for_each_program(program, flows->programs->obj) err =
 		err ? err
 		    : instance_pin_object(flows->instance, bpf_program__fd(program),

@@ -22,6 +22,7 @@ struct flows {
 	struct splice_bpf *programs; /* NULL when the packet path is not available */
 	const struct instance *instance;
 	char pin_dir[128];
+	int claim;	      /* see claim.h */
 	pthread_mutex_t lock; /* held to attach */
 	atomic_bool strips;   /* some client came without an option: `splice_syn` is wanted */
 	bool keep;	      /* pins and attachments shall stay, or were there before */
