@@ -96,7 +96,7 @@ static void compile(const struct kind *kind, unsigned int count, struct tables *
 
 	if (!config)
 		die("decode the configuration", -EINVAL);
-	err = config_assign_ids(config, NULL);
+	err = config_assign_ids(config, NULL, NULL);
 	err = err ? err : tables_compile(config, tables);
 	if (err)
 		die("compile the configuration", err);

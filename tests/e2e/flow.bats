@@ -327,6 +327,26 @@ live_are() {
 	assert_equal "$(alpnlb -j flow show | jq length)" 1 "the entry lingers"
 }
 
+@test "a new server does not get the id of one that was removed, whose flows live" {
+	{
+		farms h2=11
+		frontend packet h2
+	} >"$CONFIG"
+	start_tcp h2 11 9000 echo
+	start_daemon
+	hold one "$LB4" --alpn h2
+	await_flows true 1
+	sed -i 's/name: s11, address: "198.51.100.11"/name: s12, address: "198.51.100.12"/' "$CONFIG"
+	alpnlb apply "$CONFIG"
+	sed -i 's/name: s12, address: "198.51.100.12"/name: s13, address: "198.51.100.13"/' "$CONFIG"
+	alpnlb apply "$CONFIG"
+	assert_equal "$(count_of server s13)" 0
+	assert_equal "$(stats '.servers[0] | "\(.name) \(.live)"')" "s13 0"
+	touch "$NETNS_DIR/go"
+	assert_equal "$(ended one)" eof
+	stop_daemon
+}
+
 @test "conn show shows spliced connections among the others" {
 	local row
 	{

@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!config)
 		return 0;
 	round_trip(config);
-	require(!config_assign_ids(config, config));
+	require(!config_assign_ids(config, config, NULL));
 	round_trip(config);
 	config_free(config);
 	return 0;

@@ -1725,7 +1725,7 @@ static void new_objects_get_ids_in_order(void **state)
 {
 	struct config *config = decode(example_file);
 
-	assert_int_equal(config_assign_ids(config, NULL), 0);
+	assert_int_equal(config_assign_ids(config, NULL, NULL), 0);
 	assert_int_equal(config->farms[0].o.id, 1);
 	assert_int_equal(config->farms[1].o.id, 2);
 	assert_int_equal(config->farms[1].servers[0].o.id, 3);
@@ -1738,7 +1738,7 @@ static void ids_of_the_file_are_kept(void **state)
 	struct config *config =
 		decode("farms: [{name: a}, {name: b, id: 2}, {name: c}]\n" FRONTEND_OF("a"));
 
-	assert_int_equal(config_assign_ids(config, NULL), 0);
+	assert_int_equal(config_assign_ids(config, NULL, NULL), 0);
 	assert_int_equal(config->farms[0].o.id, 3);
 	assert_int_equal(config->farms[1].o.id, 2);
 	assert_int_equal(config->farms[2].o.id, 4);
@@ -1754,8 +1754,8 @@ static void ids_stay_with_names_over_a_change(void **state)
 				      "        {name: b, servers: [{name: t, address: \"::1\"}, "
 				      "{name: s, address: \"::2\"}]}]\n" FRONTEND_OF("b"));
 
-	assert_int_equal(config_assign_ids(before, NULL), 0);
-	assert_int_equal(config_assign_ids(after, before), 0);
+	assert_int_equal(config_assign_ids(before, NULL, NULL), 0);
+	assert_int_equal(config_assign_ids(after, before, NULL), 0);
 	assert_int_equal(after->farms[0].o.id, 3); /* 1 was a's */
 	assert_int_equal(after->farms[1].o.id, 2);
 	assert_int_equal(after->farms[0].servers[0].o.id, 3);
@@ -1774,7 +1774,7 @@ static void rules_keep_ids_by_place(void **state)
 
 	before->routes[0].rules[0].o.id = 30;
 	before->routes[0].rules[1].o.id = 20;
-	assert_int_equal(config_assign_ids(after, before), 0);
+	assert_int_equal(config_assign_ids(after, before, NULL), 0);
 	assert_int_equal(after->routes[0].rules[0].o.id, 30);
 	assert_int_equal(after->routes[0].rules[1].o.id, 20);
 	config_free(before);
@@ -1787,7 +1787,7 @@ static void free_ids_are_reused_when_the_highest_is_taken(void **state)
 	struct config *after = decode(
 		"farms: [{name: a, id: 4096}, {name: b}, {name: c, id: 2}]\n" FRONTEND_OF("a"));
 
-	assert_int_equal(config_assign_ids(after, before), 0);
+	assert_int_equal(config_assign_ids(after, before, NULL), 0);
 	assert_int_equal(after->farms[1].o.id, 3); /* 1 belonged to another one */
 	config_free(before);
 	config_free(after);
@@ -1811,9 +1811,9 @@ static void every_object_can_be_replaced_at_the_limit(void **state)
 	char *old = many_farms(MAX_FARMS, 'a'), *new = many_farms(MAX_FARMS, 'b');
 	struct config *before = decode(old), *after = decode(new);
 
-	assert_int_equal(config_assign_ids(before, NULL), 0);
+	assert_int_equal(config_assign_ids(before, NULL, NULL), 0);
 	assert_int_equal(before->farms[MAX_FARMS - 1].o.id, MAX_FARMS);
-	assert_int_equal(config_assign_ids(after, before), 0);
+	assert_int_equal(config_assign_ids(after, before, NULL), 0);
 	assert_int_equal(after->farms[0].o.id, 1);
 	config_free(before);
 	config_free(after);

@@ -979,7 +979,7 @@ static void compile_tables(struct tables *tables, const char *one, const char *t
 		print_error("%d: %s: %s\n", problems.v[0].line, problems.v[0].path,
 			    problems.v[0].message);
 	assert_non_null(config);
-	assert_int_equal(config_assign_ids(config, NULL), 0);
+	assert_int_equal(config_assign_ids(config, NULL, NULL), 0);
 	assert_int_equal(tables_compile(config, tables), 0);
 	config_free(config);
 	document_free(document);

@@ -69,7 +69,7 @@ static void compile(struct tables *tables)
 		print_error("line %d: %s: %s\n", problems.v[0].line, problems.v[0].path,
 			    problems.v[0].message);
 	assert_non_null(config);
-	assert_int_equal(config_assign_ids(config, NULL), 0);
+	assert_int_equal(config_assign_ids(config, NULL, NULL), 0);
 	memset(tables, 0, sizeof(*tables));
 	assert_int_equal(tables_compile(config, tables), 0);
 	config_free(config);

@@ -312,9 +312,26 @@ static void what_cannot_be_kept_is_not_staged(void **state)
 	end(staged);
 }
 
+#define FARM_OF(servers)                                                                           \
+	"farms: [{name: one, servers: [" servers "]}]\n"                                           \
+	"frontends: [{name: web, port: 443, default_farm: one}]\n"
+
+static void a_document_does_not_give_ids_again_that_an_earlier_one_had(void **state)
+{
+	struct staged *staged =
+		start(FARM_OF("{name: a, address: 10.0.0.1}, {name: b, address: 10.0.0.2}"));
+
+	stage(staged, FARM_OF("{name: a, address: 10.0.0.1}"));
+	stage(staged, FARM_OF("{name: a, address: 10.0.0.1}, {name: c, address: 10.0.0.3}"));
+	assert_int_equal(staged->config->farms[0].servers[0].o.id, 1);
+	assert_int_equal(staged->config->farms[0].servers[1].o.id, 3);
+	end(staged);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_document_does_not_give_ids_again_that_an_earlier_one_had),
 		cmocka_unit_test(a_document_gets_ids),
 		cmocka_unit_test(new_objects_get_ids_and_names),
 		cmocka_unit_test(ids_are_not_given_again),

@@ -287,7 +287,7 @@ static int load_config(struct dry_run *run, const char *file)
 	list = problems_json(&problems);
 	if (!run->loaded)
 		code = report_failure(list, file, "the configuration is not valid");
-	else if (config_assign_ids(run->loaded, NULL))
+	else if (config_assign_ids(run->loaded, NULL, NULL))
 		code = fail(CLI_FAILED, "%s: too many objects of one kind", file_label(file));
 	json_decref(list);
 	problems_free(&problems);

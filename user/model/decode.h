@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "kinds.h"
 #include "objects.h"
 
 /* A mistake, or a warning about something accepted that this version does not act on. */
@@ -82,10 +83,12 @@ struct config *config_load(const char *path, struct problems *problems);
 /*
  * Gives every object without an id the id of the object of the same kind and name in
  * `previous` (may be NULL; servers are named within their farm, rules by their place in the route),
- * or a new one: the lowest above every id in use, or, past the limit of the kind, the lowest free
- * one. Returns 0, or -ENOSPC when a kind has no id left.
+ * or a new one: the lowest above every id in use and above `highest` (by kind, may be NULL), or,
+ * past the limit of the kind, the lowest free one. Returns 0, or -ENOSPC when a kind has no id
+ * left.
  */
-int config_assign_ids(struct config *config, const struct config *previous);
+int config_assign_ids(struct config *config, const struct config *previous,
+		      const uint32_t highest[KIND_MAX]);
 
 /* Does a rule on that field go with that match? */
 bool field_takes_match(enum field field, enum match match);

@@ -196,11 +196,11 @@ static int give_ids(struct pairs *pairs, struct id_set *taken, const struct id_s
 	return 0;
 }
 
-static int assign_kind(struct config *config, const struct config *previous, enum kind kind)
+static int assign_kind(struct config *config, const struct config *previous, enum kind kind,
+		       uint32_t highest)
 {
 	struct pairs pairs = {calloc(count_objects(config, kind) + 1, sizeof(*pairs.v)), 0};
 	struct id_set taken = {0}, before = {0};
-	uint32_t highest = 0;
 	int err = pairs.v ? id_set_init(&taken, kind_limit(kind)) : -ENOMEM;
 
 	err = err ? err : id_set_init(&before, kind_limit(kind));
@@ -216,12 +216,14 @@ static int assign_kind(struct config *config, const struct config *previous, enu
 	return err;
 }
 
-int config_assign_ids(struct config *config, const struct config *previous)
+int config_assign_ids(struct config *config, const struct config *previous,
+		      const uint32_t highest[KIND_MAX])
 {
 	struct config none = {0};
 	int err = 0;
 
 	for (int kind = 0; kind < KIND_MAX && !err; kind++)
-		err = assign_kind(config, previous ? previous : &none, kind);
+		err = assign_kind(config, previous ? previous : &none, kind,
+				  highest ? highest[kind] : 0);
 	return err;
 }

@@ -361,7 +361,7 @@ static int write_ids(json_t *root, const struct config *config)
 int staged_replace(struct staged *staged, json_t *root, struct config *config,
 		   const struct config *previous)
 {
-	int err = config_assign_ids(config, previous);
+	int err = config_assign_ids(config, previous, staged->highest);
 
 	err = err ? err : write_ids(root, config);
 	if (err) {
