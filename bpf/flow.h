@@ -262,7 +262,7 @@ struct flow_event {
 	__u32 server_id;
 };
 
-/* ... of `flow_move`: from now on these packets leave by another interface. */
+/* What `flow_move` is given: from now on these packets leave by this interface. */
 struct move_request {
 	__u8 ethernet[16];
 	struct flow_key key;

@@ -72,3 +72,26 @@ follows() {
 	netns_await 10 daemon_says '1 entries moved' || fail "nothing moved"
 	goes_on
 }
+
+has_moved() {
+	[[ $(alpnlb -j flow show | jq ".[0].bytes_from_client > $1") == true ]]
+}
+
+shrinks() {
+	local host=$1 address=$2 report
+	packet_farm packet "$host"
+	start_tcp server 11 9000 echo
+	start_daemon
+	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$address" 443 \
+		--alpn h2 --bytes 300000000 --half-close --timeout 20
+	netns_await 10 has_moved 1000000 || fail "it does not move"
+	ip -n "$NETNS_NAME-balancer" link set server mtu 1300
+	ip -n "$NETNS_NAME-server" link set balancer mtu 1300
+	netns_await 30 grep -q '^{' "$NETNS_DIR/client.log" || fail "the client hangs"
+	report=$(cat "$NETNS_DIR/client.log")
+	assert_equal "$(report_field end <<<"$report")" eof
+	assert_equal "$(report_field received_sha256 <<<"$report")" "$(report_field sent_sha256 <<<"$report")"
+	(($(stats .counters.splice_too_big) > 0)) || fail "the client was not told"
+}
+@test "the MTU of the interface to the server shrinks in the midst of a transfer (IPv4)" { shrinks 11 "$LB4"; }
+@test "the MTU of the interface to the server shrinks in the midst of a transfer (IPv6)" { shrinks 11v6 "$LB6"; }

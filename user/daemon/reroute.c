@@ -15,10 +15,30 @@
 #define SETTLE 100 /* milliseconds: a change of the routes rarely comes alone */
 #define SHARE  20  /* rest at least so many times what a look at all flows took */
 
+#define MTUS   16
+
+/* One look at all flows. */
 struct look {
 	const struct rerouter *rerouter;
+	struct {
+		uint32_t ifindex, mtu;
+	} mtus[MTUS]; /* of interfaces it came by, those of the last ones */
+	uint32_t n_mtus;
 	uint32_t moved;
 };
+
+static uint32_t known_mtu(struct look *look, uint32_t ifindex)
+{
+	uint32_t mtu;
+
+	for (uint32_t i = 0; i < look->n_mtus && i < MTUS; i++)
+		if (look->mtus[i].ifindex == ifindex)
+			return look->mtus[i].mtu;
+	mtu = interface_mtu(ifindex);
+	look->mtus[look->n_mtus % MTUS].ifindex = ifindex;
+	look->mtus[look->n_mtus++ % MTUS].mtu = mtu;
+	return mtu;
+}
 
 static void look_at(const struct flow_key *key, const struct flow *flow, void *context)
 {
@@ -26,11 +46,12 @@ static void look_at(const struct flow_key *key, const struct flow *flow, void *c
 	struct move_request request = {.key = *key};
 	struct outgoing way;
 
-	if (outgoing_find(look->rerouter->query, flow->source, flow->destination, &way) ||
-	    way.ifindex == flow->ifindex)
+	if (outgoing_find(look->rerouter->query, flow->source, flow->destination, &way))
 		return;
 	request.ifindex = way.ifindex;
-	request.mtu = way.mtu ? way.mtu : interface_mtu(way.ifindex);
+	request.mtu = way.mtu ? way.mtu : known_mtu(look, way.ifindex);
+	if (!request.mtu || (way.ifindex == flow->ifindex && request.mtu >= flow->mtu))
+		return;
 	look->moved += !flows_move(look->rerouter->flows, &request);
 }
 
