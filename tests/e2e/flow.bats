@@ -464,6 +464,7 @@ doctor_says() {
 	doctor_says warn '^3 of 3 source ports'
 	run ! doctor_says warn 'no program at'
 	kill_daemon
+	ip -n "$NETNS_NAME-balancer" tuntap add mode tun name tunnel # gets none: it has no Ethernet headers
 	ip -n "$NETNS_NAME-balancer" link add late type veth peer name later
 	doctor_says warn '^no program at the interfaces:( late| later){2}$'
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <uthash.h>
 
+#include "../kernel/attach.h"
 #include "../kernel/claim.h"
 #include "../kernel/flows.h"
 #include "../kernel/local_ports.h"
@@ -154,7 +155,7 @@ static void check_interfaces(json_t *rows, const char *check, const char *instan
 		size_t used = strlen(missing);
 
 		snprintf(path, sizeof(path), PIN_ROOT "/%s/ingress_%u", instance, i->if_index);
-		if (access(path, F_OK))
+		if (attachable(i->if_index) && access(path, F_OK))
 			snprintf(missing + used, sizeof(missing) - used, " %s", i->if_name);
 	}
 	if_freenameindex(interfaces);
