@@ -210,8 +210,10 @@ struct splice_request {
 	X(STARTED, "started")                                                                      \
 	X(FAMILY, "client and server are of different address families")                           \
 	X(PORTS, "no source port is free")                                                         \
+	X(NO_ADDRESS, "nat_ip has no address of the server's family")                              \
 	X(DISPUTED, "another instance has its source ports")                                       \
 	X(FULL, "the flow table is full")                                                          \
+	X(EXISTS, "a flow has the same addresses and ports")                                       \
 	X(NO_SOCKET, "a leg's socket was not found")                                               \
 	X(ENDED, "a leg has ended its data")                                                       \
 	X(URGENT, "a leg has urgent data")                                                         \

@@ -9,6 +9,7 @@
  * still goes through the sockets and the same packet translated are duplicates to TCP.
  */
 #include <linux/bpf.h>
+#include <linux/errno.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
@@ -1014,6 +1015,11 @@ static __always_inline void flow_init(struct flow *flow, const struct splice_req
 	flow->idle_timeout = request->idle_timeout;
 }
 
+static __always_inline enum splice_result why_not_inserted(long err)
+{
+	return err == -EEXIST ? SPLICE_EXISTS : SPLICE_FULL;
+}
+
 /*
  * Nobody reads from a leg or writes to one meanwhile, so what the sockets have sent cannot change;
  * how much that is of either stream is known to the caller. What was moved is counted already, and
@@ -1024,6 +1030,7 @@ static __noinline int flows_insert(struct splice_request *request, struct leg_st
 {
 	struct flow flow, *pending;
 	__u32 start, first; /* the client's byte that the flow begins with, on either leg */
+	long err;
 
 	if (!request || !client || !server)
 		return SPLICE_NO_SOCKET;
@@ -1042,8 +1049,9 @@ static __noinline int flows_insert(struct splice_request *request, struct leg_st
 	flow.seq_delta = first - start;
 	flow.ack_delta = server->unread - client->send;
 	flow.state = FLOW_PENDING | (flow.end ? FLOW_HOLDS : 0);
-	if (bpf_map_update_elem(&flows, &request->client, &flow, BPF_NOEXIST))
-		return SPLICE_FULL;
+	err = bpf_map_update_elem(&flows, &request->client, &flow, BPF_NOEXIST);
+	if (err)
+		return why_not_inserted(err);
 
 	flow_init(&flow, request, &request->client, server, client);
 	flow.constant |= FLOW_FROM_SERVER;
@@ -1058,9 +1066,10 @@ static __noinline int flows_insert(struct splice_request *request, struct leg_st
 	else
 		disown(&flow);
 	pending = bpf_map_lookup_elem(&flows, &request->client);
-	if (!pending || bpf_map_update_elem(&flows, &request->server, &flow, BPF_NOEXIST)) {
+	err = pending ? bpf_map_update_elem(&flows, &request->server, &flow, BPF_NOEXIST) : 0;
+	if (!pending || err) {
 		bpf_map_delete_elem(&flows, &request->client);
-		return SPLICE_FULL;
+		return why_not_inserted(err);
 	}
 	__sync_fetch_and_and(&pending->state, ~FLOW_PENDING);
 	return SPLICE_STARTED;

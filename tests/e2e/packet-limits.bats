@@ -75,6 +75,24 @@ echoed() {
 	for n in 1 2 3 4 5; do assert_equal "$(end_held "client$n" | report_field end)" eof; done
 }
 
+refusal_is() {
+	[[ $(alpnlb -j conn show | jq -r '.[0].refusal') == "$1" ]]
+}
+
+# refused PATTERN: a connection is refused for that reason, and works.
+refused() {
+	hold client "$1" 443 --alpn h2 --bytes 100
+	netns_await 10 refusal_is "$2" || fail "$(alpnlb -j conn show | jq '.[0].refusal')"
+	assert_equal "$(end_held client | report_field end)" eof
+}
+
+@test "source addresses of one family, and a server of the other" {
+	packet_farm packet 11v6 "nat_ip: [198.51.100.1]"
+	start_tcp server 11 9000 echo
+	start_daemon
+	refused "$LB6" "nat_ip has no address of the server's family"
+}
+
 @test "with a full flow table connections take another path" {
 	start "max_flows: 1024"
 	held_clients 1300 -w 300 -m 20000

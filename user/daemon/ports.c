@@ -180,6 +180,19 @@ static bool take_at(struct ports *ports, const uint8_t address[16], const uint8_
 	return set_busy(ports, pool, lease->port, true);
 }
 
+bool ports_reach(struct ports *ports, const uint8_t server[16])
+{
+	bool reach;
+
+	pthread_mutex_lock(&ports->lock);
+	reach = !ports->addresses.set;
+	for (size_t i = 0; i < ports->addresses.n && !reach; i++)
+		reach = address_is_mapped(ports->addresses.v[i].address) ==
+			address_is_mapped(server);
+	pthread_mutex_unlock(&ports->lock);
+	return reach;
+}
+
 bool ports_take(struct ports *ports, const uint8_t server[16], __be16 port,
 		struct port_lease *lease)
 {

@@ -43,6 +43,9 @@ void ports_configure(struct ports *ports, const struct port_range *range,
 		     const struct prefix_list *addresses);
 void ports_free(struct ports *ports);
 
+/* Is there an address that a server can be reached from? */
+bool ports_reach(struct ports *ports, const uint8_t server[16]);
+
 /* Takes a port towards a server (address as in the tables, port in network order). */
 bool ports_take(struct ports *ports, const uint8_t server[16], __be16 port,
 		struct port_lease *lease);

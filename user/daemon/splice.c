@@ -176,6 +176,9 @@ int splice_connect(struct session *s)
 	conn->refusal = SPLICE_FAMILY;
 	if (address_is_mapped(conn->server) != address_is_mapped(conn->client))
 		return fd;
+	conn->refusal = SPLICE_NO_ADDRESS;
+	if (!ports_reach(&s->worker->engine->ports, conn->server))
+		return fd;
 	conn->refusal = SPLICE_DISPUTED;
 	if (s->worker->engine->ports.disputed)
 		return fd;
