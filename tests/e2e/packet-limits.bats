@@ -144,6 +144,22 @@ end_second() {
 	end_second
 }
 
+@test "another max_flows is not for a table that is there, and the daemon says so" {
+	local line="max_flows 5000: the flow table that is there keeps its room for 2000"
+	start "max_flows: 2000"
+	run ! daemon_says 'max_flows'
+	sed -i 's/max_flows: 2000/max_flows: 5000/' "$CONFIG"
+	alpnlb apply "$CONFIG"
+	daemon_says "$line" || fail "nothing is said of it at the refresh"
+	stop_daemon
+	start_daemon
+	daemon_says "$line" || fail "nothing is said of it at the start"
+	stop_daemon
+	alpnlb unload
+	start_daemon
+	run ! daemon_says 'max_flows'
+}
+
 # ---- the daemon ends ----------------------------------------------------------------------
 
 # Of the program that is pinned.

@@ -18,6 +18,7 @@
 #include "../kernel/kernel_version.h"
 #include "../kernel/local_ports.h"
 #include "../kernel/lock.h"
+#include "../kernel/spliced.h"
 #include "../kernel/view.h"
 #include "../model/names.h"
 #include "limits.h"
@@ -197,6 +198,18 @@ static void warn_of_local_ports(const struct port_range *range)
 			 "nat_ports %u-%u overlap net.ipv4.ip_local_port_range %u-%u (see alpnlb "
 			 "doctor)",
 			 range->first, range->last, local.first, local.last);
+}
+
+static void warn_of_table_size(const struct flows *flows, uint32_t max_flows)
+{
+	uint32_t room = flows->programs ? spliced_room(flows_map(flows)) : max_flows;
+
+	if (room != max_flows)
+		log_line(LOG_WARN,
+			 "max_flows %u: the flow table that is there keeps its room for %u; to "
+			 "change it stop the daemon, run alpnlb unload, which ends the spliced "
+			 "connections, and start it again",
+			 max_flows, room);
 }
 
 /* A packet path that cannot be had is no reason not to start. */
@@ -411,6 +424,7 @@ int daemon_apply(struct daemon *daemon, struct config *config, char *failed, siz
 		return err;
 	}
 	ports_configure(&daemon->engine.ports, &config->nat_ports, &config->nat_ip);
+	warn_of_table_size(&daemon->engine.flows, config->max_flows);
 	sweeper_claim(&daemon->sweeper, config);
 	sweeper_start(&daemon->sweeper, shortest_idle_timeout(config));
 	listeners_commit(&daemon->listeners);
