@@ -9,6 +9,13 @@
 
 #include "portable.h"
 
+/*
+ * To be raised with every change to what is in the flow table and how it is meant: tables outlive
+ * the version that made them. struct flow_key, struct remove_request and struct flow_event up to
+ * `end` have to stay as they are: by those another version's flows are ended.
+ */
+#define FLOW_LAYOUT 1
+
 /* A packet's addresses (IPv6, or IPv4 mapped) and ports (network order). */
 struct flow_key {
 	__u8 source[16];

@@ -254,7 +254,7 @@ hellos_forgotten() {
 	rm "$pins/hellos"
 	bpftool map create "$pins/hellos" type hash key 36 value 8 entries 16 name hellos flags 1
 	start_daemon
-	daemon_says 'cannot go on with the flows of another version \(alpnlb unload ends them\)' ||
+	daemon_says 'another version made the spliced connections that are there' ||
 		fail "taken over: $(cat "$NETNS_DIR/daemon.log")"
 	says '[null,null,null,null,null]'
 	kill_daemon
@@ -429,6 +429,48 @@ is_gone() {
 	assert_equal "$(alpnlb -j unload | jq -c '[.flows[].flows] | add')" 3
 	assert_equal "$(ended one)" reset
 	[[ ! -e /sys/fs/bpf/alpnlb/$NETNS_NAME ]] || fail "pins are left"
+}
+
+@test "flows of another version are left alone, and unload ends them" {
+	local pins=/sys/fs/bpf/alpnlb/$NETNS_NAME
+	start_two
+	stay one "$LB4" --alpn h2
+	hold two "$LB4" --alpn h2
+	await_flows '.bytes_from_server >= 5000' 2
+	netns_await 10 sockets_gone || fail "$(alpnlb -p conn show)"
+	stop_daemon
+	bpftool map update pinned "$pins/layout" key 0 0 0 0 value 255 255 0 0
+	start_daemon
+	grep -q 'another version made the spliced connections' "$NETNS_DIR/daemon.log" || fail "it does not say so"
+	assert_equal "$(tcp_client "$LB4" 443 --alpn h2 --half-close | report_field end)" eof
+	assert_equal "$(stats .counters.splice_refused)" 0
+	run -1 alpnlb flow show
+	assert_matches "$output" 'another version made its flows'
+	assert_equal "$(alpnlb -j conn show)" "[]"
+	touch "$NETNS_DIR/go"
+	assert_equal "$(ended two)" eof
+	stop_daemon
+	assert_equal "$(alpnlb -j unload | jq -c '.flows')" '[{"frontend":null,"route":null,"farm":null,"server":null,"flows":1}]'
+	assert_equal "$(ended one)" reset
+	assert_equal "$(server_report h2 3 | report_field end)" reset
+	[[ ! -e $pins ]] || fail "pins are left"
+	start_daemon
+	run ! grep -q 'another version' "$NETNS_DIR/daemon.log"
+	stop_daemon
+}
+
+@test "a table of another version that is empty makes room" {
+	start_two
+	stop_daemon
+	bpftool map update pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/layout" key 0 0 0 0 value 255 255 0 0
+	start_daemon
+	run ! grep -q 'another version' "$NETNS_DIR/daemon.log"
+	rm -f "$NETNS_DIR/go"
+	hold one "$LB4" --alpn h2
+	await_flows true 1
+	touch "$NETNS_DIR/go"
+	assert_equal "$(ended one)" eof
+	stop_daemon
 }
 
 # doctor_says STATUS PATTERN: a finding of this instance.

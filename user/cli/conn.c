@@ -164,7 +164,7 @@ static int list_all(struct list *list)
 		err = spliced_walk(map, spliced_selected, list_spliced, list);
 		close(map);
 	}
-	if (err < 0 && err != -ENOENT)
+	if (err < 0 && err != -ENOENT && err != -EPROTO) /* of another version: not to be read */
 		return fail(CLI_FAILED, "instance '%s': the flow table: %s", options.instance,
 			    strerror(-err));
 	if (!alive && !list->rows.n)

@@ -189,9 +189,13 @@ void check_packet_instance(json_t *rows, const char *instance)
 	char check[64];
 	int map = spliced_open(instance);
 
+	snprintf(check, sizeof(check), "instance %s", instance);
+	if (map == -EPROTO)
+		finding(rows, STATUS_WARN, check, "stop the daemon, unload, start it again",
+			"another version made the flows in the table: they go on, but do not "
+			"expire, and new connections take other paths");
 	if (map < 0)
 		return;
-	snprintf(check, sizeof(check), "instance %s", instance);
 	if (!snapshot_load(&s, instance, &ignored) && !flows_walk(map, count_port, &usage)) {
 		check_nat_ports(rows, check, &s.config->nat_ports);
 		check_claim(rows, check, instance, s.config);

@@ -72,6 +72,11 @@ static int walk(struct flow_job *job, const char *const *values, spliced_step *s
 	map = spliced_open(options.instance);
 	if (map == -ENOENT)
 		return CLI_OK; /* the packet path has never been available */
+	if (map == -EPROTO)
+		return fail(CLI_FAILED,
+			    "instance '%s': another version made its flows; alpnlb unload ends "
+			    "them, and they go on until then",
+			    options.instance);
 	err = map < 0 ? map : spliced_walk(map, wanted, step, job);
 	if (map >= 0)
 		close(map);

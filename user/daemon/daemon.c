@@ -215,8 +215,15 @@ static void warn_of_table_size(const struct flows *flows, uint32_t max_flows)
 /* A packet path that cannot be had is no reason not to start. */
 static void leave_packet_path(struct daemon *daemon, const char *failed, int err)
 {
-	log_line(LOG_WARN, "the packet path does not work here, using others: cannot %s: %s",
-		 failed, strerror(-err));
+	if (err == -EPROTO)
+		log_line(LOG_WARN,
+			 "another version made the spliced connections that are there: they go on, "
+			 "but do not expire, and new ones take other paths; to end them stop the "
+			 "daemon and run alpnlb unload");
+	else
+		log_line(LOG_WARN,
+			 "the packet path does not work here, using others: cannot %s: %s", failed,
+			 strerror(-err));
 	rerouter_stop(&daemon->rerouter);
 	sweeper_free(&daemon->sweeper);
 	flows_close(&daemon->engine.flows);

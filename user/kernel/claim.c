@@ -95,7 +95,7 @@ static bool has_flows(const char *instance)
 {
 	int map = spliced_open(instance);
 	struct flow_key key;
-	bool some = map >= 0 && !bpf_map_get_next_key(map, NULL, &key);
+	bool some = map == -EPROTO || (map >= 0 && !bpf_map_get_next_key(map, NULL, &key));
 
 	if (map >= 0)
 		close(map);

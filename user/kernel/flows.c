@@ -12,6 +12,7 @@
 
 #include "attach.h"
 #include "claim.h"
+#include "layout.h"
 #include "pin.h"
 #include "splice.skel.h"
 
@@ -53,9 +54,30 @@ static int adopt_map(const struct flows *flows, struct bpf_map *map)
 	err = bpf_obj_get_info_by_fd(fd, &info, &size) ? -errno : 0;
 	if (!err && (info.value_size != bpf_map__value_size(map) ||
 		     info.key_size != bpf_map__key_size(map)))
-		err = -EEXIST;
+		err = -EPROTO;
 	if (!err)
 		err = bpf_map__reuse_fd(map, fd);
+	close(fd);
+	return err;
+}
+
+/*
+ * 0 when there is a table to go on with; -ENOENT when there is none, or one of another version that
+ * has no flow any more; -EPROTO when it has.
+ */
+static int look_at_table(const struct flows *flows)
+{
+	struct flow_key key;
+	char path[256];
+	int fd, err;
+
+	snprintf(path, sizeof(path), "%s/flows", flows->pin_dir);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	err = layout_check(flows->pin_dir);
+	if (err && bpf_map_get_next_key(fd, NULL, &key))
+		err = -ENOENT;
 	close(fd);
 	return err;
 }
@@ -69,10 +91,11 @@ static int adopt_flows(struct flows *flows, uint32_t max_flows)
 
 	bpf_map__set_max_entries(entries, 2 * max_flows);
 	bpf_map__set_max_entries(hellos, max_flows);
-	err = adopt_map(flows, entries);
+	err = look_at_table(flows);
 	if (err == -ENOENT)
 		return 0;
 	flows->keep = true;
+	err = err ? err : adopt_map(flows, entries);
 	err = err ? err : adopt_map(flows, hellos);
 	return err == -ENOENT ? 0 : err;
 }
@@ -191,17 +214,15 @@ int flows_open(struct flows *flows, const struct instance *instance, uint32_t ma
 	pthread_mutex_init(&flows->lock, NULL);
 	snprintf(flows->pin_dir, sizeof(flows->pin_dir), "%s", instance->pin_dir);
 	flows->claim = claim_map();
+	flows->layout = layout_map();
 	*failed = "load the packet path";
 	flows->programs = splice_bpf__open();
 	if (!flows->programs)
 		return -errno;
-	err = flows->claim < 0 ? flows->claim : share_maps(flows);
-	if (!err) {
-		err = adopt_flows(flows, max_flows);
-		if (err == -EEXIST)
-			*failed =
-				"go on with the flows of another version (alpnlb unload ends them)";
-	}
+	err = flows->claim < 0 ? flows->claim : 0;
+	err = !err && flows->layout < 0 ? flows->layout : err;
+	err = err ? err : share_maps(flows);
+	err = err ? err : adopt_flows(flows, max_flows);
 	err = err ? err : splice_bpf__load(flows->programs);
 	if (!err)
 		return 0;
@@ -227,6 +248,7 @@ static void unpin_all(const struct flows *flows)
 	unpin(flows, "hellos");
 	unpin(flows, "removed");
 	unpin(flows, "claims");
+	unpin(flows, "layout");
 	bpf_object__for_each_program(program, flows->programs->obj)
 		unpin(flows, bpf_program__name(program));
 }
@@ -241,13 +263,16 @@ void flows_close(struct flows *flows)
 	flows->programs = NULL;
 	if (flows->claim >= 0)
 		close(flows->claim);
+	if (flows->layout >= 0)
+		close(flows->layout);
 }
 
 int flows_pin(const struct flows *flows)
 {
 	struct bpf_program *program;
-	int err = instance_pin_object(flows->instance, flows_map(flows), "flows");
+	int err = instance_pin_object(flows->instance, flows->layout, "layout");
 
+	err = err ? err : instance_pin_object(flows->instance, flows_map(flows), "flows");
 	err = err ? err
 		  : instance_pin_object(flows->instance, bpf_map__fd(flows->programs->maps.hellos),
 					"hellos");

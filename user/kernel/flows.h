@@ -23,6 +23,7 @@ struct flows {
 	const struct instance *instance;
 	char pin_dir[128];
 	int claim;	      /* see claim.h */
+	int layout;	      /* see layout.h */
 	pthread_mutex_t lock; /* held to attach */
 	atomic_bool strips;   /* some client came without an option: `splice_syn` is wanted */
 	bool keep;	      /* pins and attachments shall stay, or were there before */
@@ -30,7 +31,7 @@ struct flows {
 
 /*
  * Loads the programs, with the flow table an earlier daemon left, if there is one. Returns 0 or
- * -errno; *failed then says what could not be done. -EEXIST: the pinned table has another shape.
+ * -errno; *failed then says what could not be done. -EPROTO: it is another version's.
  */
 int flows_open(struct flows *flows, const struct instance *instance, uint32_t max_flows,
 	       const char **failed);

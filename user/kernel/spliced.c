@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "flows.h"
+#include "layout.h"
 #include "lock.h"
 #include "pin.h"
 #include "reset.h"
@@ -57,7 +58,17 @@ static int open_table(const char *instance, const char *name, size_t value_size)
 
 int spliced_open(const char *instance)
 {
-	return open_table(instance, "flows", sizeof(struct flow));
+	int fd = open_table(instance, "flows", sizeof(struct flow)), err;
+	char pin_dir[256];
+
+	if (fd < 0)
+		return fd;
+	snprintf(pin_dir, sizeof(pin_dir), PIN_ROOT "/%s", instance);
+	err = layout_check(pin_dir);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
 }
 
 int spliced_open_hellos(const char *instance)
@@ -274,5 +285,83 @@ int spliced_cut(const char *instance, struct spliced_cut *cuts, size_t n, size_t
 			nanosleep(&cut_wait, NULL);
 	}
 	cutter_close(&cutter);
+	return err;
+}
+
+/* ---- of another version ------------------------------------------------------------------ */
+
+/* What that version's program has removed. */
+struct unread {
+	struct reset_sockets resets;
+	uint64_t cut;
+};
+
+static int on_cut(void *context, void *data, size_t size)
+{
+	struct unread *unread = context;
+	const struct flow_event *event = data;
+
+	if (event->end != FLOW_END_FORCED)
+		return 0; /* it had ended */
+	unread->cut++;
+	(void)flow_reset(&unread->resets, event);
+	return 0;
+}
+
+/* The first REMOVE_MAX keys behind `*key`; the last of them is left there. */
+static uint32_t next_keys(int map, struct flow_key *key, bool *first,
+			  struct flow_key keys[REMOVE_MAX])
+{
+	uint32_t n = 0;
+
+	while (n < REMOVE_MAX && !bpf_map_get_next_key(map, *first ? NULL : key, &keys[n])) {
+		*key = keys[n++];
+		*first = false;
+	}
+	return n;
+}
+
+/* A key that was removed is followed by the first one again: the walk ends when nothing goes. */
+static int cut_unread(int map, int program, struct ring_buffer *ring, struct unread *unread)
+{
+	struct remove_request request;
+	struct flow_key key;
+	uint64_t before;
+	bool first;
+	int err = 0;
+
+	do {
+		before = unread->cut;
+		first = true;
+		do {
+			request = (struct remove_request){.force = 1};
+			request.n = next_keys(map, &key, &first, request.keys);
+			err = request.n ? flows_remove(program, &request) : 0;
+			ring_buffer__consume(ring);
+		} while (!err && request.n == REMOVE_MAX);
+	} while (!err && unread->cut > before);
+	return err;
+}
+
+int spliced_cut_unread(const char *instance, uint64_t *cut)
+{
+	struct unread unread = {.resets = RESET_SOCKETS_NONE};
+	int map = open_pin(instance, "flows"), program = open_pin(instance, "flow_remove");
+	int removed = open_pin(instance, "removed"), err = -ENOENT;
+	struct ring_buffer *ring = NULL;
+
+	if (map >= 0 && program >= 0 && removed >= 0) {
+		ring = ring_buffer__new(removed, on_cut, &unread, NULL);
+		err = ring ? cut_unread(map, program, ring, &unread) : -ENOMEM;
+	}
+	*cut = unread.cut;
+	ring_buffer__free(ring);
+	reset_sockets_close(&unread.resets);
+	if (map >= 0)
+		close(map);
+	if (program >= 0)
+		close(program);
+	if (removed >= 0)
+		close(removed);
 	return err;
 }

@@ -27,7 +27,10 @@ struct spliced {
 	bool paired; /* false: closed, and the client's entry has made room for a new connection */
 };
 
-/* The fd of the flow table, or -errno: -ENOENT when there is none. */
+/*
+ * The fd of the flow table, or -errno: -ENOENT when there is none, -EPROTO when it is another
+ * version's.
+ */
 int spliced_open(const char *instance);
 
 /* The number of connections the table has room for; 0 if that cannot be read. */
@@ -70,5 +73,11 @@ struct spliced_cut spliced_cut_of(const struct spliced *spliced);
  * stay: they come first in `cuts` then, and their number is *left. 0 or -errno.
  */
 int spliced_cut(const char *instance, struct spliced_cut *cuts, size_t n, size_t *left);
+
+/*
+ * Removes all connections from a table that another version has made, without a daemon, and resets
+ * both ends. Their number is *cut. 0 or -errno.
+ */
+int spliced_cut_unread(const char *instance, uint64_t *cut);
 
 #endif

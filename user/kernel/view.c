@@ -276,7 +276,7 @@ int view_add_flows(struct view *view, const char *instance, bool daemon)
 
 	view->alone = !daemon;
 	if (map < 0)
-		return map == -ENOENT ? 0 : map;
+		return map == -ENOENT || map == -EPROTO ? 0 : map;
 	err = add_flows(view, map);
 	close(map);
 	return err;
