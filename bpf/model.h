@@ -420,6 +420,7 @@ struct throttle_event {
 	X(PATH_FALLBACKS, "path_fallbacks", "connections on another path than asked for")          \
 	X(SPLICED, "spliced", "connections handed over to the packet path")                        \
 	X(SPLICE_REFUSED, "splice_refused", "connections the packet path could not take")          \
+	X(PORTS_IN_USE, "ports_in_use", "source ports that the packet path has in use now")        \
 	X(SPLICE_DROPPED, "splice_dropped", "packets of spliced connections that were dropped")    \
 	X(SPLICE_TOO_BIG, "splice_too_big", "packets whose sender was told the other leg's MTU")   \
 	X(LEG_UNKNOWN, "leg_unknown", "packets of a socket without a connection")                  \

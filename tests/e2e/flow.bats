@@ -482,28 +482,31 @@ doctor_says() {
 
 @test "doctor warns before ports run out, and of ports the kernel uses itself" {
 	{
-		printf 'nat_ports: 40000-40002\nmax_flows: 1024\n'
+		printf 'nat_ports: 40000-40004\nmax_flows: 1024\n'
 		farms h2=11
 		frontend packet h2
 	} >"$CONFIG"
 	start_tcp h2 11 9000 echo
 	start_daemon
-	assert_equal "$(grep -c 'nat_ports 40000-40002 overlap net.ipv4.ip_local_port_range 32768-60999' \
+	assert_equal "$(grep -c 'nat_ports 40000-40004 overlap net.ipv4.ip_local_port_range 32768-60999' \
 		"$NETNS_DIR/daemon.log")" 1
 	assert_equal "$(alpnlb -j doctor | jq -r '.[] | select(.check == "packet path") | .found')" works
-	doctor_says warn 'nat_ports 40000-40002 overlap'
-	netns_exec balancer sysctl -qw net.ipv4.ip_local_reserved_ports=1,40000-40001
-	doctor_says warn 'nat_ports 40000-40002 overlap'
-	netns_exec balancer sysctl -qw net.ipv4.ip_local_reserved_ports=1,40000-40002
-	run ! doctor_says warn 'nat_ports 40000-40002 overlap'
+	doctor_says warn 'nat_ports 40000-40004 overlap'
+	netns_exec balancer sysctl -qw net.ipv4.ip_local_reserved_ports=1,40000-40003
+	doctor_says warn 'nat_ports 40000-40004 overlap'
+	netns_exec balancer sysctl -qw net.ipv4.ip_local_reserved_ports=1,40000-40004
+	run ! doctor_says warn 'nat_ports 40000-40004 overlap'
 	hold one "$LB4" --alpn h2
 	await_flows true 1
-	doctor_says ok '^1 of 3 source ports in use from 198\.51\.100\.1 to 198\.51\.100\.11:9000'
+	doctor_says ok '^1 of 5 source ports in use from 198\.51\.100\.1 to 198\.51\.100\.11:9000'
 	doctor_says ok '^1 of 1024 flows'
 	hold two "$LB4" --alpn h2
 	hold three "$LB4" --alpn h2
 	await_flows true 3
-	doctor_says warn '^3 of 3 source ports'
+	doctor_says ok '^3 of 5 source ports'
+	hold four "$LB4" --alpn h2
+	await_flows true 4
+	doctor_says warn '^4 of 5 source ports'
 	run ! doctor_says warn 'no program at'
 	kill_daemon
 	ip -n "$NETNS_NAME-balancer" tuntap add mode tun name tunnel # gets none: it has no Ethernet headers

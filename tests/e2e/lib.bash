@@ -35,10 +35,50 @@ setup() {
 	CONFIG=$NETNS_DIR/config.yaml
 }
 
+# Ends all that the test has started but the daemon.
+end_others() {
+	local pid
+	tac "$NETNS_DIR/pids" | while read -r pid _; do
+		[[ $pid == "$DAEMON_PID" ]] || netns_stop "$pid" TERM 5 || true
+	done
+}
+
+# A daemon that still runs has nothing left once everybody else has ended, or what FORGOTTEN tells.
 teardown() {
+	local left=
 	((EUID == 0)) || return 0
-	[[ -n ${BATS_TEST_COMPLETED:-} ]] || test_logs
+	if [[ -n ${BATS_TEST_COMPLETED:-} && -n ${DAEMON_PID:-} ]] && netns_alive "$DAEMON_PID"; then
+		end_others
+		netns_await 8 "${FORGOTTEN:-flows_forgotten}" || left="left behind: $(what_is_left)"
+	fi
+	[[ -z $left ]] || show_flows >"$NETNS_DIR/flows.log"
+	[[ -z $left && -n ${BATS_TEST_COMPLETED:-} ]] || test_logs
 	netns_down
+	[[ -z $left ]] || fail "$left"
+}
+
+# Entries of the flow table that are left, for the log.
+show_flows() {
+	bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/flows" |
+		jq -c '.[].formatted.value | del(.source, .destination)'
+}
+
+# pinned MAP: the number of its entries.
+pinned() {
+	bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/$1" | jq length
+}
+
+# Entries of the flow table, hellos that are kept, source ports in use, and the live connections of
+# frontends, routes and servers.
+what_is_left() {
+	printf '%s entries, %s hellos, %s ports, live: %s' "$(pinned flows)" "$(pinned hellos)" \
+		"$(stats '.counters.ports_in_use')" \
+		"$(stats '[(.frontends[], .routes[], .servers[]).live] | join(" ")')"
+}
+
+flows_forgotten() {
+	[[ $(stats '[(.frontends[], .routes[], .servers[]).live, .counters.ports_in_use] | add') == 0 ]] || return
+	[[ ! -e /sys/fs/bpf/alpnlb/$NETNS_NAME/flows || $(pinned flows) == 0 && $(pinned hellos) == 0 ]]
 }
 
 fail() {

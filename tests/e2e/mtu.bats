@@ -6,6 +6,7 @@
 # shellcheck disable=SC2030,SC2031 # every test is a subshell
 
 load lib
+load packet
 
 # start_spliced HOST KIND [OPTION...]: the frontend on the packet path, and its server.
 start_spliced() {
@@ -64,11 +65,13 @@ options_off() {
 }
 
 @test "clients without timestamps, SACK, window scaling are spliced (IPv4)" {
+	FORGOTTEN=plain_flows_linger
 	options_off client 11 "$LB4" spliced
 	assert_equal "$(stats .counters.splice_refused)" 0
 }
 
 @test "clients without timestamps, SACK, window scaling are spliced (IPv6)" {
+	FORGOTTEN=plain_flows_linger
 	options_off client 11v6 "$LB6" spliced
 }
 

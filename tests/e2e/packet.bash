@@ -5,39 +5,6 @@
 
 PEERS=${PEERS:-$TREE/build/tests/e2e/peers}
 
-# Every test of these files ends with nothing left behind, or what FORGOTTEN tells.
-teardown() {
-	local left=
-	((EUID == 0)) || return 0
-	if [[ -n ${BATS_TEST_COMPLETED:-} && -n ${DAEMON_PID:-} ]] && netns_alive "$DAEMON_PID"; then
-		netns_await 8 "${FORGOTTEN:-flows_forgotten}" || left="left behind: $(what_is_left)"
-	fi
-	[[ -z $left ]] || show_flows >"$NETNS_DIR/flows.log"
-	[[ -z $left && -n ${BATS_TEST_COMPLETED:-} ]] || test_logs
-	netns_down
-	[[ -z $left ]] || fail "$left"
-}
-
-# Entries of the flow table that are left, for the log.
-show_flows() {
-	bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/flows" |
-		jq -c '.[].formatted.value | del(.source, .destination)'
-}
-
-# pinned MAP: the number of its entries.
-pinned() {
-	bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/$1" | jq length
-}
-
-# Entries of the flow table, hellos that are kept, and the live connections of frontends, routes and servers.
-what_is_left() {
-	printf '%s entries, %s hellos, live: %s' "$(pinned flows)" "$(pinned hellos)" "$(stats '[(.frontends[], .routes[], .servers[]).live] | join(" ")')"
-}
-
-flows_forgotten() {
-	[[ $(pinned flows) == 0 && $(pinned hellos) == 0 && $(stats '[(.frontends[], .routes[], .servers[]).live] | add') == 0 ]]
-}
-
 # Without timestamps an ended flow stays for as long as TIME_WAIT: FLOW_FIN_ACKED, FLOW_TIMESTAMPS.
 plain_flows_linger() {
 	[[ $(bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/flows" |

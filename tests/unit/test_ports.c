@@ -14,6 +14,8 @@
 
 #define SERVER_PORT htons(443)
 
+static uint64_t used;
+
 struct address {
 	uint8_t bytes[16];
 };
@@ -43,7 +45,7 @@ static struct ports ports_of(uint16_t first, uint16_t last, const char *const *f
 {
 	struct ports ports;
 
-	ports_init(&ports);
+	ports_init(&ports, &used);
 	configure(&ports, first, last, from, n);
 	return ports;
 }
@@ -92,11 +94,11 @@ static void an_exhausted_range_gives_nothing_until_one_comes_back(void **state)
 {
 	struct ports ports = ports_of(2000, 2001, NULL, 0);
 
-	assert_int_equal(ports_used(&ports), 0);
+	assert_int_equal(used, 0);
 	assert_int_not_equal(take(&ports, "192.0.2.1", NULL), 0);
-	assert_int_equal(ports_used(&ports), 1);
+	assert_int_equal(used, 1);
 	assert_int_not_equal(take(&ports, "192.0.2.1", NULL), 0);
-	assert_int_equal(ports_used(&ports), 2);
+	assert_int_equal(used, 2);
 	assert_int_equal(take(&ports, "192.0.2.1", NULL), 0);
 	give(&ports, "192.0.2.1", NULL, 2001);
 	give(&ports, "192.0.2.1", NULL, 2001); /* twice is once */
@@ -190,7 +192,7 @@ static void a_flow_keeps_its_port_when_addresses_are_given(void **state)
 	assert_int_equal(take(&ports, "192.0.2.1", NULL), 0); /* 2001 may be from there as well */
 	configure(&ports, 2000, 2001, from, 2);
 	assert_int_equal(take(&ports, "192.0.2.1", NULL), 2000); /* from the other address */
-	assert_int_equal(ports_used(&ports), 3);
+	assert_int_equal(used, 3);
 	configure(&ports, 2000, 2001, from, 1);
 	assert_true(ports_give_flow(&ports, &key));
 	assert_false(ports_give_flow(&ports, &key));

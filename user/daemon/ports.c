@@ -35,9 +35,11 @@ static bool is_same(const uint8_t a[16], const uint8_t b[16])
 	return !memcmp(a, b, 16);
 }
 
-void ports_init(struct ports *ports)
+void ports_init(struct ports *ports, uint64_t *used)
 {
 	memset(ports, 0, sizeof(*ports));
+	ports->used = used;
+	*used = 0;
 	pthread_mutex_init(&ports->lock, NULL);
 }
 
@@ -119,7 +121,7 @@ static bool set_busy(struct ports *ports, struct pool *pool, uint32_t port, bool
 	if ((pool->busy[port / 64] >> (port % 64) & 1) == busy)
 		return false;
 	pool->busy[port / 64] ^= 1ULL << (port % 64);
-	ports->used += busy ? 1 : -1;
+	__atomic_fetch_add(ports->used, busy ? 1 : -1ULL, __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -263,14 +265,4 @@ bool ports_give_flow(struct ports *ports, const struct flow_key *key)
 {
 	return free_port(ports, key->source, key->source_port, key->destination,
 			 ntohs(key->destination_port));
-}
-
-uint32_t ports_used(struct ports *ports)
-{
-	uint32_t used;
-
-	pthread_mutex_lock(&ports->lock);
-	used = ports->used;
-	pthread_mutex_unlock(&ports->lock);
-	return used;
 }

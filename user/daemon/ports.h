@@ -24,7 +24,7 @@ struct ports {
 	struct port_range range;      /* host order */
 	struct prefix_list addresses; /* to connect from; not set = the kernel's choice. Owned */
 	struct server_ports *servers; /* uthash */
-	uint32_t used;		      /* ports, of all servers and addresses */
+	uint64_t *used;		      /* ports, of all servers and addresses; read by others */
 	atomic_bool disputed;	      /* another instance has them: none is to be taken */
 	atomic_bool whole;	      /* those of an earlier daemon's flows are in the book */
 };
@@ -35,7 +35,8 @@ struct port_lease {
 	uint16_t port;	     /* host order; 0 = none */
 };
 
-void ports_init(struct ports *ports);
+/* `used` is where to keep how many are in use, by leases and flows. */
+void ports_init(struct ports *ports, uint64_t *used);
 
 /* What a new configuration says. Ports in use outside its range stay so until they are given back.
  */
@@ -67,8 +68,5 @@ void ports_give(struct ports *ports, const uint8_t server[16], __be16 port,
  */
 bool ports_take_flow(struct ports *ports, const struct flow_key *key);
 bool ports_give_flow(struct ports *ports, const struct flow_key *key);
-
-/* How many are in use: by leases and flows. */
-uint32_t ports_used(struct ports *ports);
 
 #endif
