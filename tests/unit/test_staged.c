@@ -35,7 +35,7 @@ static struct staged *start(const char *yaml)
 	struct staged *staged = calloc(1, sizeof(*staged));
 
 	stage(staged, yaml);
-	staged_refreshed(staged, NULL);
+	staged_refreshed(staged, staged_next_refreshed(staged, NULL));
 	return staged;
 }
 
@@ -142,7 +142,7 @@ static void new_objects_get_ids_and_names(void **state)
 	assert_string_equal("farm-5-2", object_name(staged_object(staged, KIND_FARM, 0, 5)));
 	check_pending(staged, "all",
 		      "created farm 3, created farm 4, created farm 5, created server 2");
-	staged_refreshed(staged, NULL);
+	staged_refreshed(staged, staged_next_refreshed(staged, NULL));
 	check_pending(staged, "all", "");
 	end(staged);
 }
@@ -165,7 +165,7 @@ static void ids_below_the_limit_are_found_past_it(void **state)
 	assert_int_equal(2, create(staged, KIND_FARM, 0, "{}"));
 	delete (staged, KIND_FARM, 0, 1, 0, NULL);
 	assert_int_equal(3, create(staged, KIND_FARM, 0, "{}")); /* 1 is still running */
-	staged_refreshed(staged, NULL);
+	staged_refreshed(staged, staged_next_refreshed(staged, NULL));
 	assert_int_equal(1, create(staged, KIND_FARM, 0, "{}"));
 	end(staged);
 }
@@ -254,10 +254,10 @@ static void changes_count_in_their_zone(void **state)
 	check_pending(staged, "gra", "");
 	check_pending(staged, "rbx", "created farm 3");
 	change(staged, KIND_FARM, 0, 2, "{\"port\": 1}", 0, NULL); /* of all zones */
-	staged_refreshed(staged, "rbx");
+	staged_refreshed(staged, staged_next_refreshed(staged, "rbx"));
 	check_pending(staged, "rbx", "");
 	check_pending(staged, "gra", "changed farm 2");
-	staged_refreshed(staged, "gra");
+	staged_refreshed(staged, staged_next_refreshed(staged, "gra"));
 	check_pending(staged, "gra", "");
 	end(staged);
 }

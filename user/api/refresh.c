@@ -33,7 +33,7 @@ int refresh_run(struct daemon *daemon, const char *zone, struct problems *proble
 	else
 		config_free(config);
 	if (!err)
-		staged_refreshed(staged, strcmp(staged_zone(staged), "all") ? zone : NULL);
+		staged_refreshed(staged, staged_next_refreshed(staged, zone));
 	return err;
 }
 

@@ -518,21 +518,25 @@ json_t *staged_zones(const struct staged *staged)
 	return list;
 }
 
-/* An instance without a zone has all of them. */
-void staged_refreshed(struct staged *staged, const char *zone)
+json_t *staged_next_refreshed(const struct staged *staged, const char *zone)
 {
-	json_t *zones = zone && strcmp(zone, "all") ? NULL : staged_zones(staged);
+	/* An instance without a zone has all of them. */
+	bool all = !zone || !strcmp(zone, "all") || !strcmp(staged_zone(staged), "all");
+	json_t *zones = all ? staged_zones(staged) : NULL;
+	json_t *next = all || !staged->refreshed ? json_object() : json_copy(staged->refreshed);
 
-	if (!staged->refreshed)
-		staged->refreshed = json_object();
-	if (!zones)
-		json_object_set(staged->refreshed, zone, staged->root);
-	else
-		json_object_clear(staged->refreshed);
+	if (!all)
+		json_object_set(next, zone, staged->root);
 	for (size_t i = 0; i < json_array_size(zones); i++)
-		json_object_set(staged->refreshed, json_string_value(json_array_get(zones, i)),
-				staged->root);
+		json_object_set(next, json_string_value(json_array_get(zones, i)), staged->root);
 	json_decref(zones);
+	return next;
+}
+
+void staged_refreshed(struct staged *staged, json_t *refreshed)
+{
+	json_decref(staged->refreshed);
+	staged->refreshed = refreshed;
 }
 
 /* ---- what is pending ------------------------------------------------------------------ */
@@ -673,25 +677,46 @@ static const json_t *refreshed_root(const struct staged *staged, const char *zon
 	return root ? root : json_object_get(staged->refreshed, staged_zone(staged));
 }
 
-json_t *staged_pending(const struct staged *staged, const char *zone)
+json_t *staged_compare(const json_t *before, const json_t *after, const char *zone)
 {
 	struct diff diff = {
 		.zone = zone,
-		.before = refreshed_root(staged, zone),
-		.after = staged->root,
+		.before = before,
+		.after = after,
 		.changes = json_array(),
 	};
 
-	if (diff.before == diff.after)
+	if (before == after)
 		return diff.changes;
 	for (diff.kind = 0; diff.kind < KIND_MAX; diff.kind++)
 		compare_kind(&diff);
-	if (!strcmp(zone, staged_zone(staged)) && !same_attributes(diff.before, diff.after))
+	if (!strcmp(zone, zone_of(after)) && !same_attributes(before, after))
 		json_array_append_new(diff.changes,
 				      json_pack("{s:s, s:i, s:n, s:n, s:s, s:o, s:o}", "kind",
 						"service", "id", 0, "name", "in", "change",
 						"changed", "before",
-						attributes_apart(diff.before, diff.after), "after",
-						attributes_apart(diff.after, diff.before)));
+						attributes_apart(before, after), "after",
+						attributes_apart(after, before)));
 	return diff.changes;
+}
+
+json_t *staged_pending(const struct staged *staged, const char *zone)
+{
+	return staged_compare(refreshed_root(staged, zone), staged->root, zone);
+}
+
+bool staged_is_pending(const struct staged *staged)
+{
+	json_t *zones = staged_zones(staged), *zone;
+	bool pending = false;
+	size_t i;
+
+	json_array_foreach (zones, i, zone) {
+		json_t *changes = staged_pending(staged, json_string_value(zone));
+
+		pending |= json_array_size(changes);
+		json_decref(changes);
+	}
+	json_decref(zones);
+	return pending;
 }

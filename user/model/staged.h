@@ -83,8 +83,11 @@ const char *staged_zone(const struct staged *staged);
 /* Every zone that can be refreshed: of the instance, and those objects name. New reference. */
 json_t *staged_zones(const struct staged *staged);
 
-/* The staged configuration is now the running one of `zone`, NULL for every zone. */
-void staged_refreshed(struct staged *staged, const char *zone);
+/* `refreshed` as it is to be once `zone`, NULL for every zone, is refreshed. New reference. */
+json_t *staged_next_refreshed(const struct staged *staged, const char *zone);
+
+/* Takes over what staged_next_refreshed() returned. */
+void staged_refreshed(struct staged *staged, json_t *refreshed);
 
 /*
  * What differs in `zone`: [{"kind", "id", "name", "in", "change": created, changed, deleted,
@@ -93,5 +96,11 @@ void staged_refreshed(struct staged *staged, const char *zone);
  * kind "service", with id 0. New reference.
  */
 json_t *staged_pending(const struct staged *staged, const char *zone);
+
+/* The same between two roots; `before` may be NULL. */
+json_t *staged_compare(const json_t *before, const json_t *after, const char *zone);
+
+/* Is there anything to refresh, in any zone? */
+bool staged_is_pending(const struct staged *staged);
 
 #endif
