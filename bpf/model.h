@@ -304,7 +304,7 @@ struct config_chunk {
 
 struct control {
 	__u32 active;	/* which half of every table is in force: 0 or 1 */
-	__u32 revision; /* counts refreshes from 1 */
+	__u32 revision; /* that is in force; 0 before the first */
 };
 
 /* ---- connections --------------------------------------------------------------------- */

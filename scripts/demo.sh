@@ -34,7 +34,8 @@ show() {
 # Removes the network, and the directories it shares with others if it was the last.
 take_down() {
 	netns_down
-	rmdir --ignore-fail-on-non-empty /sys/fs/bpf/alpnlb /run/alpnlb "$NETNS_ROOT" 2>/dev/null || true
+	rmdir --ignore-fail-on-non-empty /sys/fs/bpf/alpnlb /run/alpnlb /var/lib/alpnlb \
+		"$NETNS_ROOT" 2>/dev/null || true
 }
 
 clean_up() {

@@ -165,7 +165,7 @@ static void measure_round(size_t kind, struct tables *tables, unsigned int round
 	static struct bytes packet;
 
 	for (size_t i = 0; i < COUNTS; i++) {
-		int err = instance_publish(&instance, &tables[i], no_lock, no_lock, NULL);
+		int err = instance_publish(&instance, &tables[i], 1, no_lock, no_lock, NULL);
 
 		if (err)
 			die("publish tables", err);

@@ -27,8 +27,9 @@ static void require(bool condition)
 		abort();
 }
 
-/* In the place of the daemon's: there is no kernel here. */
-int daemon_apply(struct daemon *daemon, struct config *config, char *failed, size_t size)
+/* In the place of the daemon's: there is no kernel here, and no state on disk. */
+int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *refresh,
+		 char *failed, size_t size)
 {
 	config_free(daemon->config);
 	daemon->config = config;
@@ -47,10 +48,10 @@ static void start(struct daemon *daemon)
 		.engine.instance = {.control = &control, .frontend_stats = frontend_stats},
 	};
 	require(!staged_replace(&daemon->staged, (json_t *)document_root(document), config, NULL));
-	staged_refreshed(&daemon->staged, NULL);
+	staged_refreshed(&daemon->staged, staged_next_refreshed(&daemon->staged, NULL));
 	require(!daemon_apply(daemon,
 			      config_decode_tree(daemon->staged.root, DECODE_TO_RUN, &problems),
-			      NULL, 0));
+			      NULL, NULL, 0));
 	document_free(document);
 	problems_free(&problems);
 }

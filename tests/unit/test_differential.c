@@ -1181,7 +1181,7 @@ static int replay_open(void **state)
 	compile_tables(&replay.possible, ONLY_EXIST);
 	replay.balance.farms = calloc(MAX_FARMS + 1, sizeof(*replay.balance.farms));
 	replay.balance.servers = calloc(MAX_SERVERS + 1, sizeof(*replay.balance.servers));
-	err = instance_publish(&replay.instance, &published, no_lock, no_lock, NULL);
+	err = instance_publish(&replay.instance, &published, 1, no_lock, no_lock, NULL);
 	tables_free(&published);
 	return err ? err : open_program();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "call.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +83,11 @@ void api_refuse_problems(struct api_call *call, int status, const struct problem
 	json_object_set_new(call->answer, "problems", problems_json(problems));
 	free(line);
 	free(renamed.path);
+}
+
+void api_refuse_unkept(struct api_call *call, int err)
+{
+	api_refuse(call, err == -ESTALE ? 409 : 500, "%s", state_error(&call->daemon->state, err));
 }
 
 const char *api_query(const struct api_call *call, const char *key)

@@ -41,6 +41,9 @@ __attribute__((format(printf, 3, 4))) void api_refuse(struct api_call *call, int
 /* The same for mistakes in an object: the first one is the message, all are in "problems". */
 void api_refuse_problems(struct api_call *call, int status, const struct problems *problems);
 
+/* The same for -errno of a write that could not be kept on disk. */
+void api_refuse_unkept(struct api_call *call, int err);
+
 /* NULL when the query does not have it. */
 const char *api_query(const struct api_call *call, const char *key);
 

@@ -13,29 +13,34 @@ void config_get(struct api_call *call, const struct api_resource *resource)
 	api_answer(call, json_incref(call->daemon->staged.root));
 }
 
-/* Stages and refreshes; where that fails, what was staged before is again. */
 static int apply_document(struct daemon *daemon, const struct document *document,
-			  struct config *config, char *failed, size_t size)
+			  struct config *config, struct refresh *refresh, char *failed, size_t size)
 {
-	struct staged *staged = &daemon->staged;
-	json_t *before = json_incref(staged->root);
+	json_t *root = (json_t *)document_root(document);
 	struct problems none = {0};
-	int err = staged_replace(staged, (json_t *)document_root(document), config, staged->config);
+	char hash[HASH_LEN];
+	int err;
 
-	if (err)
-		snprintf(failed, size, "the configuration cannot be staged: %s", strerror(-err));
-	if (!err) {
-		err = refresh_run(daemon, NULL, &none, failed, size);
-		if (err)
-			staged_restore(staged, before);
-	}
+	if (!state_hash_document(root, hash))
+		refresh->file = hash;
+	refresh_begin(daemon, refresh);
+	err = staged_replace(&daemon->staged, root, config, daemon->staged.config);
+	err = refresh_end(daemon, refresh, err, &none, failed, size);
 	problems_free(&none);
-	json_decref(before);
 	return err;
+}
+
+static json_t *applied_json(const struct daemon *daemon, const struct refresh *refresh)
+{
+	json_t *kept = refresh->kept ? json_integer(refresh->kept) : json_null();
+
+	return json_pack("{s:I, s:o}", "revision", (json_int_t)state_running(&daemon->state),
+			 "kept", kept);
 }
 
 void config_put(struct api_call *call, const struct api_resource *resource)
 {
+	struct refresh refresh = {.comment = "apply"};
 	struct daemon *daemon = call->daemon;
 	struct problems problems = {0};
 	struct document *document;
@@ -50,11 +55,10 @@ void config_put(struct api_call *call, const struct api_resource *resource)
 	config = document ? config_decode(document, &problems) : NULL;
 	if (!config)
 		api_refuse(call, 400, "the configuration has errors; nothing was changed");
-	else if (apply_document(daemon, document, config, failed, sizeof(failed)))
+	else if (apply_document(daemon, document, config, &refresh, failed, sizeof(failed)))
 		api_refuse(call, 409, "%s", failed);
 	else
-		api_answer(call, json_pack("{s:i}", "revision",
-					   daemon->engine.instance.control->revision));
+		api_answer(call, applied_json(daemon, &refresh));
 	json_object_set_new(call->answer, "problems", problems_json(&problems));
 	document_free(document);
 	problems_free(&problems);

@@ -21,6 +21,9 @@ api_handler services_get, service_get, zones_get, available_zones_get, zone_get,
 /* config.c */
 api_handler config_get, config_put, daemon_get;
 
+/* revisions.c */
+api_handler revisions_get, revision_get, revision_diff_get, revision_rollback;
+
 /* Is there a zone of that name? Otherwise refuses. */
 bool api_zone_exists(struct api_call *call, const char *zone, int status);
 

@@ -9,55 +9,83 @@
 #include "handlers.h"
 #include "tasks.h"
 
+#define COMMENT_MAX 255
+
 /* ---- refresh -------------------------------------------------------------------------- */
 
-static bool is_ours(const struct staged *staged, const char *zone)
-{
-	const char *ours = staged_zone(staged);
-
-	return !zone || !strcmp(zone, "all") || !strcmp(ours, "all") || !strcmp(zone, ours);
-}
-
-int refresh_run(struct daemon *daemon, const char *zone, struct problems *problems, char *failed,
-		size_t size)
+int refresh_run(struct daemon *daemon, struct refresh *refresh, struct problems *problems,
+		char *failed, size_t size)
 {
 	struct staged *staged = &daemon->staged;
 	struct config *config = config_decode_tree(staged->root, DECODE_TO_RUN, problems);
-	bool ours = is_ours(staged, zone);
-	int err = 0;
+	int err;
 
 	if (!config)
 		return -EINVAL;
-	if (ours)
-		err = daemon_apply(daemon, config, failed, size);
-	else
+	if (staged_is_ours(staged, refresh->zone)) {
+		err = daemon_apply(daemon, config, refresh, failed, size);
+	} else {
 		config_free(config);
+		err = state_refresh(&daemon->state, refresh);
+		if (err)
+			snprintf(failed, size, "%s", state_error(&daemon->state, err));
+	}
 	if (!err)
-		staged_refreshed(staged, staged_next_refreshed(staged, zone));
+		staged_refreshed(staged, staged_next_refreshed(staged, refresh->zone));
 	return err;
 }
 
-/* The zone asked for, NULL for every zone; false after refusing. */
-static bool read_zone(struct api_call *call, const char **zone)
+void refresh_begin(struct daemon *daemon, struct refresh *refresh)
 {
-	const char *key;
+	refresh->before = json_incref(daemon->staged.root);
+	if (staged_is_pending(&daemon->staged))
+		refresh->lost = refresh->before;
+	daemon->state.held = true;
+}
+
+int refresh_end(struct daemon *daemon, struct refresh *refresh, int err, struct problems *problems,
+		char *failed, size_t size)
+{
+	struct staged *staged = &daemon->staged;
+	struct state *state = &daemon->state;
+
+	if (err) {
+		snprintf(failed, size, "the configuration cannot be staged: %s", strerror(-err));
+	} else {
+		err = refresh_run(daemon, refresh, problems, failed, size);
+		if (err)
+			staged_restore(staged, refresh->before);
+	}
+	state->held = false;
+	if (err)
+		state_stage(state, staged->root);
+	json_decref(refresh->before);
+	return err;
+}
+
+/* The zone asked for, NULL for every zone, and a comment; false after refusing. */
+static bool read_refresh(struct api_call *call, struct refresh *refresh)
+{
+	const char *key, *text;
 	json_t *value;
 
-	*zone = NULL;
 	json_object_foreach (call->fields, key, value) {
-		if (strcmp(key, "zone")) {
-			api_refuse(call, 400, "unknown field, allowed: zone");
+		text = json_string_value(value);
+		if (strcmp(key, "zone") && strcmp(key, "comment")) {
+			api_refuse(call, 400, "unknown field, allowed: zone, comment");
 			return false;
 		}
 		if (json_is_null(value))
 			continue;
-		if (!json_is_string(value)) {
-			api_refuse(call, 400, "zone: is not a string, allowed: a zone, null");
+		if (!text || strlen(text) > COMMENT_MAX) {
+			api_refuse(call, 400, "%s: is not a string of at most %d bytes, or null",
+				   key, COMMENT_MAX);
 			return false;
 		}
-		*zone = json_string_value(value);
+		*(strcmp(key, "zone") ? &refresh->comment : &refresh->zone) = text;
 	}
-	return !*zone || !strcmp(*zone, "all") || api_zone_exists(call, *zone, 400);
+	return !refresh->zone || !strcmp(refresh->zone, "all") ||
+	       api_zone_exists(call, refresh->zone, 400);
 }
 
 static json_t *zones_of_task(const struct staged *staged, const char *zone)
@@ -68,24 +96,24 @@ static json_t *zones_of_task(const struct staged *staged, const char *zone)
 void refresh_post(struct api_call *call, const struct api_resource *resource)
 {
 	struct daemon *daemon = call->daemon;
+	struct refresh refresh = {.comment = "refresh"};
 	struct problems problems = {0};
 	char failed[512];
-	const char *zone;
 	json_t *task;
 	int err;
 
-	if (!read_zone(call, &zone))
+	if (!read_refresh(call, &refresh))
 		return;
 	if (daemon->draining) {
 		api_refuse(call, 409, "the daemon is draining: it takes no new configuration");
 		return;
 	}
-	err = refresh_run(daemon, zone, &problems, failed, sizeof(failed));
+	err = refresh_run(daemon, &refresh, &problems, failed, sizeof(failed));
 	if (err == -EINVAL && problems.errors) {
 		api_refuse_problems(call, 400, &problems);
 	} else {
 		task = tasks_begin(&daemon->tasks, "refreshIplb",
-				   zones_of_task(&daemon->staged, zone));
+				   zones_of_task(&daemon->staged, refresh.zone));
 		task_end(task, err ? failed : NULL);
 		json_object_set_new(task, "problems", problems_json(&problems));
 		api_answer(call, json_incref(task));
@@ -99,14 +127,14 @@ void dry_run_post(struct api_call *call, const struct api_resource *resource)
 	struct daemon *daemon = call->daemon;
 	struct problems problems = {0};
 	char failed[512];
+	struct refresh refresh = {0};
 	struct config *config;
-	const char *zone;
 	int err = 0;
 
-	if (!read_zone(call, &zone))
+	if (!read_refresh(call, &refresh))
 		return;
 	config = config_decode_tree(daemon->staged.root, DECODE_TO_RUN, &problems);
-	if (config && is_ours(&daemon->staged, zone))
+	if (config && staged_is_ours(&daemon->staged, refresh.zone))
 		err = daemon_try(daemon, config, failed, sizeof(failed));
 	if (!config)
 		api_refuse_problems(call, 400, &problems);

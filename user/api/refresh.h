@@ -5,11 +5,20 @@
 #include "../daemon/daemon.h"
 
 /*
- * Makes what is staged the running configuration of `zone`, NULL for every zone; another zone than
+ * Makes what is staged the running configuration of a zone, and a revision; another zone than
  * this instance's is noted only. Returns 0, -EINVAL with `problems` when it cannot run, or another
  * -errno with one line in `failed`; then nothing has changed.
  */
-int refresh_run(struct daemon *daemon, const char *zone, struct problems *problems, char *failed,
-		size_t size);
+int refresh_run(struct daemon *daemon, struct refresh *refresh, struct problems *problems,
+		char *failed, size_t size);
+
+/*
+ * Around a write that is refreshed at once: on disk both are one step, and where either fails, what
+ * was staged before is again. Changes that were staged and not refreshed become a revision.
+ * `err` is what the write returned; refresh_end() returns as refresh_run() does.
+ */
+void refresh_begin(struct daemon *daemon, struct refresh *refresh);
+int refresh_end(struct daemon *daemon, struct refresh *refresh, int err, struct problems *problems,
+		char *failed, size_t size);
 
 #endif

@@ -157,7 +157,7 @@ static void refuse_write(struct api_call *call, const struct api_resource *resou
 			   kind_limit(resource->kind), kind_name(resource->kind));
 		break;
 	default:
-		api_refuse(call, 500, "the change cannot be kept: %s", strerror(-err));
+		api_refuse_unkept(call, err);
 	}
 }
 

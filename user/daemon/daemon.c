@@ -12,14 +12,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "../api/refresh.h"
 #include "../cli/help.h"
-#include "../cli/report.h"
 #include "../kernel/kernel_version.h"
 #include "../kernel/local_ports.h"
 #include "../kernel/lock.h"
 #include "../kernel/spliced.h"
-#include "../kernel/view.h"
 #include "../model/names.h"
 #include "limits.h"
 #include "log.h"
@@ -27,6 +24,7 @@
 #include "session.h"
 #include "selftest.h"
 #include "socket.h"
+#include "startup.h"
 
 #define DEFAULT_CONNECTIONS   65536
 #define MAX_CONNECTIONS	      (1 << 20)
@@ -73,82 +71,6 @@ static int take_lock(struct daemon *daemon)
 	else
 		log_line(LOG_ERROR, "%s: %s", daemon->run_dir, strerror(-daemon->lock));
 	return daemon->lock;
-}
-
-/* In one object, as `check` does it. */
-static void fail_in_json(const struct problems *problems, const char *file)
-{
-	json_t *list = problems_json(problems);
-
-	report_failure(list, file, "the configuration is not valid");
-	json_decref(list);
-}
-
-static void log_problems(const struct problems *problems, const char *file)
-{
-	if (options.json && problems->errors) {
-		fail_in_json(problems, file);
-		return;
-	}
-	for (size_t i = 0; i < problems->n; i++) {
-		char *line = problem_format(&problems->v[i], file);
-
-		if (line)
-			log_line(problems->v[i].warning ? LOG_WARN : LOG_ERROR, "%s", line);
-		free(line);
-	}
-}
-
-/* A configuration file, and what it says. */
-struct file {
-	struct document *document;
-	struct config *config;
-};
-
-static int read_file(const char *name, struct file *file)
-{
-	struct problems problems = {0};
-
-	file->document = document_read(name, &problems);
-	if (file->document)
-		file->config = config_decode(file->document, &problems);
-	log_problems(&problems, name);
-	problems_free(&problems);
-	return file->config ? 0 : -EINVAL;
-}
-
-/* The configuration an earlier daemon left: so that names keep their ids and counters. */
-static struct config *previous_config(const char *name)
-{
-	struct problems problems = {0};
-	struct document *document = NULL;
-	struct config *config = NULL;
-	struct view view;
-	uint32_t revision;
-	char *text = NULL;
-	size_t len;
-
-	if (!view_open(name, &view) && !view_config(&view, &text, &len, &revision))
-		document = document_parse(text, len, &problems);
-	if (document)
-		config = config_decode(document, &problems);
-	view_close(&view);
-	document_free(document);
-	problems_free(&problems);
-	free(text);
-	return config;
-}
-
-/* Stages the file. Objects keep the ids that an earlier daemon gave them. */
-static int stage_file(struct daemon *daemon, struct file *file)
-{
-	struct config *config = file->config;
-
-	file->config = NULL;
-	daemon->config = previous_config(daemon->name);
-	return failed_to("stage the configuration",
-			 staged_replace(&daemon->staged, (json_t *)document_root(file->document),
-					config, daemon->config));
 }
 
 static int init_slots(struct engine *engine)
@@ -410,21 +332,46 @@ int daemon_try(struct daemon *daemon, const struct config *config, char *failed,
 	return err;
 }
 
-int daemon_apply(struct daemon *daemon, struct config *config, char *failed, size_t size)
+static int keep_revision(struct daemon *daemon, struct refresh *refresh, char *failed, size_t size)
+{
+	int err = refresh ? state_refresh(&daemon->state, refresh) : 0;
+
+	if (err)
+		snprintf(failed, size, "%s", state_error(&daemon->state, err));
+	return err;
+}
+
+/* Listeners are prepared, those of HTTPS too: what fails now closes them again. */
+static int switch_tables(struct daemon *daemon, struct tables *tables, struct refresh *refresh,
+			 char *failed, size_t size)
+{
+	int err = keep_revision(daemon, refresh, failed, size);
+
+	if (!err) {
+		err = instance_publish(&daemon->engine.instance, tables,
+				       state_running(&daemon->state), lock_tables, unlock_tables,
+				       daemon);
+		if (err)
+			snprintf(failed, size, "cannot write the tables: %s", strerror(-err));
+		if (err && refresh)
+			state_undo(&daemon->state);
+	}
+	if (err) {
+		https_abort(daemon);
+		listeners_abort(&daemon->listeners);
+	}
+	return err;
+}
+
+int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *refresh,
+		 char *failed, size_t size)
 {
 	struct tables tables = {0};
 	gid_t group;
 	int err = prepare(daemon, config, &tables, &group, failed, size);
 
-	if (!err) {
-		err = instance_publish(&daemon->engine.instance, &tables, lock_tables,
-				       unlock_tables, daemon);
-		if (err) {
-			https_abort(daemon);
-			listeners_abort(&daemon->listeners);
-			snprintf(failed, size, "cannot write the tables: %s", strerror(-err));
-		}
-	}
+	if (!err)
+		err = switch_tables(daemon, &tables, refresh, failed, size);
 	tables_free(&tables);
 	if (err) {
 		config_free(config);
@@ -537,34 +484,20 @@ static int start_engine(struct daemon *daemon, const struct arguments *arguments
 	return err ? err : step("open the control socket", control_open(daemon));
 }
 
-/* The staged configuration becomes the first running one. Logs what fails. */
-static int run_staged(struct daemon *daemon)
-{
-	char line[512] = "the configuration cannot be run";
-	struct problems none = {0};
-	int err = refresh_run(daemon, NULL, &none, line, sizeof(line));
-
-	problems_free(&none);
-	if (err)
-		log_line(LOG_ERROR, "%s", line);
-	return err;
-}
-
 /* Everything up to the first accepted connection. Logs what fails. */
 static int daemon_start(struct daemon *daemon, const struct arguments *arguments)
 {
-	struct file file = {0};
-	int err = read_file(arguments->file, &file);
+	struct startup startup;
+	int err = startup_read(&startup, arguments->file);
 
 	err = err ? err : take_lock(daemon);
-	err = err ? err : stage_file(daemon, &file);
-	config_free(file.config);
-	document_free(file.document);
-	err = err ? err : start_engine(daemon, arguments, daemon->staged.config);
-	if (err)
-		return err;
-	attach_packet_path(daemon);
-	err = run_staged(daemon);
+	err = err ? err : startup_stage(&startup, daemon);
+	err = err ? err : start_engine(daemon, arguments, startup_config(&startup, daemon));
+	if (!err) {
+		attach_packet_path(daemon);
+		err = startup_run(&startup, daemon);
+	}
+	startup_free(&startup);
 	if (err)
 		return err;
 	err = failed_to("pin programs and maps", instance_pin(&daemon->engine.instance));
@@ -591,6 +524,7 @@ static void daemon_end(struct daemon *daemon)
 	config_free(daemon->config);
 	staged_free(&daemon->staged);
 	tasks_free(&daemon->tasks);
+	state_close(&daemon->state);
 	if (daemon->drain_poll)
 		event_free(daemon->drain_poll);
 	if (daemon->drain_end)
@@ -699,8 +633,6 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 	if (!err && optind < argc)
 		return fail(CLI_USAGE, "daemon: unexpected '%s'; see: alpnlb daemon help",
 			    argv[optind]);
-	if (!err && !arguments->file)
-		return fail(CLI_USAGE, "daemon: -c FILE is missing; see: alpnlb daemon help");
 	return err;
 }
 
@@ -721,6 +653,7 @@ static int run_daemon(int argc, char **argv)
 	struct daemon daemon = {
 		.name = options.instance,
 		.lock = -1,
+		.state.lock = -1,
 		.engine.instance.link = -1,
 		.started = time(NULL),
 	};
@@ -737,8 +670,11 @@ static int run_daemon(int argc, char **argv)
 const struct noun noun_daemon = {
 	.name = "daemon",
 	.help = "balance connections, in the foreground",
-	.arguments = "-c FILE [--workers N] [--drain-timeout DURATION] [--max-connections N]",
-	.text = "  -c FILE                 configuration, YAML or JSON\n"
+	.arguments = "[-c FILE] [--workers N] [--drain-timeout DURATION] [--max-connections N]",
+	.text = "  -c FILE                 configuration, YAML or JSON; needed the first time. "
+		"Later the\n"
+		"                          daemon goes on with what it ran, unless FILE has "
+		"changed\n"
 		"  --workers N             threads (default: one per CPU)\n"
 		"  --drain-timeout D       after SIGTERM, how long connections may go on (30s)\n"
 		"  --max-connections N     connections at once, for which memory is set aside "

@@ -12,6 +12,7 @@
 #include "https.h"
 #include "listeners.h"
 #include "reroute.h"
+#include "state.h"
 #include "sweep.h"
 #include "worker.h"
 
@@ -25,6 +26,7 @@ struct daemon {
 	unsigned int n_workers;
 	struct listeners listeners;
 	struct staged staged;
+	struct state state;    /* on disk */
 	struct config *config; /* running, always complete and with ids */
 	struct tasks tasks;
 	time_t refreshed; /* when `config` became the running one */
@@ -39,10 +41,12 @@ struct daemon {
 
 /*
  * Makes a configuration the running one, with no connection dropped: listeners first, then
- * the tables, then the switch. Takes the configuration over. On failure nothing has
- * changed, and `failed` holds one line.
+ * the tables, then the state on disk as `refresh` says (NULL: it says so already), then the
+ * switch. Takes the configuration over. On failure nothing has changed, and `failed` holds one
+ * line.
  */
-int daemon_apply(struct daemon *daemon, struct config *config, char *failed, size_t size);
+int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *refresh,
+		 char *failed, size_t size);
 
 /* Would daemon_apply() find all it needs? Ports that are not open yet are, for a moment. */
 int daemon_try(struct daemon *daemon, const struct config *config, char *failed, size_t size);

@@ -371,8 +371,8 @@ static int publish_half(const struct instance *instance, uint32_t half,
 				   &mapped->v[TABLE_frontends]);
 }
 
-int instance_publish(struct instance *instance, struct tables *compiled, void (*lock)(void *),
-		     void (*unlock)(void *), void *context)
+int instance_publish(struct instance *instance, struct tables *compiled, uint32_t revision,
+		     void (*lock)(void *), void (*unlock)(void *), void *context)
 {
 	uint32_t half = !(instance->control->active & 1);
 	struct tables mapped = {0}, dropped;
@@ -390,7 +390,7 @@ int instance_publish(struct instance *instance, struct tables *compiled, void (*
 	dropped = instance->tables[half];
 	instance->tables[half] = mapped;
 	__atomic_store_n(&instance->control->active, half, __ATOMIC_RELEASE);
-	__atomic_fetch_add(&instance->control->revision, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&instance->control->revision, revision, __ATOMIC_RELEASE);
 	unlock(context);
 	unmap_tables(&dropped);
 	return 0;

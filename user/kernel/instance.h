@@ -48,14 +48,14 @@ int instance_pin(const struct instance *instance);
 void instance_close(struct instance *instance);
 
 /*
- * Makes compiled tables the ones in force; their regular expressions are taken over. Those before
- * them stay, for connections of a frontend that is no longer there, until the next call.
- * instance->tables is changed between the calls lock(context) and unlock(context), when no reader
- * of it may be left. 0 or -errno; on failure nothing has changed, but for programs the tables
- * before are gone.
+ * Makes compiled tables, those of a revision, the ones in force; their regular expressions are
+ * taken over. Those before them stay, for connections of a frontend that is no longer there, until
+ * the next call. instance->tables is changed between the calls lock(context) and unlock(context),
+ * when no reader of it may be left. 0 or -errno; on failure nothing has changed, but for programs
+ * the tables before are gone.
  */
-int instance_publish(struct instance *instance, struct tables *compiled, void (*lock)(void *),
-		     void (*unlock)(void *), void *context);
+int instance_publish(struct instance *instance, struct tables *compiled, uint32_t revision,
+		     void (*lock)(void *), void (*unlock)(void *), void *context);
 
 /* The tables that are in force. */
 static inline const struct tables *instance_tables(const struct instance *instance)

@@ -496,6 +496,13 @@ const char *staged_zone(const struct staged *staged)
 	return staged->config && staged->config->zone ? staged->config->zone : "all";
 }
 
+bool staged_is_ours(const struct staged *staged, const char *zone)
+{
+	const char *ours = staged_zone(staged);
+
+	return !zone || !strcmp(zone, "all") || !strcmp(ours, "all") || !strcmp(zone, ours);
+}
+
 static void add_zone(void *context, const json_t *object, const json_t *parent)
 {
 	if (strcmp(zone_of(object), "all"))

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "revisions.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../api/tasks.h"
+#include "file_replace.h"
+
+static void revision_path(const struct state *state, uint32_t number, char path[STATE_PATH_MAX])
+{
+	snprintf(path, STATE_PATH_MAX, "%s/revisions/%u.json", state->directory, number);
+}
+
+static uint32_t number_of(const json_t *entry)
+{
+	return json_integer_value(json_object_get(entry, "number"));
+}
+
+/* ---- looking -------------------------------------------------------------------------- */
+
+uint32_t state_running(const struct state *state)
+{
+	return json_integer_value(json_object_get(state->index, "running"));
+}
+
+bool state_file(const struct state *state, uint32_t *number, const char **hash)
+{
+	const json_t *file = json_object_get(state->index, "file");
+
+	*number = json_integer_value(json_object_get(file, "revision"));
+	*hash = json_string_value(json_object_get(file, "hash"));
+	return *hash;
+}
+
+json_t *state_revisions(const struct state *state)
+{
+	return json_object_get(state->index, "revisions");
+}
+
+json_t *state_revision(const struct state *state, uint32_t number)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach (state_revisions(state), i, entry)
+		if (number_of(entry) == number)
+			return entry;
+	return NULL;
+}
+
+/* ---- reading -------------------------------------------------------------------------- */
+
+int file_read(const char *path, char **bytes, size_t *len)
+{
+	FILE *in = fopen(path, "re"), *out;
+	char buf[16384];
+	size_t n;
+	int err;
+
+	if (!in)
+		return -errno;
+	out = open_memstream(bytes, len);
+	while (out && (n = fread(buf, 1, sizeof(buf), in)))
+		fwrite(buf, 1, n, out);
+	err = ferror(in) ? -EIO : 0;
+	fclose(in);
+	if (!out || fclose(out))
+		return -ENOMEM;
+	if (err)
+		free(*bytes);
+	return err;
+}
+
+static json_t *read_root(struct state *state, const json_t *entry, const char *path)
+{
+	char hash[HASH_LEN], *bytes;
+	json_error_t error;
+	json_t *root;
+	size_t len;
+	int err = file_read(path, &bytes, &len);
+
+	if (err) {
+		state_fail(state, err, "%s: %s", path, strerror(-err));
+		return NULL;
+	}
+	state_hash(bytes, len, hash);
+	root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &error);
+	free(bytes);
+	if (!strcmp(hash, json_string_value(json_object_get(entry, "hash"))))
+		return root;
+	state_fail(state, -ESTALE,
+		   "%s was changed since it was written, and is no revision any more; a file can "
+		   "be made the configuration with: alpnlb apply FILE",
+		   path);
+	json_decref(root);
+	return NULL;
+}
+
+json_t *state_revision_root(struct state *state, uint32_t number)
+{
+	const json_t *entry = state_revision(state, number);
+	char path[STATE_PATH_MAX], key[16];
+	json_t *root;
+
+	snprintf(key, sizeof(key), "%u", number);
+	root = json_object_get(state->unwritten, key);
+	if (root)
+		return json_incref(root);
+	revision_path(state, number, path);
+	if (entry)
+		return read_root(state, entry, path);
+	state_fail(state, -ENOENT, "there is no revision %u", number);
+	return NULL;
+}
+
+/* ---- adding --------------------------------------------------------------------------- */
+
+/* How many objects were created, changed and deleted since what runs. */
+static json_t *count_changes(const struct state *state, const json_t *root)
+{
+	const char *zone = staged_zone(state->staged), *kind;
+	const json_t *before = json_object_get(state->staged->refreshed, zone);
+	json_t *changes = staged_compare(before, root, "all"), *change, *counts;
+	size_t i;
+
+	counts = json_pack("{s:i, s:i, s:i}", "created", 0, "changed", 0, "deleted", 0);
+	json_array_foreach (changes, i, change) {
+		kind = json_string_value(json_object_get(change, "change"));
+		json_object_set_new(
+			counts, kind,
+			json_integer(json_integer_value(json_object_get(counts, kind)) + 1));
+	}
+	json_decref(changes);
+	return counts;
+}
+
+static int write_revision(struct state *state, uint32_t number, const char *text)
+{
+	char path[STATE_PATH_MAX];
+	int err;
+
+	revision_path(state, number, path);
+	err = file_replace(path, text, strlen(text), 0600);
+	if (!err)
+		return 0;
+	return state_fail(state, err, "%s cannot be written: %s; nothing was changed", path,
+			  strerror(-err));
+}
+
+static int write_or_put_aside(struct state *state, uint32_t number, const json_t *root,
+			      const char *text)
+{
+	char key[16];
+
+	if (!state->unwritten)
+		return write_revision(state, number, text);
+	snprintf(key, sizeof(key), "%u", number);
+	return json_object_set(state->unwritten, key, (json_t *)root) ? -ENOMEM : 0;
+}
+
+static bool is_in_use(const json_t *index, const json_t *entry)
+{
+	json_t *number = json_object_get(entry, "number"), *other;
+	const char *zone;
+
+	json_object_foreach (json_object_get(index, "zones"), zone, other)
+		if (json_equal(number, other))
+			return true;
+	return json_equal(number, json_object_get(index, "running"));
+}
+
+/* The last ones, and those that run. New reference. */
+static json_t *kept_revisions(const json_t *index)
+{
+	json_t *all = json_object_get(index, "revisions"), *kept = json_array(), *entry;
+	size_t n = json_array_size(all), i;
+
+	json_array_foreach (all, i, entry)
+		if (i + REVISIONS_KEPT > n || is_in_use(index, entry))
+			json_array_append(kept, entry);
+	return kept;
+}
+
+static int add_entry(json_t *index, json_t *entry)
+{
+	json_t *revisions = kept_revisions(index);
+
+	if (json_array_append_new(revisions, entry) ||
+	    json_object_set(index, "last", json_object_get(entry, "number"))) {
+		json_decref(revisions);
+		return -ENOMEM;
+	}
+	return json_object_set_new(index, "revisions", revisions) ? -ENOMEM : 0;
+}
+
+int revisions_add(struct state *state, json_t *index, const json_t *root, const char *comment,
+		  const char *zone, uint32_t *number)
+{
+	char *text = json_dumps(root, JSON_COMPACT), hash[HASH_LEN];
+	int err = text ? 0 : -ENOMEM;
+	json_t *entry;
+
+	*number = json_integer_value(json_object_get(index, "last")) + 1;
+	err = err ? err : write_or_put_aside(state, *number, root, text);
+	if (!err) {
+		state_hash(text, strlen(text), hash);
+		entry = json_pack("{s:I, s:o, s:s, s:s?, s:o, s:s}", "number", (json_int_t)*number,
+				  "date", date_json(time(NULL)), "comment", comment, "zone", zone,
+				  "changes", count_changes(state, root), "hash", hash);
+		err = entry ? add_entry(index, entry) : -ENOMEM;
+	}
+	free(text);
+	return err;
+}
+
+int revisions_write_missing(struct state *state)
+{
+	const char *key;
+	json_t *root;
+	int err = 0;
+
+	json_object_foreach (state->unwritten, key, root) {
+		char *text = json_dumps(root, JSON_COMPACT);
+
+		err = text ? write_revision(state, strtoul(key, NULL, 10), text) : -ENOMEM;
+		free(text);
+		if (err)
+			return err;
+	}
+	json_decref(state->unwritten);
+	state->unwritten = NULL;
+	return 0;
+}
+
+/* ---- removing ------------------------------------------------------------------------- */
+
+/* Files above the last number are left: state.json may come from a backup. */
+void revisions_prune(const struct state *state)
+{
+	uint32_t last = json_integer_value(json_object_get(state->index, "last")), number;
+	char directory[STATE_PATH_MAX], path[STATE_PATH_MAX];
+	struct dirent *file;
+	DIR *files;
+
+	snprintf(directory, sizeof(directory), "%s/revisions", state->directory);
+	files = opendir(directory);
+	while (files && (file = readdir(files))) {
+		if (sscanf(file->d_name, "%u.json", &number) != 1 || number > last ||
+		    state_revision(state, number))
+			continue;
+		revision_path(state, number, path);
+		unlink(path);
+	}
+	if (files)
+		closedir(files);
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "startup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../api/refresh.h"
+#include "../cli/cli.h"
+#include "../cli/report.h"
+#include "../kernel/view.h"
+#include "log.h"
+
+/* In one object, as `check` does it. */
+static void fail_in_json(const struct problems *problems, const char *file)
+{
+	json_t *list = problems_json(problems);
+
+	report_failure(list, file, "the configuration is not valid");
+	json_decref(list);
+}
+
+static void log_problems(const struct problems *problems, const char *file)
+{
+	if (options.json && problems->errors) {
+		fail_in_json(problems, file);
+		return;
+	}
+	for (size_t i = 0; i < problems->n; i++) {
+		char *line = problem_format(&problems->v[i], file);
+
+		if (line)
+			log_line(problems->v[i].warning ? LOG_WARN : LOG_ERROR, "%s", line);
+		free(line);
+	}
+}
+
+/* ---- the file ------------------------------------------------------------------------- */
+
+int startup_read(struct startup *startup, const char *file)
+{
+	struct problems problems = {0};
+
+	*startup = (struct startup){.name = file};
+	if (!file)
+		return 0;
+	startup->document = document_read(file, &problems);
+	if (startup->document)
+		startup->from_file = config_decode(startup->document, &problems);
+	log_problems(&problems, file);
+	problems_free(&problems);
+	if (!startup->from_file)
+		return -EINVAL;
+	snprintf(startup->comment, sizeof(startup->comment), "daemon -c %s", file);
+	startup->refresh.comment = startup->comment;
+	startup->refresh.file = startup->hash;
+	return state_hash_document(document_root(startup->document), startup->hash);
+}
+
+/* What an earlier daemon without a state left: so that names keep their ids and counters. */
+static struct config *pinned_config(const char *name)
+{
+	struct problems problems = {0};
+	struct document *document = NULL;
+	struct config *config = NULL;
+	struct view view;
+	uint32_t revision;
+	char *text = NULL;
+	size_t len;
+
+	if (!view_open(name, &view) && !view_config(&view, &text, &len, &revision))
+		document = document_parse(text, len, &problems);
+	if (document)
+		config = config_decode(document, &problems);
+	view_close(&view);
+	document_free(document);
+	problems_free(&problems);
+	free(text);
+	return config;
+}
+
+/* Takes `previous` over: whose objects give their ids to those of the same names. */
+static int stage_file(struct startup *startup, struct daemon *daemon, struct config *previous)
+{
+	struct config *config = startup->from_file;
+	int err;
+
+	startup->from_file = NULL;
+	err = staged_replace(&daemon->staged, (json_t *)document_root(startup->document), config,
+			     previous);
+	config_free(previous);
+	if (err)
+		log_line(LOG_ERROR, "cannot stage the configuration: %s", strerror(-err));
+	return err;
+}
+
+/* ---- the state ------------------------------------------------------------------------ */
+
+static int log_state_failure(const struct daemon *daemon, int err)
+{
+	if (err)
+		log_line(LOG_ERROR, "%s", state_error(&daemon->state, err));
+	return err;
+}
+
+/* Fills the staged configuration, and config `from_state`. */
+static int load_state(struct startup *startup, struct daemon *daemon)
+{
+	struct state *state = &daemon->state;
+	struct problems problems = {0};
+	int err = state_load(state, &problems);
+	json_t *running = err ? NULL : state_revision_root(state, state_running(state));
+
+	if (running)
+		startup->from_state = config_decode_tree(running, DECODE_TO_RUN, &problems);
+	json_decref(running);
+	log_problems(&problems, state->directory);
+	problems_free(&problems);
+	if (startup->from_state)
+		return 0;
+	if (!*state->failed)
+		log_line(
+			LOG_ERROR,
+			"%s has a configuration that this version does not accept; move it away to "
+			"begin with a file",
+			state->directory);
+	return *state->failed ? log_state_failure(daemon, -EINVAL) : -EINVAL;
+}
+
+static void log_from_state(const struct startup *startup, const struct daemon *daemon)
+{
+	uint32_t running = state_running(&daemon->state), number;
+	const char *hash;
+
+	if (startup->name && state_file(&daemon->state, &number, &hash) && number != running)
+		log_line(LOG_INFO,
+			 "%s has not changed since it became revision %u; revision %u, which was "
+			 "refreshed later, runs (back to the file: alpnlb apply %s)",
+			 startup->name, number, running, startup->name);
+	else
+		log_line(LOG_INFO, "going on with revision %u", running);
+	if (staged_is_pending(&daemon->staged))
+		log_line(LOG_INFO, "there are staged changes that were not refreshed");
+}
+
+/* What is staged and not refreshed is not lost. */
+static int replace_by_file(struct startup *startup, struct daemon *daemon)
+{
+	struct config *previous = startup->from_state;
+
+	startup->from_state = NULL;
+	if (staged_is_pending(&daemon->staged))
+		startup->refresh.lost = json_incref(daemon->staged.root);
+	return stage_file(startup, daemon, previous);
+}
+
+static bool file_is_known(const struct startup *startup, const struct daemon *daemon)
+{
+	uint32_t number;
+	const char *hash;
+
+	return state_file(&daemon->state, &number, &hash) && !strcmp(hash, startup->hash);
+}
+
+/* A daemon that cannot write, but reads all there is, serves nevertheless. */
+static int open_state(struct daemon *daemon)
+{
+	int err = state_open(&daemon->state, daemon->name, &daemon->staged);
+
+	if (err && err != -EBUSY && err != -EINVAL) {
+		log_line(LOG_WARN, "%s", state_error(&daemon->state, err));
+		err = 0;
+	}
+	return log_state_failure(daemon, err);
+}
+
+int startup_stage(struct startup *startup, struct daemon *daemon)
+{
+	int err = open_state(daemon);
+
+	if (err)
+		return err;
+	if (daemon->state.index) {
+		err = load_state(startup, daemon);
+		if (!err && startup->name && !file_is_known(startup, daemon))
+			err = replace_by_file(startup, daemon);
+		return err;
+	}
+	if (startup->name)
+		return stage_file(startup, daemon, pinned_config(daemon->name));
+	log_line(LOG_ERROR, "%s has no state to go on with; begin with a file: daemon -c FILE",
+		 daemon->state.directory);
+	return -ENOENT;
+}
+
+/* ---- running -------------------------------------------------------------------------- */
+
+const struct config *startup_config(const struct startup *startup, const struct daemon *daemon)
+{
+	return startup->from_state ? startup->from_state : daemon->staged.config;
+}
+
+static void log_from_file(const struct startup *startup, const struct daemon *daemon)
+{
+	uint32_t running = state_running(&daemon->state);
+
+	if (daemon->state.unwritten)
+		log_line(LOG_WARN, "%s; changes are refused until it can be written",
+			 daemon->state.failed);
+	if (running > 1)
+		log_line(LOG_WARN, "%s has changed since it ran last: it is revision %u now",
+			 startup->name, running);
+	if (startup->refresh.kept)
+		log_line(LOG_WARN,
+			 "staged changes that were not refreshed are kept as revision %u (to stage "
+			 "them again: alpnlb --instance %s revision rollback %u)",
+			 startup->refresh.kept, daemon->name, startup->refresh.kept);
+}
+
+int startup_run(struct startup *startup, struct daemon *daemon)
+{
+	char line[512] = "the configuration cannot be run";
+	struct config *from_state = startup->from_state;
+	struct problems none = {0};
+	int err;
+
+	startup->from_state = NULL;
+	if (from_state)
+		err = daemon_apply(daemon, from_state, NULL, line, sizeof(line));
+	else
+		err = refresh_run(daemon, &startup->refresh, &none, line, sizeof(line));
+	problems_free(&none);
+	if (err)
+		log_line(LOG_ERROR, "%s", line);
+	else if (from_state)
+		log_from_state(startup, daemon);
+	else
+		log_from_file(startup, daemon);
+	daemon->staged.commit = state_stage;
+	daemon->staged.context = &daemon->state;
+	daemon->state.strict = true;
+	return err;
+}
+
+void startup_free(struct startup *startup)
+{
+	document_free(startup->document);
+	config_free(startup->from_file);
+	config_free(startup->from_state);
+	json_decref(startup->refresh.lost);
+}

@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "../model/kinds.h"
+#include "file_replace.h"
+#include "revisions.h"
+
+#define FORMAT 1 /* of state.json */
+
+/* FNV-1a */
+void state_hash(const char *bytes, size_t len, char hash[HASH_LEN])
+{
+	uint64_t sum = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < len; i++)
+		sum = (sum ^ (unsigned char)bytes[i]) * 0x100000001b3;
+	snprintf(hash, HASH_LEN, "%016" PRIx64, sum);
+}
+
+int state_hash_document(const json_t *root, char hash[HASH_LEN])
+{
+	char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
+
+	if (!text)
+		return -ENOMEM;
+	state_hash(text, strlen(text), hash);
+	free(text);
+	return 0;
+}
+
+int state_fail(struct state *state, int err, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(state->failed, sizeof(state->failed), format, ap);
+	va_end(ap);
+	return err;
+}
+
+const char *state_error(const struct state *state, int err)
+{
+	return *state->failed ? state->failed : strerror(-err);
+}
+
+static void index_path(const struct state *state, char path[STATE_PATH_MAX])
+{
+	snprintf(path, STATE_PATH_MAX, "%s/state.json", state->directory);
+}
+
+/* ---- the directory -------------------------------------------------------------------- */
+
+static int make_directories(struct state *state)
+{
+	char revisions[STATE_PATH_MAX];
+
+	snprintf(revisions, sizeof(revisions), "%s/revisions", state->directory);
+	if ((mkdir(STATE_ROOT, 0755) && errno != EEXIST) ||
+	    (mkdir(state->directory, 0700) && errno != EEXIST) ||
+	    (mkdir(revisions, 0700) && errno != EEXIST))
+		return -errno;
+	return 0;
+}
+
+/* The instance's lock in /run does not keep a daemon away that has another /run. */
+static int open_directory(struct state *state)
+{
+	int err = make_directories(state), fd;
+
+	if (err)
+		return state_fail(state, err, "%s: %s", state->directory, strerror(-err));
+	fd = open(state->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		err = -errno;
+		return state_fail(state, err, "%s: %s", state->directory, strerror(-err));
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		close(fd);
+		return state_fail(state, -EBUSY,
+				  "%s is used by another daemon; choose another instance with "
+				  "--instance NAME",
+				  state->directory);
+	}
+	state->lock = fd;
+	return 0;
+}
+
+/* ---- noticing others ------------------------------------------------------------------ */
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* May state.json be replaced? Whoever has only touched it, or removed it, is not in the way. */
+static int check_unchanged(struct state *state)
+{
+	char path[STATE_PATH_MAX], hash[HASH_LEN] = "", *bytes;
+	struct stat now;
+	size_t len;
+
+	index_path(state, path);
+	if (stat(path, &now))
+		return errno == ENOENT ? 0
+				       : state_fail(state, -errno, "%s: %s", path, strerror(errno));
+	if (*state->hash && same_file(&now, &state->written))
+		return 0;
+	if (!file_read(path, &bytes, &len)) {
+		state_hash(bytes, len, hash);
+		free(bytes);
+	}
+	if (*hash && !strcmp(hash, state->hash))
+		return 0;
+	return state_fail(state, -ESTALE,
+			  "%s was changed by somebody else, and nothing is written over it; to use "
+			  "it, restart the daemon; to keep what the daemon has, move it away",
+			  path);
+}
+
+/* ---- writing -------------------------------------------------------------------------- */
+
+static json_t *highest_json(const struct staged *staged)
+{
+	json_t *highest = json_object();
+
+	for (int kind = 0; kind < KIND_MAX; kind++)
+		json_object_set_new(highest, kind_name(kind), json_integer(staged->highest[kind]));
+	return highest;
+}
+
+/* The number of the revision that runs, if that is what is staged; or else the root. */
+static json_t *staged_json(const struct state *state, const json_t *index, const json_t *root)
+{
+	const char *zone = staged_zone(state->staged);
+	json_t *number = json_object_get(json_object_get(index, "zones"), zone);
+
+	if (number && json_object_get(state->staged->refreshed, zone) == root)
+		return json_incref(number);
+	return json_incref((json_t *)root);
+}
+
+static int write_text(struct state *state, const char *text)
+{
+	char path[STATE_PATH_MAX];
+	int err;
+
+	index_path(state, path);
+	err = file_replace(path, text, strlen(text), 0600);
+	if (err)
+		return state_fail(state, err, "%s cannot be written: %s; nothing was changed", path,
+				  strerror(-err));
+	state_hash(text, strlen(text), state->hash);
+	stat(path, &state->written);
+	return 0;
+}
+
+/* Writes state.json; takes `staged` over, the number or root of what is staged. */
+static int write_state(struct state *state, const json_t *index, json_t *staged)
+{
+	json_t *document = json_copy((json_t *)index);
+	char *text = NULL;
+	int err = -ENOMEM;
+
+	json_object_set_new(document, "highest", highest_json(state->staged));
+	if (!json_object_set_new(document, "staged", staged))
+		text = json_dumps(document, JSON_COMPACT);
+	if (text)
+		err = write_text(state, text);
+	free(text);
+	json_decref(document);
+	return err;
+}
+
+/* What has to be before anything is written. */
+static int begin_write(struct state *state)
+{
+	int err;
+
+	*state->failed = '\0';
+	err = state->lock < 0 ? open_directory(state) : 0;
+	err = err ? err : check_unchanged(state);
+	return err ? err : revisions_write_missing(state);
+}
+
+static void set_index(struct state *state, json_t *index)
+{
+	json_decref(state->before);
+	state->before = state->index;
+	state->index = index;
+}
+
+/* Takes `index` over; `staged` as write_state() does. */
+static int replace_index(struct state *state, json_t *index, json_t *staged)
+{
+	int err = write_state(state, index, staged);
+
+	if (err)
+		json_decref(index);
+	else
+		set_index(state, index);
+	return err;
+}
+
+int state_stage(void *context, const json_t *root)
+{
+	struct state *state = context;
+	int err;
+
+	if (state->held)
+		return 0;
+	err = begin_write(state);
+	return err ? err : write_state(state, state->index, staged_json(state, state->index, root));
+}
+
+int state_keep(struct state *state, const json_t *root, const char *comment, uint32_t *number)
+{
+	json_t *index = json_copy(state->index);
+	int err = begin_write(state);
+
+	err = err ? err : revisions_add(state, index, root, comment, NULL, number);
+	if (err) {
+		json_decref(index);
+		return err;
+	}
+	return replace_index(state, index, staged_json(state, index, state->staged->root));
+}
+
+/* Which revision each zone runs, once `number` is the one of what is staged. */
+static json_t *zones_json(const struct state *state, const char *zone, uint32_t number)
+{
+	const json_t *before = json_object_get(state->index, "zones");
+	json_t *next = staged_next_refreshed(state->staged, zone), *zones = json_object(), *root;
+	const char *key;
+
+	json_object_foreach (next, key, root)
+		if (root == state->staged->root)
+			json_object_set_new(zones, key, json_integer(number));
+		else
+			json_object_set(zones, key, json_object_get(before, key));
+	json_decref(next);
+	return zones;
+}
+
+static bool differs(const json_t *before, const json_t *after)
+{
+	json_t *changes = staged_compare(before, after, "all");
+	bool any = json_array_size(changes);
+
+	json_decref(changes);
+	return any;
+}
+
+/* The index after a refresh; NULL after a failure. */
+static json_t *refreshed_index(struct state *state, struct refresh *refresh, int *err)
+{
+	json_t *index = state->index ? json_copy(state->index) : json_object();
+	uint32_t number;
+
+	*err = 0;
+	if (refresh->lost && differs(refresh->lost, state->staged->root))
+		*err = revisions_add(state, index, refresh->lost,
+				     "staged, not refreshed, and replaced", NULL, &refresh->kept);
+	*err = *err ? *err
+		    : revisions_add(state, index, state->staged->root, refresh->comment,
+				    refresh->zone ? refresh->zone : "all", &number);
+	if (*err) {
+		json_decref(index);
+		return NULL;
+	}
+	json_object_set_new(index, "format", json_integer(FORMAT));
+	json_object_set_new(index, "zones", zones_json(state, refresh->zone, number));
+	if (staged_is_ours(state->staged, refresh->zone))
+		json_object_set_new(index, "running", json_integer(number));
+	if (refresh->file)
+		json_object_set_new(index, "file",
+				    json_pack("{s:s, s:I}", "hash", refresh->file, "revision",
+					      (json_int_t)number));
+	return index;
+}
+
+/* At the start, a daemon that cannot write serves nevertheless. */
+static int refresh_or_go_on(struct state *state, struct refresh *refresh, int err)
+{
+	json_t *index;
+
+	if (state->strict || err == -ESTALE || err == -EBUSY)
+		return err;
+	if (!state->unwritten)
+		state->unwritten = json_object();
+	index = refreshed_index(state, refresh, &err);
+	if (index)
+		set_index(state, index);
+	return err;
+}
+
+int state_refresh(struct state *state, struct refresh *refresh)
+{
+	int err = begin_write(state);
+	json_t *index = err ? NULL : refreshed_index(state, refresh, &err);
+
+	revisions_prune(state);
+	if (index)
+		err = replace_index(
+			state, index,
+			json_integer(json_integer_value(json_object_get(index, "last"))));
+	return err ? refresh_or_go_on(state, refresh, err) : 0;
+}
+
+void state_undo(struct state *state)
+{
+	json_t *before = state->before;
+
+	state->before = NULL;
+	if (before && !write_state(state, before, staged_json(state, before, state->staged->root)))
+		set_index(state, before);
+	else
+		json_decref(before);
+}
+
+/* ---- reading -------------------------------------------------------------------------- */
+
+static int unreadable(struct state *state, const char *path, const char *why)
+{
+	return state_fail(state, -EINVAL,
+			  "%s cannot be read: %s; move %s away to begin with a file", path, why,
+			  state->directory);
+}
+
+/* state.json, but for what is staged and the highest ids, which state_load() takes. */
+static int read_index(struct state *state)
+{
+	char path[STATE_PATH_MAX], *bytes;
+	json_error_t error;
+	size_t len;
+	int err;
+
+	index_path(state, path);
+	err = file_read(path, &bytes, &len);
+	if (err == -ENOENT)
+		return 0;
+	if (err)
+		return unreadable(state, path, strerror(-err));
+	state_hash(bytes, len, state->hash);
+	stat(path, &state->written);
+	state->index = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &error);
+	free(bytes);
+	if (!state->index)
+		return unreadable(state, path, error.text);
+	if (json_integer_value(json_object_get(state->index, "format")) != FORMAT)
+		return unreadable(state, path, "it is of another version");
+	return 0;
+}
+
+int state_open(struct state *state, const char *instance, struct staged *staged)
+{
+	int err;
+
+	state->staged = staged;
+	snprintf(state->directory, sizeof(state->directory), STATE_ROOT "/%s", instance);
+	err = open_directory(state);
+	return err ? err : read_index(state);
+}
+
+void state_close(struct state *state)
+{
+	json_decref(state->index);
+	json_decref(state->before);
+	json_decref(state->unwritten);
+	if (state->lock >= 0)
+		close(state->lock);
+	*state = (struct state){.lock = -1};
+}
+
+/* The root of each zone; zones of one revision share it. New reference, NULL after a failure. */
+static json_t *load_refreshed(struct state *state)
+{
+	json_t *zones = json_object_get(state->index, "zones"), *refreshed = json_object();
+	json_t *roots = json_object(), *number, *root;
+	const char *zone;
+	char key[16];
+
+	json_object_foreach (zones, zone, number) {
+		snprintf(key, sizeof(key), "%u", (uint32_t)json_integer_value(number));
+		root = json_incref(json_object_get(roots, key));
+		if (!root)
+			root = state_revision_root(state, json_integer_value(number));
+		if (!root) {
+			json_decref(refreshed);
+			refreshed = NULL;
+			break;
+		}
+		json_object_set(roots, key, root);
+		json_object_set_new(refreshed, zone, root);
+	}
+	json_decref(roots);
+	return refreshed;
+}
+
+/* What is staged: itself, or the number of the revision it is. New reference. */
+static json_t *load_staged(struct state *state, const json_t *refreshed)
+{
+	json_t *staged = json_object_get(state->index, "staged"), *number;
+	const char *zone;
+
+	if (!json_is_integer(staged))
+		return json_incref(staged);
+	json_object_foreach (json_object_get(state->index, "zones"), zone, number)
+		if (json_equal(number, staged))
+			return json_incref(json_object_get(refreshed, zone));
+	return state_revision_root(state, json_integer_value(staged));
+}
+
+static void load_highest(const json_t *index, struct staged *staged)
+{
+	const json_t *highest = json_object_get(index, "highest");
+
+	for (int kind = 0; kind < KIND_MAX; kind++)
+		staged->highest[kind] =
+			json_integer_value(json_object_get(highest, kind_name(kind)));
+}
+
+int state_load(struct state *state, struct problems *problems)
+{
+	json_t *refreshed = load_refreshed(state), *root = NULL;
+	struct config *config;
+	int err = -EINVAL;
+
+	if (refreshed)
+		root = load_staged(state, refreshed);
+	config = root ? config_decode_tree(root, DECODE_TO_STAGE, problems) : NULL;
+	if (config) {
+		load_highest(state->index, state->staged);
+		staged_refreshed(state->staged, json_incref(refreshed));
+		err = staged_replace(state->staged, root, config, NULL);
+	}
+	json_object_del(state->index, "staged");
+	json_object_del(state->index, "highest");
+	json_decref(root);
+	json_decref(refreshed);
+	return err;
+}
