@@ -122,22 +122,20 @@ json_t *state_revision_root(struct state *state, uint32_t number)
 /* ---- adding --------------------------------------------------------------------------- */
 
 /* How many objects were created, changed and deleted since what runs. */
-static json_t *count_changes(const struct state *state, const json_t *root)
+static void count_changes(const struct state *state, const json_t *root, json_t *entry)
 {
 	const char *zone = staged_zone(state->staged), *kind;
 	const json_t *before = json_object_get(state->staged->refreshed, zone);
-	json_t *changes = staged_compare(before, root, "all"), *change, *counts;
+	json_t *changes = staged_compare(before, root, "all"), *change;
 	size_t i;
 
-	counts = json_pack("{s:i, s:i, s:i}", "created", 0, "changed", 0, "deleted", 0);
 	json_array_foreach (changes, i, change) {
 		kind = json_string_value(json_object_get(change, "change"));
 		json_object_set_new(
-			counts, kind,
-			json_integer(json_integer_value(json_object_get(counts, kind)) + 1));
+			entry, kind,
+			json_integer(json_integer_value(json_object_get(entry, kind)) + 1));
 	}
 	json_decref(changes);
-	return counts;
 }
 
 static int write_revision(struct state *state, uint32_t number, const char *text)
@@ -210,9 +208,11 @@ int revisions_add(struct state *state, json_t *index, const json_t *root, const 
 	err = err ? err : write_or_put_aside(state, *number, root, text);
 	if (!err) {
 		state_hash(text, strlen(text), hash);
-		entry = json_pack("{s:I, s:o, s:s, s:s?, s:o, s:s}", "number", (json_int_t)*number,
-				  "date", date_json(time(NULL)), "comment", comment, "zone", zone,
-				  "changes", count_changes(state, root), "hash", hash);
+		entry = json_pack("{s:I, s:o, s:s, s:s?, s:i, s:i, s:i, s:s}", "number",
+				  (json_int_t)*number, "date", date_json(time(NULL)), "comment",
+				  comment, "zone", zone, "created", 0, "changed", 0, "deleted", 0,
+				  "hash", hash);
+		count_changes(state, root, entry);
 		err = entry ? add_entry(index, entry) : -ENOMEM;
 	}
 	free(text);

@@ -78,7 +78,10 @@ uint32_t state_running(const struct state *state);
 /* The revision that was made of a file last, and that file's hash; false when there is none. */
 bool state_file(const struct state *state, uint32_t *number, const char **hash);
 
-/* [{"number", "date", "comment", "zones", "changes"}], ascending; borrowed. */
+/*
+ * [{"number", "date", "comment", "zone" (null: ran nowhere), "created", "changed", "deleted"}],
+ * ascending; the last three count objects. Borrowed.
+ */
 json_t *state_revisions(const struct state *state);
 
 /* Borrowed; NULL if there is none. */
