@@ -75,13 +75,13 @@ peers_daemon_settled() {
 	grep -Eq "$PEER_READY" "$NETNS_DIR/daemon.log" || netns_dead "$DAEMON_PID"
 }
 
-# peers_daemon CONFIG [OPTION...]: starts $ALPNLB as instance $NETNS_NAME and waits until it is
-# ready. Its stderr goes to $NETNS_DIR/daemon.log. Sets DAEMON_PID; 1 if it ended or hangs.
+# peers_daemon CONFIG [OPTION...]: starts $ALPNLB as instance $NETNS_NAME, without a file if CONFIG
+# is empty, and waits until it is ready. Its stderr goes to $NETNS_DIR/daemon.log. Sets DAEMON_PID; 1 if it ended or hangs.
 peers_daemon() {
 	local config=$1
 	shift
 	netns_spawn balancer "$NETNS_DIR/daemon.log" \
-		"$ALPNLB" --instance "$NETNS_NAME" daemon -c "$config" "$@"
+		"$ALPNLB" --instance "$NETNS_NAME" daemon ${config:+-c "$config"} "$@"
 	DAEMON_PID=$NETNS_PID
 	netns_await 30 peers_daemon_settled || netns_die "the daemon is not ready after 30 s" || return
 	netns_alive "$DAEMON_PID"

@@ -47,7 +47,7 @@ start_web() {
 
 @test "under -j help is JSON, and so is what is wrong" {
 	local wrong
-	for wrong in "" nonsense f "conn shwo" "conn show farm" "check" "hello" "daemon"; do
+	for wrong in "" nonsense f "conn shwo" "conn show farm" "check" "hello" "daemon --workers"; do
 		# shellcheck disable=SC2086 # words
 		run -2 --separate-stderr alpnlb -j $wrong
 		assert_equal "$output" "" "alpnlb -j $wrong"
@@ -57,7 +57,7 @@ start_web() {
 	assert_equal "$(alpnlb -j -h | jq length)" "$(alpnlb -j help | jq length)"
 	assert_equal "$(alpnlb -j help server | jq -r '.verbs[0].keywords.farm')" FARM
 	assert_equal "$(alpnlb -j conn show help | jq -r .name)" conn
-	assert_matches "$(alpnlb -j daemon help | jq -r .arguments)" '^-c FILE'
+	assert_matches "$(alpnlb -j daemon help | jq -r .arguments)" '^\[-c FILE\]'
 }
 
 live_connection() {

@@ -1,0 +1,450 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# What survives the daemon: staged and running configuration, and the revisions.
+
+# shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell, `run` sets output and stderr
+
+load lib
+load api
+
+KILLS=${KILLS:-60}
+REFRESHES=${REFRESHES:-1000}
+
+state_file() {
+	printf '/var/lib/alpnlb/%s/state.json' "$NETNS_NAME"
+}
+
+two_farms() {
+	printf '%s\n' "$@"
+	farms one=11 two=12
+	frontend auto one
+}
+
+start_two_farms() {
+	two_farms "$@" >"$CONFIG"
+	start_tcp one 11 9000 name
+	start_tcp two 12 9000 name
+	start_daemon
+}
+
+# restart [CONFIG]: as the machine's does; without CONFIG, the daemon is given no file.
+restart() {
+	stop_daemon || return
+	CONFIG=${1:-} start_daemon
+}
+
+everything() {
+	request GET alpnlb/config
+}
+
+running_name() {
+	alpnlb -j farm show name one | jq -r .display_name
+}
+
+# revision N: "COMMENT created changed deleted RUNNING".
+revision() {
+	alpnlb -j revision show id "$1" |
+		jq -r '[.comment, .created, .changed, .deleted, .running] | join(" ")'
+}
+
+# ---- restarts -----------------------------------------------------------------------------
+
+@test "a restart keeps ids, what is staged and what runs, with the file and without" {
+	local file before
+	start_two_farms
+	created tcp/farm '{"displayName": "third"}' farmId
+	api DELETE tcp/farm/3
+	assert_equal "$(created tcp/farm '{"displayName": "fourth"}' farmId)" 4
+	api PUT tcp/frontend/1 '{"defaultFarmId": 2}'
+	api POST refresh '{"comment": "to the other farm"}'
+	api DELETE tcp/farm/4
+	api PUT tcp/farm/1 '{"displayName": "staged"}'
+	before=$(everything)
+	for file in "" "$CONFIG"; do
+		restart "$file"
+		assert_equal "$(everything)" "$before"
+		assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"all","number":2}]'
+		assert_equal "$(stats .revision)" 2
+		assert_equal "$(reached "$LB4" 443 --alpn h2)" two
+		assert_equal "$(running_name)" null
+		assert_equal "$(alpnlb -j farm show | jq -c '[.[].id]')" '[1,2,4]'
+	done
+	daemon_says "$CONFIG has not changed since it became revision 1; revision 2, which was refreshed later, runs" ||
+		fail "the file is not what runs, and that is not said"
+	daemon_says "staged changes that were not refreshed" || fail "what is staged is not told"
+	assert_equal "$(created tcp/farm '{}' farmId)" 5 "no id is given twice"
+	api POST refresh
+	assert_equal "$(running_name)" staged
+	assert_equal "$(alpnlb -j revision show | jq -c '[.[] | [.number, .comment, .created, .changed, .deleted, .running]]')" \
+		"[[1,\"daemon -c $CONFIG\",5,0,0,false],[2,\"to the other farm\",1,1,0,false],[3,\"refresh\",1,1,1,true]]"
+	stop_daemon
+}
+
+@test "without a file and without a state there is nothing to run" {
+	run -1 alpnlb daemon
+	assert_matches "$output" "/var/lib/alpnlb/$NETNS_NAME has no state to go on with; begin with a file"
+}
+
+@test "a file that was edited wins, with its ids; what was staged is kept" {
+	start_two_farms
+	api PUT tcp/farm/1 '{"displayName": "not refreshed"}'
+	two_farms "# only a comment" >"$CONFIG"
+	restart "$CONFIG"
+	! daemon_says "has changed" || fail "a comment counts as a change"
+	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" "not refreshed"
+
+	{
+		farms new=11 two=12 one=11
+		frontend auto two
+	} >"$CONFIG"
+	restart "$CONFIG"
+	daemon_says "$CONFIG has changed since it ran last: it is revision 3 now" || fail "not noticed"
+	daemon_says "staged changes that were not refreshed are kept as revision 2 .*revision rollback 2" ||
+		fail "what became of the staged changes is not told"
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" two
+	assert_equal "$(alpnlb -j farm show | jq -c '[.[] | [.name, .id]]')" '[["new",3],["two",2],["one",1]]'
+	assert_equal "$(api GET pendingChanges)" '[]'
+	assert_equal "$(revision 2)" "staged, not refreshed, and replaced 0 1 0 false"
+	alpnlb revision rollback 2
+	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" "not refreshed"
+	stop_daemon
+}
+
+@test "apply keeps what was staged, and a daemon goes on with what was applied" {
+	start_two_farms
+	created tcp/farm '{"displayName": "not refreshed"}' farmId
+	two_farms | sed 's/default_farm: one/default_farm: two/' >"$NETNS_DIR/other.yaml"
+	run -0 --separate-stderr alpnlb apply "$NETNS_DIR/other.yaml"
+	assert_matches "$stderr" 'warning: staged changes that were not refreshed are kept as revision 2'
+	assert_matches "$output" 'revision +3'
+	restart "$NETNS_DIR/other.yaml"
+	assert_equal "$(stats .revision)" 3
+	restart
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" two
+	run -0 --separate-stderr alpnlb -j apply "$NETNS_DIR/other.yaml"
+	assert_equal "$(jq .kept <<<"$output")" null
+	stop_daemon
+}
+
+# ---- kill -9 ------------------------------------------------------------------------------
+
+# last KIND WHAT DEFAULT: the last number that was tried or acknowledged.
+last() {
+	awk -v kind="$1" -v what="$2" -v last="$3" \
+		'$1 == kind && $2 == what { last = $3 } END { print last }' "$NETNS_DIR/stream"
+}
+
+# is_last VALUE WHAT BEFORE: VALUE is what was acknowledged last, or what came after it.
+is_last() {
+	local acknowledged tried
+	acknowledged=$(last ack "$2" "$3")
+	tried=$(last try "$2" "$3")
+	[[ $1 == "$acknowledged" || $1 == "$tried" ]] ||
+		fail "$2 is $1; acknowledged was $acknowledged, tried $tried"
+}
+
+# A daemon that is killed somewhere during its start.
+killed_start() {
+	netns_spawn balancer "$NETNS_DIR/daemon.log" timeout --signal KILL "$1" \
+		"$ALPNLB" --instance "$NETNS_NAME" daemon
+	netns_await 10 netns_dead "$NETNS_PID"
+}
+
+@test "killed at any instant, the daemon comes back with what was acknowledged" {
+	local staged=0 running=0 kill refreshes=0 fast=(--workers 1 --max-connections 1000)
+	two_farms "zone: gra" | sed 's/name: one$/&\n    display_name: "0"/' >"$CONFIG"
+	start_daemon "${fast[@]}"
+	for ((kill = 1; kill <= KILLS; kill++)); do
+		"$TREE/tests/e2e/peers/writes.py" stream "/run/alpnlb/$NETNS_NAME/control.sock" \
+			"$NETNS_NAME" $((staged + 1)) --kill "$DAEMON_PID" \
+			--after "0.$((RANDOM % 3))$((RANDOM % 1000))" >"$NETNS_DIR/stream"
+		netns_await 10 netns_dead "$DAEMON_PID"
+		((kill % 6)) || killed_start "0.$((RANDOM % 1000))"
+		if ((kill % 2)); then
+			CONFIG='' start_daemon "${fast[@]}" || fail "no start after kill $kill" || return
+		else
+			start_daemon "${fast[@]}" || fail "no start after kill $kill" || return
+		fi
+		refreshes=$((refreshes + $(grep -c 'ack running' "$NETNS_DIR/stream" || true)))
+		is_last "$(api GET tcp/farm/1 | jq -r .displayName)" staged "$staged" || return
+		is_last "$(running_name)" running "$running" || return
+		staged=$(api GET tcp/farm/1 | jq -r .displayName)
+		running=$(running_name)
+	done
+	((refreshes > KILLS)) || fail "only $refreshes refreshes in $KILLS kills"
+	echo "# $KILLS kills, $staged writes, $refreshes refreshes" >&3
+	stop_daemon
+}
+
+# ---- others -------------------------------------------------------------------------------
+
+@test "who edits the state while the daemon runs is not overwritten" {
+	local state before
+	state=$(state_file)
+	start_two_farms
+	api PUT tcp/farm/1 '{"displayName": "mine"}'
+	touch "$state"
+	api PUT tcp/farm/2 '{"displayName": "after a touch"}'
+	sed -i 's/mine/theirs/' "$state"
+	before=$(cat "$state")
+	refused 409 Conflict "^$state was changed by somebody else.*restart the daemon.*move it away$" \
+		PUT tcp/farm/1 '{"displayName": "mine again"}'
+	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" mine
+	assert_equal "$(api POST refresh | jq -r .status)" error
+	assert_equal "$(stats .revision)" 1
+	two_farms | sed 's/default_farm: one/default_farm: two/' >"$NETNS_DIR/other.yaml"
+	run -1 alpnlb apply "$NETNS_DIR/other.yaml"
+	assert_matches "$output" "changed by somebody else"
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	assert_equal "$(cat "$state")" "$before"
+
+	mv "$state" "$state.theirs"
+	api PUT tcp/farm/1 '{"displayName": "mine again"}'
+	mv "$state.theirs" "$state"
+	refused 409 Conflict "changed by somebody else" PUT tcp/farm/1 '{"displayName": "no"}'
+	restart
+	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" theirs
+	stop_daemon
+}
+
+@test "a second daemon that has a /run of its own is kept away" {
+	start_two_farms
+	run -1 timeout 20 nsenter --net="$(netns_path balancer)" unshare --mount -- sh -c \
+		'mount -t tmpfs tmp /run && exec "$@"' sh "$ALPNLB" --instance "$NETNS_NAME" daemon
+	assert_matches "$output" "/var/lib/alpnlb/$NETNS_NAME is used by another daemon"
+	stop_daemon
+}
+
+@test "a revision that was edited is not taken, and a broken state not replaced" {
+	local state
+	state=$(state_file)
+	start_two_farms
+	api PUT tcp/farm/1 '{"displayName": "second"}'
+	api POST refresh
+	sed -i 's/"one"/"eno"/' "${state%/*}/revisions/1.json"
+	run -1 alpnlb revision rollback 1
+	assert_matches "$output" "revisions/1.json was changed since it was written.*alpnlb apply FILE"
+	run -3 alpnlb revision diff 9
+	assert_matches "$output" 'there is no revision 9, allowed: from 1 to 2'
+	stop_daemon
+	cp "$state" "$NETNS_DIR/whole"
+	head -c 100 "$NETNS_DIR/whole" >"$state"
+	run -1 timeout 20 nsenter --net="$(netns_path balancer)" "$ALPNLB" --instance "$NETNS_NAME" \
+		daemon -c "$CONFIG"
+	assert_matches "$output" "$state cannot be read: .*; move ${state%/*} away to begin with a file"
+	assert_equal "$(wc -c <"$state")" 100
+	cp "$NETNS_DIR/whole" "$state"
+	CONFIG='' start_daemon
+	stop_daemon
+}
+
+# ---- revisions ----------------------------------------------------------------------------
+
+@test "a rollback on live traffic: staged, then live, and no connection is dropped" {
+	start_tcp three 13 9000 echo
+	{
+		farms one=11 two=12 three=13
+		frontend auto one
+		printf 'routes:\n'
+		route live three "alpn is live"
+	} >"$CONFIG"
+	start_tcp one 11 9000 name
+	start_tcp two 12 9000 name
+	start_daemon
+	hold held "$LB4" 443 --alpn live --bytes 100000
+	await_connections 1
+	api PUT tcp/frontend/1 '{"defaultFarmId": 2}'
+	api DELETE tcp/route/1
+	api POST refresh
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" two
+	run -0 alpnlb revision diff 1
+	assert_equal "$output" "--- revision 1
++++ running
+@@ frontend web (1) changed @@
+-default_farm: one
++default_farm: two
+@@ route live (1) deleted @@
+-frontend: web
+-action: {\"type\": \"farm\", \"target\": \"three\"}
+@@ rule live/1 deleted @@
+-field: alpn
+-match: is
+-pattern: live"
+	assert_equal "$(alpnlb -j revision diff 1 to 2)" "$(alpnlb -j revision diff 1)"
+
+	run -0 alpnlb revision rollback 1
+	assert_equal "$output" "staged; it runs after a refresh"
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" two
+	assert_equal "$(alpnlb revision diff 1 to staged)" ""
+	api POST refresh
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+
+	api PUT tcp/farm/1 '{"displayName": "not refreshed"}'
+	run -0 --separate-stderr alpnlb revision rollback 2 refresh
+	assert_equal "$output" "running as revision 5"
+	assert_matches "$stderr" "kept as revision 4"
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" two
+	assert_equal "$(revision 5)" "rollback to 2 0 1 2 true"
+	run -0 alpnlb apply "/var/lib/alpnlb/$NETNS_NAME/revisions/1.json"
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	assert_equal "$(alpnlb -j route show | jq -c '[.[].id]')" '[1]'
+	assert_equal "$(end_held held | report_field end)" eof
+	stop_daemon
+}
+
+@test "a rollback that cannot run changes nothing" {
+	start_two_farms
+	sed 's/"443"/"443,444"/' "$CONFIG" >"$NETNS_DIR/more.yaml"
+	alpnlb apply "$NETNS_DIR/more.yaml"
+	alpnlb apply "$CONFIG"
+	netns_spawn balancer "$NETNS_DIR/taken.log" "$TREE/tests/e2e/peers/tcp.py" serve name --listen "$LB4" --port 444
+	netns_await 10 netns_listens balancer 444
+	api PUT tcp/farm/1 '{"displayName": "staged"}'
+	run -1 alpnlb revision rollback 2 refresh
+	assert_matches "$output" "rollback: .*444"
+	assert_equal "$(stats .revision)" 3
+	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" staged
+	restart
+	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" staged
+	assert_equal "$(stats .revision)" 3
+	stop_daemon
+}
+
+@test "the last 100 revisions are kept" {
+	start_two_farms
+	"$TREE/tests/e2e/peers/writes.py" refresh "/run/alpnlb/$NETNS_NAME/control.sock" "$NETNS_NAME" 104
+	assert_equal "$(alpnlb -j revision show | jq -c '[length, .[0].number, .[-1].number]')" '[100,6,105]'
+	api POST refresh
+	assert_equal "$(find "/var/lib/alpnlb/$NETNS_NAME/revisions" -type f | wc -l)" 101
+	[[ ! -e /var/lib/alpnlb/$NETNS_NAME/revisions/5.json ]] || fail "revision 5 is left"
+	stop_daemon
+}
+
+# ---- zones --------------------------------------------------------------------------------
+
+@test "another zone's objects are kept and shown, and not installed" {
+	two_farms 'zone: gra' >"$CONFIG"
+	printf '  - { name: there, zone: rbx, port: 444, default_farm: two }\n' >>"$CONFIG"
+	start_tcp one 11 9000 name
+	start_daemon
+	assert_equal "$(reached "$LB4" 444 --alpn h2)" refused
+	api PUT tcp/frontend/2 '{"displayName": "there"}'
+	assert_equal "$(api POST refresh '{"zone": "rbx"}' | jq -r .status)" done
+	assert_equal "$(stats .revision)" 1
+	api PUT tcp/frontend/1 '{"displayName": "here"}'
+	restart
+	assert_equal "$(stats .revision)" 1 "what this instance runs"
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"gra","number":1}]'
+	assert_equal "$(api GET tcp/frontend/2 | jq -r '[.zone, .displayName] | join(" ")')" "rbx there"
+	assert_equal "$(alpnlb -j revision show | jq -c '[.[] | [.number, .zone, .running]]')" \
+		'[[1,"all",true],[2,"rbx",false]]'
+	assert_equal "$(reached "$LB4" 444 --alpn h2)" refused
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	stop_daemon
+}
+
+# ---- disks --------------------------------------------------------------------------------
+
+in_its_mounts() {
+	nsenter --mount --target "$DAEMON_PID" -- "$@"
+}
+
+@test "where nothing can be written, a write is refused and nothing changes" {
+	daemon_under unshare --mount -- sh -c \
+		'mount -t tmpfs -o size=256k tmp /var/lib/alpnlb && exec "$@"' sh
+	mkdir -p /var/lib/alpnlb
+	start_two_farms
+	api PUT tcp/farm/1 '{"displayName": "written"}'
+	in_its_mounts sh -c 'cat /dev/zero >/var/lib/alpnlb/full 2>/dev/null' || true
+	refused_everywhere 'No space left on device; nothing was changed'
+	in_its_mounts rm /var/lib/alpnlb/full
+	api POST refresh
+	assert_equal "$(running_name)" written
+
+	in_its_mounts mount -o remount,ro /var/lib/alpnlb
+	api_before=2 refused_everywhere 'Read-only file system; nothing was changed'
+	in_its_mounts mount -o remount,rw /var/lib/alpnlb
+	assert_equal "$(api POST refresh | jq -r .status)" done
+	stop_daemon
+}
+
+# refused_everywhere MESSAGE: each way to write.
+refused_everywhere() {
+	local revision
+	revision=$(stats .revision)
+	answer=$(request PUT "ipLoadbalancing/$NETNS_NAME/tcp/farm/2" '{"displayName": "lost"}')
+	assert_equal "${answer%%$'\n'*}" 500
+	assert_matches "$answer" "$1"
+	assert_equal "$(api GET tcp/farm/2 | jq -r .displayName)" null
+	assert_matches "$(api POST refresh | jq -r '[.status, .message] | join(" ")')" "error .*$1"
+	run -1 alpnlb apply "$CONFIG"
+	assert_matches "$output" "$1"
+	run -1 alpnlb revision rollback 1 refresh
+	assert_matches "$output" "$1"
+	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" written
+	assert_equal "$(stats .revision)" "$revision"
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+}
+
+@test "a daemon whose state cannot be written serves, and says so" {
+	daemon_under unshare --mount -- sh -c \
+		'mount -t tmpfs -o ro tmp /var/lib/alpnlb && exec "$@"' sh
+	mkdir -p /var/lib/alpnlb
+	start_two_farms
+	daemon_says 'Read-only file system.*; changes are refused until it can be written' ||
+		fail "it does not say so"
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	answer=$(request PUT "ipLoadbalancing/$NETNS_NAME/tcp/farm/1" '{"displayName": "lost"}')
+	assert_matches "$answer" 'Read-only file system'
+	in_its_mounts mount -o remount,rw /var/lib/alpnlb
+	api PUT tcp/farm/1 '{"displayName": "kept"}'
+	assert_equal "$(in_its_mounts find "/var/lib/alpnlb/$NETNS_NAME" -type f | sort | xargs -n1 basename | xargs)" \
+		"1.json state.json"
+	stop_daemon
+}
+
+# ---- traffic ------------------------------------------------------------------------------
+
+# clients NAME WHILE-PID OPTION...: connections until the process has ended.
+clients() {
+	local name=$1 pid=$2
+	shift 2
+	while netns_alive "$pid"; do
+		tcp_client "$LB4" 443 "$@" --timeout 20 --repeat 50 --parallel 4
+	done >"$NETNS_DIR/$name.clients" 3>&-
+}
+
+# came_to NAME: the servers reached, or how the connection ended, each once.
+came_to() {
+	jq -r 'if .received > 0 then .line else .end end' "$NETNS_DIR/$1.clients" | sort -u | paste -sd,
+}
+
+@test "$REFRESHES refreshes during traffic: no connection fails or is misrouted" {
+	local host=11 name swapper streams=()
+	for name in h1-old h1-new h2-old h2-new; do
+		start_tcp "$name" $host 9000 name
+		host=$((host + 1))
+	done
+	{
+		farms h1-old=11 h1-new=12 h2-old=13 h2-new=14
+		frontend auto h1-old
+		printf 'routes:\n'
+		route http2 h2-old "protocol is http/2.0"
+	} >"$CONFIG"
+	start_daemon
+	netns_spawn balancer "$NETNS_DIR/swap.log" "$TREE/tests/e2e/peers/writes.py" swap \
+		"/run/alpnlb/$NETNS_NAME/control.sock" "$NETNS_NAME" "$REFRESHES"
+	swapper=$NETNS_PID
+	clients h2 "$swapper" --alpn h2 http/1.1 &
+	streams+=($!)
+	clients h1 "$swapper" --alpn http/1.1 &
+	streams+=($!)
+	wait "${streams[@]}"
+	assert_equal "$(cat "$NETNS_DIR/swap.log")" "" "the refreshes"
+	assert_equal "$(stats .revision)" $((REFRESHES + 1))
+	assert_equal "$(came_to h1)" h1-new,h1-old
+	assert_equal "$(came_to h2)" h2-new,h2-old
+	echo "# $(cat "$NETNS_DIR"/*.clients | wc -l) connections" >&3
+	stop_daemon
+}
