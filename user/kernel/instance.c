@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/magic.h>
 #include <linux/membarrier.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -352,6 +353,57 @@ static void wait_for_programs(void)
 	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
+struct publication {
+	const struct instance *instance;
+	uint32_t half;
+	enum table_id id;
+	const struct table_rows *table;
+	struct table_rows *mapped;
+	pthread_t thread;
+	bool started;
+	int err;
+};
+
+static void *run_publication(void *argument)
+{
+	struct publication *p = argument;
+
+	p->err = publish_table(p->instance, p->id, p->half, p->table, p->mapped);
+	return NULL;
+}
+
+/*
+ * All tables but the frontends. The kernel waits for RCU after each: with a thread for each,
+ * they wait together.
+ */
+static int publish_others(const struct instance *instance, uint32_t half,
+			  const struct tables *compiled, struct tables *mapped)
+{
+	struct publication all[TABLE_MAX];
+	int err = 0;
+
+	for (int i = 0; i < TABLE_MAX; i++) {
+		all[i] = (struct publication){
+			.instance = instance,
+			.half = half,
+			.id = i,
+			.table = &compiled->v[i],
+			.mapped = &mapped->v[i],
+		};
+		if (i == TABLE_frontends)
+			continue;
+		all[i].started = !pthread_create(&all[i].thread, NULL, run_publication, &all[i]);
+		if (!all[i].started)
+			run_publication(&all[i]);
+	}
+	for (int i = 0; i < TABLE_MAX; i++) {
+		if (all[i].started)
+			pthread_join(all[i].thread, NULL);
+		err = err ? err : all[i].err;
+	}
+	return err;
+}
+
 /*
  * All tables of a half. A program decides from the one whose `frontends` it finds its frontend
  * in: they leave first, and come last, so that it never sees parts of two generations.
@@ -359,13 +411,11 @@ static void wait_for_programs(void)
 static int publish_half(const struct instance *instance, uint32_t half,
 			const struct tables *compiled, struct tables *mapped)
 {
-	int err = 0;
+	int err;
 
 	bpf_map_delete_elem(outer_map(instance, TABLE_frontends), &half);
 	wait_for_programs();
-	for (int i = 0; i < TABLE_MAX && !err; i++)
-		if (i != TABLE_frontends)
-			err = publish_table(instance, i, half, &compiled->v[i], &mapped->v[i]);
+	err = publish_others(instance, half, compiled, mapped);
 	return err ? err
 		   : publish_table(instance, TABLE_frontends, half, &compiled->v[TABLE_frontends],
 				   &mapped->v[TABLE_frontends]);
