@@ -157,8 +157,8 @@ killed_start() {
 	start_daemon "${fast[@]}"
 	for ((kill = 1; kill <= KILLS; kill++)); do
 		"$TREE/tests/e2e/peers/writes.py" stream "/run/alpnlb/$NETNS_NAME/control.sock" \
-			"$NETNS_NAME" $((staged + 1)) --kill "$DAEMON_PID" \
-			--after "0.$((RANDOM % 3))$((RANDOM % 1000))" >"$NETNS_DIR/stream"
+			"$NETNS_NAME" $((staged + 1)) --kill "$DAEMON_PID" --writes $((RANDOM % 10)) \
+			--after "0.0$((RANDOM % 1000))" >"$NETNS_DIR/stream"
 		netns_await 10 netns_dead "$DAEMON_PID"
 		((kill % 6)) || killed_start "0.$((RANDOM % 1000))"
 		if ((kill % 2)); then
@@ -172,7 +172,7 @@ killed_start() {
 		staged=$(api GET tcp/farm/1 | jq -r .displayName)
 		running=$(running_name)
 	done
-	((refreshes > KILLS)) || fail "only $refreshes refreshes in $KILLS kills"
+	((refreshes >= KILLS)) || fail "only $refreshes refreshes in $KILLS kills"
 	echo "# $KILLS kills, $staged writes, $refreshes refreshes" >&3
 	stop_daemon
 }
@@ -335,7 +335,8 @@ killed_start() {
 	api PUT tcp/frontend/1 '{"displayName": "here"}'
 	restart
 	assert_equal "$(stats .revision)" 1 "what this instance runs"
-	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"gra","number":1}]'
+	# a frontend of `all` zones has changed in each of them
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"gra","number":1},{"zone":"rbx","number":1}]'
 	assert_equal "$(api GET tcp/frontend/2 | jq -r '[.zone, .displayName] | join(" ")')" "rbx there"
 	assert_equal "$(alpnlb -j revision show | jq -c '[.[] | [.number, .zone, .running]]')" \
 		'[[1,"all",true],[2,"rbx",false]]'
@@ -363,7 +364,7 @@ in_its_mounts() {
 	assert_equal "$(running_name)" written
 
 	in_its_mounts mount -o remount,ro /var/lib/alpnlb
-	api_before=2 refused_everywhere 'Read-only file system; nothing was changed'
+	refused_everywhere 'Read-only file system; nothing was changed'
 	in_its_mounts mount -o remount,rw /var/lib/alpnlb
 	assert_equal "$(api POST refresh | jq -r .status)" done
 	stop_daemon

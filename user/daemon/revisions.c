@@ -147,7 +147,7 @@ static int write_revision(struct state *state, uint32_t number, const char *text
 	err = file_replace(path, text, strlen(text), 0600);
 	if (!err)
 		return 0;
-	return state_fail(state, err, "%s cannot be written: %s; nothing was changed", path,
+	return state_fail(state, -EIO, "%s cannot be written: %s; nothing was changed", path,
 			  strerror(-err));
 }
 

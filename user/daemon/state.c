@@ -50,7 +50,7 @@ int state_fail(struct state *state, int err, const char *format, ...)
 
 const char *state_error(const struct state *state, int err)
 {
-	return *state->failed ? state->failed : strerror(-err);
+	return *state->failed && err != -ENOMEM ? state->failed : strerror(-err);
 }
 
 static void index_path(const struct state *state, char path[STATE_PATH_MAX])
@@ -78,12 +78,10 @@ static int open_directory(struct state *state)
 	int err = make_directories(state), fd;
 
 	if (err)
-		return state_fail(state, err, "%s: %s", state->directory, strerror(-err));
+		return state_fail(state, -EIO, "%s: %s", state->directory, strerror(-err));
 	fd = open(state->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0) {
-		err = -errno;
-		return state_fail(state, err, "%s: %s", state->directory, strerror(-err));
-	}
+	if (fd < 0)
+		return state_fail(state, -EIO, "%s: %s", state->directory, strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		close(fd);
 		return state_fail(state, -EBUSY,
@@ -114,7 +112,7 @@ static int check_unchanged(struct state *state)
 	index_path(state, path);
 	if (stat(path, &now))
 		return errno == ENOENT ? 0
-				       : state_fail(state, -errno, "%s: %s", path, strerror(errno));
+				       : state_fail(state, -EIO, "%s: %s", path, strerror(errno));
 	if (*state->hash && same_file(&now, &state->written))
 		return 0;
 	if (!file_read(path, &bytes, &len)) {
@@ -159,8 +157,8 @@ static int write_text(struct state *state, const char *text)
 	index_path(state, path);
 	err = file_replace(path, text, strlen(text), 0600);
 	if (err)
-		return state_fail(state, err, "%s cannot be written: %s; nothing was changed", path,
-				  strerror(-err));
+		return state_fail(state, -EIO, "%s cannot be written: %s; nothing was changed",
+				  path, strerror(-err));
 	state_hash(text, strlen(text), state->hash);
 	stat(path, &state->written);
 	return 0;

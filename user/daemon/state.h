@@ -45,7 +45,8 @@ struct refresh {
 
 /*
  * Functions return 0 or -errno with a line in `failed`, and nothing changed. -ESTALE: somebody
- * else has changed state.json, -EBUSY: another daemon uses the directory.
+ * else has changed state.json; -EBUSY: another daemon uses the directory; -EINVAL: what is there
+ * is broken; -EIO: something cannot be read or written.
  */
 
 /* Reads what is there; `index` stays NULL when there is nothing yet. */

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Writes and refreshes through the API of a daemon, one after the other.
 
-    writes.py stream SOCKET SERVICE FIRST --kill PID --after SECONDS
+    writes.py stream SOCKET SERVICE FIRST --kill PID --writes N --after SECONDS
     writes.py swap|refresh SOCKET SERVICE COUNT
 
-stream names farm 1 with ascending numbers from FIRST on, and refreshes after every third, until
-the daemon PID is killed, which it does itself. It says what it asks for before it does, and what
+stream names farm 1 with ascending numbers from FIRST on, and refreshes after every third. It kills
+the daemon PID itself, some time after N writes. It says what it asks for before it does, and what
 was acknowledged: "try|ack staged|running NUMBER".
 
 swap sends everybody to the other farm of two, COUNT times: 1 and 2 are those of the default farm,
@@ -57,10 +57,11 @@ def refresh(api):
 
 def stream(api, args):
     timer = threading.Timer(args.after, os.kill, (args.kill, signal.SIGKILL))
-    timer.start()
     number = args.first
     try:
         while True:
+            if number == args.first + args.writes:
+                timer.start()
             attempt("staged", number,
                     lambda: api.call("PUT", "tcp/farm/1", {"displayName": str(number)}))
             if number % 3 == 0:
@@ -95,6 +96,7 @@ def main():
         command.add_argument("first" if run is stream else "count", type=int)
         if run is stream:
             command.add_argument("--kill", type=int, required=True)
+            command.add_argument("--writes", type=int, required=True)
             command.add_argument("--after", type=float, required=True)
     args = parser.parse_args()
     args.run(Api(args.socket, args.service), args)
