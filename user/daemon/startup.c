@@ -209,7 +209,7 @@ static void log_from_file(const struct startup *startup, const struct daemon *da
 		log_line(LOG_WARN, "%s; changes are refused until it can be written",
 			 daemon->state.failed);
 	if (running > 1)
-		log_line(LOG_WARN, "%s has changed since it ran last: it is revision %u now",
+		log_line(LOG_WARN, "%s is not the file that ran last: it runs now, as revision %u",
 			 startup->name, running);
 	if (startup->refresh.kept)
 		log_line(LOG_WARN,
