@@ -12,9 +12,12 @@
 #include "../api/tasks.h"
 #include "file_replace.h"
 
-static void revision_path(const struct state *state, uint32_t number, char path[STATE_PATH_MAX])
+static void revision_path(const struct state *state, uint32_t number, char path[STATE_PATH])
 {
-	snprintf(path, STATE_PATH_MAX, "%s/revisions/%u.json", state->directory, number);
+	char name[32];
+
+	snprintf(name, sizeof(name), "revisions/%u.json", number);
+	state_directory_path(state->instance, name, path);
 }
 
 static uint32_t number_of(const json_t *entry)
@@ -105,7 +108,7 @@ static json_t *read_root(struct state *state, const json_t *entry, const char *p
 json_t *state_revision_root(struct state *state, uint32_t number)
 {
 	const json_t *entry = state_revision(state, number);
-	char path[STATE_PATH_MAX], key[16];
+	char path[STATE_PATH], key[16];
 	json_t *root;
 
 	snprintf(key, sizeof(key), "%u", number);
@@ -121,11 +124,14 @@ json_t *state_revision_root(struct state *state, uint32_t number)
 
 /* ---- adding --------------------------------------------------------------------------- */
 
-/* How many objects were created, changed and deleted since what runs. */
-static void count_changes(const struct state *state, const json_t *root, json_t *entry)
+/* How many objects were created, changed and deleted since what runs in the zone. */
+static void count_changes(const struct state *state, const char *zone, const json_t *root,
+			  json_t *entry)
 {
-	const char *zone = staged_zone(state->staged), *kind;
-	const json_t *before = json_object_get(state->staged->refreshed, zone);
+	bool any = !zone || !strcmp(zone, "all");
+	const json_t *before =
+		json_object_get(state->staged->refreshed, any ? staged_zone(state->staged) : zone);
+	const char *kind;
 	json_t *changes = staged_compare(before, root, "all"), *change;
 	size_t i;
 
@@ -140,7 +146,7 @@ static void count_changes(const struct state *state, const json_t *root, json_t 
 
 static int write_revision(struct state *state, uint32_t number, const char *text)
 {
-	char path[STATE_PATH_MAX];
+	char path[STATE_PATH];
 	int err;
 
 	revision_path(state, number, path);
@@ -212,7 +218,7 @@ int revisions_add(struct state *state, json_t *index, const json_t *root, const 
 				  (json_int_t)*number, "date", date_json(time(NULL)), "comment",
 				  comment, "zone", zone, "created", 0, "changed", 0, "deleted", 0,
 				  "hash", hash);
-		count_changes(state, root, entry);
+		count_changes(state, zone, root, entry);
 		err = entry ? add_entry(index, entry) : -ENOMEM;
 	}
 	free(text);
@@ -244,11 +250,11 @@ int revisions_write_missing(struct state *state)
 void revisions_prune(const struct state *state)
 {
 	uint32_t last = json_integer_value(json_object_get(state->index, "last")), number;
-	char directory[STATE_PATH_MAX], path[STATE_PATH_MAX];
+	char directory[STATE_PATH], path[STATE_PATH];
 	struct dirent *file;
 	DIR *files;
 
-	snprintf(directory, sizeof(directory), "%s/revisions", state->directory);
+	state_directory_path(state->instance, "revisions", directory);
 	files = opendir(directory);
 	while (files && (file = readdir(files))) {
 		if (sscanf(file->d_name, "%u.json", &number) != 1 || number > last ||

@@ -5,8 +5,6 @@
 
 #include "state.h"
 
-#define STATE_PATH_MAX 192
-
 /*
  * Writes a new revision's file and adds it to `index`; `zone` is what it is to run in, NULL for
  * nowhere. While there is `unwritten`, it is kept there instead.

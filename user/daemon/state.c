@@ -53,23 +53,22 @@ const char *state_error(const struct state *state, int err)
 	return *state->failed && err != -ENOMEM ? state->failed : strerror(-err);
 }
 
-static void index_path(const struct state *state, char path[STATE_PATH_MAX])
+static const char *index_path(const struct state *state, char path[STATE_PATH])
 {
-	snprintf(path, STATE_PATH_MAX, "%s/state.json", state->directory);
+	return state_directory_path(state->instance, "state.json", path);
 }
 
 /* ---- the directory -------------------------------------------------------------------- */
 
 static int make_directories(struct state *state)
 {
-	char revisions[STATE_PATH_MAX];
+	char revisions[STATE_PATH];
+	int err = state_directory_make(state->instance);
 
-	snprintf(revisions, sizeof(revisions), "%s/revisions", state->directory);
-	if ((mkdir(STATE_ROOT, 0755) && errno != EEXIST) ||
-	    (mkdir(state->directory, 0700) && errno != EEXIST) ||
-	    (mkdir(revisions, 0700) && errno != EEXIST))
-		return -errno;
-	return 0;
+	state_directory_path(state->instance, "revisions", revisions);
+	if (!err && mkdir(revisions, 0700) && errno != EEXIST)
+		err = -errno;
+	return err;
 }
 
 /* The instance's lock in /run does not keep a daemon away that has another /run. */
@@ -105,7 +104,7 @@ static bool same_file(const struct stat *a, const struct stat *b)
 /* May state.json be replaced? Whoever has only touched it, or removed it, is not in the way. */
 static int check_unchanged(struct state *state)
 {
-	char path[STATE_PATH_MAX], hash[HASH_LEN] = "", *bytes;
+	char path[STATE_PATH], hash[HASH_LEN] = "", *bytes;
 	struct stat now;
 	size_t len;
 
@@ -151,7 +150,7 @@ static json_t *staged_json(const struct state *state, const json_t *index, const
 
 static int write_text(struct state *state, const char *text)
 {
-	char path[STATE_PATH_MAX];
+	char path[STATE_PATH];
 	int err;
 
 	index_path(state, path);
@@ -216,7 +215,7 @@ int state_stage(void *context, const json_t *root)
 	struct state *state = context;
 	int err;
 
-	if (state->held)
+	if (state->held || !state->staged)
 		return 0;
 	err = begin_write(state);
 	return err ? err : write_state(state, state->index, staged_json(state, state->index, root));
@@ -224,9 +223,13 @@ int state_stage(void *context, const json_t *root)
 
 int state_keep(struct state *state, const json_t *root, const char *comment, uint32_t *number)
 {
-	json_t *index = json_copy(state->index);
-	int err = begin_write(state);
+	json_t *index;
+	int err;
 
+	if (!state->staged)
+		return 0;
+	index = json_copy(state->index);
+	err = begin_write(state);
 	err = err ? err : revisions_add(state, index, root, comment, NULL, number);
 	if (err) {
 		json_decref(index);
@@ -305,10 +308,16 @@ static int refresh_or_go_on(struct state *state, struct refresh *refresh, int er
 
 int state_refresh(struct state *state, struct refresh *refresh)
 {
-	int err = begin_write(state);
-	json_t *index = err ? NULL : refreshed_index(state, refresh, &err);
+	json_t *index = NULL;
+	int err;
 
-	revisions_prune(state);
+	if (!state->staged)
+		return 0;
+	err = begin_write(state);
+	if (!err) {
+		revisions_prune(state);
+		index = refreshed_index(state, refresh, &err);
+	}
 	if (index)
 		err = replace_index(
 			state, index,
@@ -339,7 +348,7 @@ static int unreadable(struct state *state, const char *path, const char *why)
 /* state.json, but for what is staged and the highest ids, which state_load() takes. */
 static int read_index(struct state *state)
 {
-	char path[STATE_PATH_MAX], *bytes;
+	char path[STATE_PATH], *bytes;
 	json_error_t error;
 	size_t len;
 	int err;
@@ -366,6 +375,7 @@ int state_open(struct state *state, const char *instance, struct staged *staged)
 	int err;
 
 	state->staged = staged;
+	state->instance = instance;
 	snprintf(state->directory, sizeof(state->directory), STATE_ROOT "/%s", instance);
 	err = open_directory(state);
 	return err ? err : read_index(state);

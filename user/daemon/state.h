@@ -14,23 +14,24 @@
 #include <sys/stat.h>
 
 #include "../model/staged.h"
+#include "state_directory.h"
 
-#define STATE_ROOT     "/var/lib/alpnlb"
 #define REVISIONS_KEPT 100
 #define HASH_LEN       17 /* with the NUL */
 
 struct state {
-	char directory[128];
-	int lock;	     /* the directory; -1 while there is none */
-	json_t *index;	     /* state.json without what is staged; a change makes a new one */
-	json_t *before;	     /* the index that state_undo() goes back to */
-	json_t *unwritten;   /* by number: revisions that could not be written yet */
-	struct stat written; /* state.json as it was last read or written */
-	char hash[HASH_LEN]; /* likewise; empty when it was not there */
-	bool held;	     /* what is staged is to be written by the refresh that follows */
-	bool strict;	     /* what cannot be written is refused: not so during the start */
-	char failed[512];    /* one line about the last failure */
-	struct staged *staged;
+	const char *instance;
+	char directory[128];   /* of the instance */
+	int lock;	       /* the directory; -1 while there is none */
+	json_t *index;	       /* state.json without what is staged; a change makes a new one */
+	json_t *before;	       /* the index that state_undo() goes back to */
+	json_t *unwritten;     /* by number: revisions that could not be written yet */
+	struct stat written;   /* state.json as it was last read or written */
+	char hash[HASH_LEN];   /* likewise; empty when it was not there */
+	bool held;	       /* what is staged is to be written by the refresh that follows */
+	bool strict;	       /* what cannot be written is refused: not so during the start */
+	char failed[512];      /* one line about the last failure */
+	struct staged *staged; /* NULL for a state that was not opened: it keeps nothing */
 };
 
 /* What a refresh is to leave in the state. */
