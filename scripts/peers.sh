@@ -72,7 +72,7 @@ netns_listens_at() {
 PEER_READY='(^|[^[:alnum:]])ready([^[:alnum:]]|$)'
 
 peers_daemon_settled() {
-	grep -Eq "$PEER_READY" "$NETNS_DIR/daemon.log" || netns_dead "$DAEMON_PID"
+	grep -Esq "$PEER_READY" "$NETNS_DIR/daemon.log" || netns_dead "$DAEMON_PID"
 }
 
 # peers_daemon CONFIG [OPTION...]: starts $ALPNLB as instance $NETNS_NAME, without a file if CONFIG
@@ -80,6 +80,7 @@ peers_daemon_settled() {
 peers_daemon() {
 	local config=$1
 	shift
+	rm -f "$NETNS_DIR/daemon.log" # of the daemon before, which says that it is ready
 	netns_spawn balancer "$NETNS_DIR/daemon.log" \
 		"$ALPNLB" --instance "$NETNS_NAME" daemon ${config:+-c "$config"} "$@"
 	DAEMON_PID=$NETNS_PID

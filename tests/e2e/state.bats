@@ -22,7 +22,7 @@ two_farms() {
 }
 
 start_two_farms() {
-	two_farms "$@" >"$CONFIG"
+	two_farms >"$CONFIG"
 	start_tcp one 11 9000 name
 	start_tcp two 12 9000 name
 	start_daemon
@@ -144,11 +144,18 @@ is_last() {
 		fail "$2 is $1; acknowledged was $acknowledged, tried $tried"
 }
 
-# A daemon that is killed somewhere during its start.
+# is_killed PID: awaits it, without the shell's line about it.
+is_killed() {
+	netns_await 10 netns_dead "$1" || fail "$1 is not killed" || return
+	{ wait "$1" || true; } 2>/dev/null
+}
+
+# killed_start SECONDS: a daemon that is killed somewhere during its start.
 killed_start() {
-	netns_spawn balancer "$NETNS_DIR/daemon.log" timeout --signal KILL "$1" \
-		"$ALPNLB" --instance "$NETNS_NAME" daemon
-	netns_await 10 netns_dead "$NETNS_PID"
+	netns_spawn balancer "$NETNS_DIR/daemon.log" "$ALPNLB" --instance "$NETNS_NAME" daemon
+	sleep "$1"
+	kill -KILL "$NETNS_PID"
+	is_killed "$NETNS_PID"
 }
 
 @test "killed at any instant, the daemon comes back with what was acknowledged" {
@@ -159,7 +166,7 @@ killed_start() {
 		"$TREE/tests/e2e/peers/writes.py" stream "/run/alpnlb/$NETNS_NAME/control.sock" \
 			"$NETNS_NAME" $((staged + 1)) --kill "$DAEMON_PID" --writes $((RANDOM % 10)) \
 			--after "0.0$((RANDOM % 1000))" >"$NETNS_DIR/stream"
-		netns_await 10 netns_dead "$DAEMON_PID"
+		is_killed "$DAEMON_PID"
 		((kill % 6)) || killed_start "0.$((RANDOM % 1000))"
 		if ((kill % 2)); then
 			CONFIG='' start_daemon "${fast[@]}" || fail "no start after kill $kill" || return
@@ -330,7 +337,7 @@ killed_start() {
 	start_daemon
 	assert_equal "$(reached "$LB4" 444 --alpn h2)" refused
 	api PUT tcp/frontend/2 '{"displayName": "there"}'
-	assert_equal "$(api POST refresh '{"zone": "rbx"}' | jq -r .status)" done
+	assert_equal "$(api POST refresh '{"zone": "rbx"}' | jq -r .status)" "done"
 	assert_equal "$(stats .revision)" 1
 	api PUT tcp/frontend/1 '{"displayName": "here"}'
 	restart
@@ -366,7 +373,7 @@ in_its_mounts() {
 	in_its_mounts mount -o remount,ro /var/lib/alpnlb
 	refused_everywhere 'Read-only file system; nothing was changed'
 	in_its_mounts mount -o remount,rw /var/lib/alpnlb
-	assert_equal "$(api POST refresh | jq -r .status)" done
+	assert_equal "$(api POST refresh | jq -r .status)" "done"
 	stop_daemon
 }
 
