@@ -107,25 +107,27 @@ static int log_state_failure(const struct daemon *daemon, int err)
 /* Fills the staged configuration, and config `from_state`. */
 static int load_state(struct startup *startup, struct daemon *daemon)
 {
+	struct problems staged = {0}, problems = {0};
 	struct state *state = &daemon->state;
-	struct problems problems = {0};
-	int err = state_load(state, &problems);
+	int err = state_load(state, &staged);
 	json_t *running = err ? NULL : state_revision_root(state, state_running(state));
 
 	if (running)
 		startup->from_state = config_decode_tree(running, DECODE_TO_RUN, &problems);
 	json_decref(running);
-	log_problems(&problems, state->directory);
+	/* What runs has the warnings of what is staged, but for changes. */
+	log_problems(staged.errors ? &staged : &problems, state->directory);
+	problems_free(&staged);
 	problems_free(&problems);
 	if (startup->from_state)
 		return 0;
-	if (!*state->failed)
-		log_line(
-			LOG_ERROR,
-			"%s has a configuration that this version does not accept; move it away to "
-			"begin with a file",
-			state->directory);
-	return *state->failed ? log_state_failure(daemon, -EINVAL) : -EINVAL;
+	if (*state->failed)
+		return log_state_failure(daemon, -EINVAL);
+	log_line(LOG_ERROR,
+		 "%s has a configuration that this version does not accept; move it away to begin "
+		 "with a file",
+		 state->directory);
+	return -EINVAL;
 }
 
 static void log_from_state(const struct startup *startup, const struct daemon *daemon)
