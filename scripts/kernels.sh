@@ -126,7 +126,7 @@ add_systemd() {
 make_initramfs() {
 	local root=$DIR/root tool
 	rm -rf "$root"
-	mkdir -p "$root"/{dev,proc,sys,tmp,run,usr/bin,usr/lib,usr/lib64,usr/sbin}
+	mkdir -p "$root"/{dev,proc,sys,tmp,run,var/lib,usr/bin,usr/lib,usr/lib64,usr/sbin}
 	ln -s usr/{bin,lib,lib64,sbin} "$root/"
 	copy_programs "$root" alpnlb build/tests/verifier/verifier "$DIR/peer"
 	cp /bin/busybox "$root/bin/"
