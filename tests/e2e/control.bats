@@ -323,7 +323,7 @@ completes() {
 	completes "two" farm show name tw
 	completes "staged" farm show name two s
 	completes "diff dry-run run" refresh ""
-	completes "zone" refresh run ""
+	completes "comment zone" refresh run ""
 	completes "running staged" export ""
 	completes "$TREE/README.md" batch file "$TREE/READ"
 	completes "$TREE/README.md" check "$TREE/READ"

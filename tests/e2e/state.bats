@@ -281,10 +281,11 @@ killed_start() {
 	assert_equal "$(alpnlb -j revision diff 1 to 2)" "$(alpnlb -j revision diff 1)"
 
 	run -0 alpnlb revision rollback 1
-	assert_equal "$output" "staged; it runs after a refresh"
+	assert_equal "$output" "staged; to make it run: alpnlb refresh run"
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" two
 	assert_equal "$(alpnlb revision diff 1 to staged)" ""
-	api POST refresh
+	alpnlb refresh run comment "as it was"
+	assert_equal "$(revision 3)" "as it was 2 1 0 true"
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
 
 	api PUT tcp/farm/1 '{"displayName": "not refreshed"}'

@@ -14,9 +14,9 @@
 static const struct column task_columns[] = {COLUMN("id", "task"), COLUMN("status", "status"),
 					     COLUMN("zones", "zones"), COLUMNS_END};
 
-static json_t *zone_body(const char *zone)
+static json_t *zone_body(const char *zone, const char *comment)
 {
-	return json_pack("{s:s?}", "zone", zone);
+	return json_pack("{s:s?, s:s*}", "zone", zone, "comment", comment);
 }
 
 /* A zone that cannot be sent must not become every zone. */
@@ -64,7 +64,8 @@ static int refresh_run(const char *const *values)
 	int code = check_zone(values[0]);
 
 	if (!code)
-		code = service_call("refresh", "POST", "refresh", zone_body(values[0]), &task);
+		code = service_call("refresh", "POST", "refresh", zone_body(values[0], values[1]),
+				    &task);
 	if (code)
 		return code;
 	status = json_string_value(json_object_get(task, "status"));
@@ -85,8 +86,8 @@ static int refresh_dry_run(const char *const *values)
 	int code = check_zone(values[0]);
 
 	if (!code)
-		code = service_call("refresh", "POST", "/1.0/alpnlb/dryRun", zone_body(values[0]),
-				    &answer);
+		code = service_call("refresh", "POST", "/1.0/alpnlb/dryRun",
+				    zone_body(values[0], NULL), &answer);
 	if (code)
 		return code;
 	print_warnings(answer);
@@ -123,12 +124,13 @@ static int refresh_diff(const char *const *values)
 	return code;
 }
 
+static const struct keyword run_keywords[] = {{"zone", "ZONE"}, {"comment", "TEXT"}, {NULL, NULL}};
 static const struct keyword zone_keywords[] = {{"zone", "ZONE"}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
 	{.name = "run",
 	 .help = "make what is staged the running configuration, of every zone or one",
-	 .keywords = zone_keywords,
+	 .keywords = run_keywords,
 	 .run = refresh_run},
 	{.name = "dry-run",
 	 .help = "say what run would refuse or warn of, and change nothing",

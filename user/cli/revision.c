@@ -89,7 +89,7 @@ static int print_rollback(const json_t *answer)
 	if (json_is_true(json_object_get(answer, "running")))
 		printf("running as revision %lld\n", (long long)revision);
 	else
-		printf("staged; it runs after a refresh\n");
+		printf("staged; to make it run: alpnlb refresh run\n");
 	if (json_is_integer(kept))
 		fprintf(stderr,
 			"warning: staged changes that were not refreshed are kept as revision "
