@@ -44,6 +44,16 @@ static __always_inline void key_of_quoted_ports(struct flow_key *key, __be32 por
 	__builtin_memcpy(&key->source_port, &ports, sizeof(ports));
 }
 
+/*
+ * Did the leg's own socket send the quoted packet? `flow` is of the packets that answer it. A
+ * packet of the other leg that begins before the socket's last byte is taken for one, too: its
+ * sender repeats it, and is told once the socket's bytes have been acknowledged.
+ */
+static __always_inline bool quotes_socket(const struct flow *flow, __be32 seq)
+{
+	return flow->state & FLOW_OWNED && (__s32)(bpf_ntohl(seq) - flow->owned_end) < 0;
+}
+
 /* The quoted packet as its sender sent it; `flow` is of the packets that answer it. */
 static __always_inline void restore_quoted_tcp(__be32 *ports, __be32 *seq, const struct flow *flow,
 					       __u64 *sum)

@@ -641,7 +641,7 @@ static __noinline int forward_icmp_v4(struct __sk_buff *skb)
 	map_v4(key.destination, quoted->ip.saddr);
 	key_of_quoted_ports(&key, quoted->ports);
 	flow = bpf_map_lookup_elem(&flows, &key);
-	if (!flow)
+	if (!flow || quotes_socket(flow, quoted->seq))
 		return TC_ACT_UNSPEC;
 	readdress_v4(ip, flow->source, flow->destination);
 	/* What changes in a header and in its checksum has no effect on the sum over both. */
@@ -673,7 +673,7 @@ static __noinline int forward_icmp_v6(struct __sk_buff *skb)
 	__builtin_memcpy(key.destination, &quoted->ip.saddr, sizeof(key.destination));
 	key_of_quoted_ports(&key, quoted->ports);
 	flow = bpf_map_lookup_elem(&flows, &key);
-	if (!flow)
+	if (!flow || quotes_socket(flow, quoted->seq))
 		return TC_ACT_UNSPEC;
 	replace_v6(&ip->saddr, flow->source, &sum); /* they are in the pseudo header */
 	replace_v6(&ip->daddr, flow->destination, &sum);

@@ -146,3 +146,41 @@ add_router() {
 	start_megabytes 11v6
 	exchange_spliced 2001:db8:3::1
 }
+
+# Two segments, which the balancer's own socket sends.
+hello_beyond_router() {
+	local report
+	add_router server 198.51.100 2001:db8:2
+	start_spliced "$1" echo
+	"$TREE/tests/e2e/peers/tcp.py" hello --alpn h2 --pad 1900 >"$NETNS_DIR/hello"
+	report=$(tcp_client "$2" 443 --hello "$NETNS_DIR/hello" --half-close --timeout 10)
+	assert_equal "$(report_field end <<<"$report")" eof
+	assert_equal "$(stats .counters.spliced)" 1
+	same_bytes 1 "$report"
+}
+@test "a large hello to a server beyond a router with a smaller MTU (IPv4)" { hello_beyond_router 11 "$LB4"; }
+@test "a large hello to a server beyond a router with a smaller MTU (IPv6)" { hello_beyond_router 11v6 "$LB6"; }
+
+# The balancer's sockets have the greeting before there is a flow.
+greeting_beyond_router() {
+	add_router client 192.0.2 2001:db8:1
+	start_spliced "$1" exchange --bytes 5000
+	ip -n "$NETNS_NAME-server" route add blackhole "$3"
+	hold client "$2" 443 --alpn h2 --timeout 10
+	netns_await 10 server_leg_is syn-sent || fail "the balancer does not connect"
+	kill -STOP "$DAEMON_PID"
+	ip -n "$NETNS_NAME-server" route del blackhole "$3"
+	netns_await 10 server_leg_is established 'Recv-Q 5000' || fail "no greeting came"
+	kill -CONT "$DAEMON_PID"
+	await_stat .counters.spliced 1
+	same_bytes 1 "$(end_held client)"
+}
+server_leg_is() {
+	netns_exec balancer ss -Htn state "$1" dport = :9000 | awk '{ print "Recv-Q " $1 }' | grep -q "${2:-.}"
+}
+@test "a greeting to a client beyond a router with a smaller MTU (IPv4)" {
+	greeting_beyond_router 11 203.0.113.1 198.51.100.1
+}
+@test "a greeting to a client beyond a router with a smaller MTU (IPv6)" {
+	greeting_beyond_router 11v6 2001:db8:3::1 2001:db8:2::1
+}
