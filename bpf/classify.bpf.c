@@ -168,7 +168,7 @@ static __always_inline void count(enum counter counter)
 
 /* What is read of the kernel's sockets; CO-RE finds the members. */
 struct tcp_options_received___alpnlb {
-	__u16 tstamp_ok : 1, sack_ok : 3;
+	__u16 tstamp_ok : 1, sack_ok : 3, snd_wscale : 4;
 	__u16 mss_clamp;
 } __attribute__((preserve_access_index));
 
@@ -313,6 +313,7 @@ static __always_inline void note_client(struct __sk_buff *skb, struct conn *conn
 	conn->start = tcp->rcv_nxt - (__u32)tcp->bytes_received;
 	conn->has_start = 1;
 	conn->client_mss = tcp->rx_opt.mss_clamp;
+	conn->client_scale = BPF_CORE_READ_BITFIELD(tcp, rx_opt.snd_wscale);
 	if (!BPF_CORE_READ_BITFIELD(tcp, rx_opt.tstamp_ok))
 		conn->syn_without |= SYN_WITHOUT_TIMESTAMPS;
 	if (!BPF_CORE_READ_BITFIELD(tcp, rx_opt.sack_ok))

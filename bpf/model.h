@@ -374,7 +374,8 @@ struct conn {
 	__u8 throttled[2];   /* by side: the program stopped redirecting */
 	__u8 overrun;	     /* the program dropped a packet: the connection must end */
 	__u8 half;	     /* of the tables: which decided */
-	__u8 pad[3];
+	__u8 client_scale;   /* of its window, as it announced (RFC 7323) */
+	__u8 pad[2];
 	/* for the packet path, see flow.h */
 	__u32 owned;	  /* bit by side: its socket has sent what is not acknowledged; OWNED_* */
 	__u32 start;	  /* sequence number of the client's first byte */

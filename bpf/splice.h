@@ -69,11 +69,16 @@ static __always_inline __u16 sum_fold16(__u64 sum)
 	return folded + (folded >> 16);
 }
 
-/* The window a packet announces, in bytes, as the other leg's scale can say it. */
+/*
+ * The window a packet announces, in bytes, as the other leg's scale can say it. One that is open is
+ * never said to be closed: nothing would tell the sender of more.
+ */
 static __always_inline __u32 scale_window(const struct flow *flow, __u16 window)
 {
 	__u32 scaled = (__u32)window << (flow->window_scale & 15) >> (flow->other_scale & 15);
 
+	if (!scaled)
+		return window ? 1 : 0;
 	return scaled > 0xffff ? 0xffff : scaled;
 }
 

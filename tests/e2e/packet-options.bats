@@ -133,3 +133,32 @@ small_mtu() {
 @test "the server leg's interface has an MTU of 1400" { small_mtu server balancer; }
 @test "the client's interface has an MTU of 1400" { small_mtu client peer; }
 @test "the server's interface has an MTU of 1400" { small_mtu server peer; }
+
+# small_window ROLE CLIENT-BUFFER SERVER-BUFFER: that end does not scale its window, and the balancer's
+# sockets would announce a scale of 13.
+small_window() {
+	local report
+	tcp_sysctl balancer rmem="4096 131072 268435456"
+	tcp_sysctl "$1" window_scaling=0
+	packet_farm packet 11
+	start_tcp server 11 9000 exchange --bytes 200000 --half-close --buffer "$3"
+	start_daemon
+	report=$(tcp_client "$LB4" 443 --alpn h2 --bytes 200000 --half-close --timeout 20 --buffer "$2")
+	assert_equal "$(stats .counters.spliced)" 1
+	assert_equal "$(jq -c '[.end, .received]' <<<"$report")" '["eof",200000]' "the client"
+	assert_equal "$(server_report server | jq -c '[.end, .received]')" '["eof",200517]' "the server"
+}
+@test "a client with a small window and no scale" { small_window client 4096 0; }
+@test "a server with a small window and no scale" { small_window server 0 4096; }
+@test "no leg is told a window in far larger steps than the other says it" {
+	tcp_sysctl balancer rmem="4096 131072 268435456"
+	tcp_sysctl client rmem="4096 131072 6291456"
+	tcp_sysctl server rmem="4096 131072 6291456"
+	packet_farm packet 11
+	start_tcp server 11 9000 echo
+	start_daemon
+	hold client "$LB4" 443 --alpn h2
+	await_flows 1
+	assert_equal "$(show_flows | jq -c '[.window_scale, .other_scale]' | sort | tr '\n' ' ')" "[7,7] [7,9] "
+	end_held client
+}

@@ -160,6 +160,7 @@ static int load_packet_path(struct daemon *daemon, const struct config *config)
 
 	if (err)
 		return err;
+	engine->usual_scale = socket_usual_scale();
 	ports_init(&engine->ports, &engine->instance.counters[COUNTER_PORTS_IN_USE]);
 	ports_configure(&engine->ports, &config->nat_ports, &config->nat_ip);
 	err = flows_open(&engine->flows, &engine->instance, config->max_flows, &failed);

@@ -4,10 +4,13 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define BACKLOG 4096 /* bounded by net.core.somaxconn */
+#define TCP_SCALE_MAX 14 /* RFC 7323 section 2.3 */
+
+#define BACKLOG	      4096 /* bounded by net.core.somaxconn */
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
@@ -130,6 +133,7 @@ int socket_listen(const uint8_t address[16], __be16 port, bool carry)
 
 	if (fd < 0)
 		return fd;
+	socket_limit_scale(fd, CLIENT_LEG_SCALE);
 	if (carry)
 		socket_carry(fd, true);
 	if (!listen(fd, BACKLOG))
@@ -169,6 +173,39 @@ int socket_source(const uint8_t to[16], uint8_t address[16])
 void socket_set_quickack(int fd, bool on)
 {
 	set_option(fd, IPPROTO_TCP, TCP_QUICKACK, on);
+}
+
+/* One of the numbers in a file of sysctls; 0 = it is not there, as some in a namespace. */
+static uint32_t read_sysctl(const char *name, const char *format)
+{
+	FILE *file = fopen(name, "re");
+	uint32_t value = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, format, &value) != 1)
+		value = 0;
+	fclose(file);
+	return value;
+}
+
+/* As tcp_select_initial_window() does. */
+uint8_t socket_usual_scale(void)
+{
+	uint32_t memory = read_sysctl("/proc/sys/net/ipv4/tcp_rmem", "%*u %*u %u");
+	uint32_t most = read_sysctl("/proc/sys/net/core/rmem_max", "%u");
+	uint8_t scale = 0;
+
+	if (memory < most)
+		memory = most;
+	while (scale < TCP_SCALE_MAX && memory >> 16 >> scale)
+		scale++;
+	return scale;
+}
+
+void socket_limit_scale(int fd, uint8_t scale)
+{
+	set_option(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 0xffff << scale);
 }
 
 void socket_reset_on_close(int fd)

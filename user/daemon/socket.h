@@ -16,6 +16,12 @@
 #define LEG_RECEIVE_BUFFER (1 << 19)
 #define LEG_SEND_BUFFER	   (640 << 10)
 
+/*
+ * The largest window scale that clients are told: 32 MB, in steps of 512 bytes, which is what a
+ * server's window is rounded to.
+ */
+#define CLIENT_LEG_SCALE 9
+
 /* Address and port (network order) to a sockaddr; IPv4 mapped addresses become IPv4. */
 socklen_t socket_address(const uint8_t address[16], __be16 port, struct sockaddr_storage *to);
 
@@ -55,6 +61,15 @@ void socket_set_quickack(int fd, bool on);
 
 /* Allows to bind to a port that other connections, or ones in TIME_WAIT, have as well. */
 void socket_reuse_address(int fd);
+
+/* The window scale (RFC 7323) that the kernel announces by itself. */
+uint8_t socket_usual_scale(void);
+
+/*
+ * Announces no larger one: before connect(), or for what a listener accepts. It costs no window:
+ * what the scale cannot say is out of reach anyway.
+ */
+void socket_limit_scale(int fd, uint8_t scale);
 
 /* close() will send nothing, and leave nothing behind (TCP_REPAIR; needs CAP_NET_ADMIN). */
 int socket_silence(int fd);

@@ -41,6 +41,7 @@ static void ask_client(struct conn *conn, int fd)
 	/* What is sent leaves room for the timestamps in each segment; what is announced does not.
 	 */
 	conn->client_mss = info.tcpi_snd_mss;
+	conn->client_scale = info.tcpi_snd_wscale;
 	conn->syn_without = 0;
 	if (info.tcpi_options & TCPI_OPT_TIMESTAMPS)
 		conn->client_mss += TIMESTAMPS_SIZE;
@@ -57,6 +58,16 @@ static void limit_segments(const struct session *s, int fd)
 
 	if (mss && mss <= MAXSEG_MAX)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &mss, sizeof(mss));
+}
+
+/*
+ * Nor shall it be told the client's window in larger steps than the client says it: small ones
+ * would be rounded to nothing.
+ */
+static void limit_scale(const struct session *s, int fd)
+{
+	if (s->conn->client_scale < s->worker->engine->usual_scale)
+		socket_limit_scale(fd, s->conn->client_scale);
 }
 
 static void syn_key(const struct session *s, struct syn_key *key)
@@ -118,6 +129,7 @@ static int connect_from(struct session *s, const struct sockaddr_storage *server
 		return fd;
 	socket_reuse_address(fd);
 	limit_segments(s, fd);
+	limit_scale(s, fd);
 	if (s->conn->flow[CLIENT])
 		socket_set_quickack(fd, false);
 	err = bind_lease(fd, &s->lease, server->ss_family);

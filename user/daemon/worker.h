@@ -29,6 +29,7 @@ struct engine {
 	struct flows flows;
 	struct ports ports;
 	struct grace grace;
+	uint8_t usual_scale;	  /* the window scale that a new socket announces */
 	bool sockmap_works;	  /* the self-test passed */
 	bool sockmap_auto;	  /* ... and `path: auto` may use it on this kernel */
 	struct session *sessions; /* by slot */
