@@ -81,11 +81,12 @@ options_off() {
 
 small_link() {
 	local role=$1 host=$2 address=$3
-	ip -n "$NETNS_NAME-balancer" link set "$role" mtu 1300
 	start_megabytes "$host"
+	ip -n "$NETNS_NAME-balancer" link set "$role" mtu 1300
 	exchange_spliced "$address"
 }
 
+# The clients know segments of 1460 bytes from before.
 @test "a smaller MTU of the interface to the server (IPv4)" {
 	small_link server 11 "$LB4"
 	(($(stats .counters.splice_too_big) > 0)) || fail "the client was not told"
@@ -96,6 +97,35 @@ small_link() {
 }
 @test "a smaller MTU of the interface to the client (IPv4)" { small_link client 11 "$LB4"; }
 @test "a smaller MTU of the interface to the client (IPv6)" { small_link client 11v6 "$LB6"; }
+
+# known_way HOST ADDRESS ARGUMENT...: ip(8) gives the way to the server an MTU of 1300. Clients do not
+# send "don't fragment".
+known_way() {
+	local host=$1 address=$2
+	shift 2
+	ip -n "$NETNS_NAME-balancer" "$@"
+	netns_exec client sysctl -qw net.ipv4.ip_no_pmtu_disc=1
+	start_megabytes "$host"
+	exchange_spliced "$address"
+	assert_equal "$(stats .counters.splice_too_big)" 0
+}
+@test "clients are told of the MTU of the interface to the server (IPv4)" {
+	known_way 11 "$LB4" link set server mtu 1300
+}
+@test "clients are told of the MTU of the interface to the server (IPv6)" {
+	known_way 11v6 "$LB6" link set server mtu 1300
+}
+@test "clients are told of the MTU of the route to the server" {
+	known_way 11 "$LB4" route add "$(server4 11)/32" dev server src 198.51.100.1 mtu lock 1300
+}
+@test "a refresh tells clients of another MTU" {
+	netns_exec client sysctl -qw net.ipv4.ip_no_pmtu_disc=1
+	start_megabytes 11
+	ip -n "$NETNS_NAME-balancer" link set server mtu 1300
+	alpnlb apply "$CONFIG"
+	exchange_spliced "$LB4"
+	assert_equal "$(stats .counters.splice_too_big)" 0
+}
 
 # Puts a router with a small MTU behind it between the balancer and ROLE.
 add_router() {

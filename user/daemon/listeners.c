@@ -10,6 +10,8 @@
 #include <uthash.h>
 
 #include "../model/decode.h"
+#include "../model/prefix.h"
+#include "segments.h"
 #include "socket.h"
 
 /* The key is compared as memory: no padding. */
@@ -77,6 +79,8 @@ static int endpoint_open(struct listeners *l, const struct endpoint_key *key, bo
 /* A walk over the endpoints of a configuration: what is done with each, and what came of it. */
 struct walk {
 	struct listeners *listeners;
+	struct segments *segments;    /* NULL = sizes do not matter */
+	struct segment_sizes largest; /* of the frontend at hand */
 	int (*step)(struct walk *walk, const struct frontend *frontend,
 		    const struct endpoint_key *key);
 	size_t missing; /* endpoints that are not open */
@@ -123,6 +127,8 @@ static int walk_frontend(struct walk *walk, const struct frontend *frontend)
 {
 	int err = 0;
 
+	if (walk->segments)
+		walk->largest = segments_for(walk->segments, frontend);
 	for (size_t i = 0; i < frontend->n_ports; i++)
 		for (uint32_t port = frontend->ports[i].first;
 		     port <= frontend->ports[i].last && !err; port++)
@@ -168,6 +174,17 @@ size_t listeners_open(const struct listeners *l)
 
 /* ---- opening and closing ------------------------------------------------------------------ */
 
+/* Also where the ones that are open go on with the old configuration: the routes are as they are.
+ */
+static void limit_segments(const struct walk *walk, const struct endpoint *endpoint)
+{
+	bool v4 = address_is_mapped(endpoint->key.address);
+
+	for (unsigned int i = 0; i < walk->listeners->n_workers; i++)
+		socket_limit_segments(endpoint->listeners[i].fd,
+				      v4 ? walk->largest.v4 : walk->largest.v6);
+}
+
 static int prepare_endpoint(struct walk *walk, const struct frontend *frontend,
 			    const struct endpoint_key *key)
 {
@@ -186,9 +203,11 @@ static int prepare_endpoint(struct walk *walk, const struct frontend *frontend,
 			 frontend->o.name,
 			 endpoint_format(key->address, key->port, text, sizeof(text)),
 			 strerror(-err));
-	else
-		endpoint->frontend_id = frontend->o.id;
-	return err;
+	if (err)
+		return err;
+	endpoint->frontend_id = frontend->o.id;
+	limit_segments(walk, endpoint);
+	return 0;
 }
 
 void listeners_abort(struct listeners *l)
@@ -202,14 +221,18 @@ void listeners_abort(struct listeners *l)
 
 int listeners_prepare(struct listeners *l, const struct config *config, char *failed, size_t size)
 {
+	struct segments segments;
 	struct walk walk = {
 		.listeners = l, .step = prepare_endpoint, .failed = failed, .size = size};
 	struct endpoint *endpoint, *next;
-	int err;
+	int err = segments_init(&segments, config);
 
+	if (!err)
+		walk.segments = &segments;
 	HASH_ITER (hh, l->open, endpoint, next)
 		endpoint->frontend_id = 0;
 	err = walk_config(&walk, config);
+	segments_free(&segments);
 	if (err)
 		listeners_abort(l);
 	return err;

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The largest TCP_MAXSEG takes (MAX_TCP_WINDOW). */
+#define MAXSEG_MAX    32767
+
 #define TCP_SCALE_MAX 14 /* RFC 7323 section 2.3 */
 
 #define BACKLOG	      4096 /* bounded by net.core.somaxconn */
@@ -206,6 +209,11 @@ uint8_t socket_usual_scale(void)
 void socket_limit_scale(int fd, uint8_t scale)
 {
 	set_option(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 0xffff << scale);
+}
+
+void socket_limit_segments(int fd, unsigned int size)
+{
+	set_option(fd, IPPROTO_TCP, TCP_MAXSEG, size <= MAXSEG_MAX ? size : 0);
 }
 
 void socket_reset_on_close(int fd)

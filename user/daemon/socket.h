@@ -62,6 +62,12 @@ void socket_set_quickack(int fd, bool on);
 /* Allows to bind to a port that other connections, or ones in TIME_WAIT, have as well. */
 void socket_reuse_address(int fd);
 
+/*
+ * Neither announces nor sends larger segments: before connect(), or for what a listener accepts.
+ * 0 = as the kernel does; so is what the option (TCP_MAXSEG) does not take.
+ */
+void socket_limit_segments(int fd, unsigned int size);
+
 /* The window scale (RFC 7323) that the kernel announces by itself. */
 uint8_t socket_usual_scale(void);
 

@@ -20,9 +20,6 @@
 /* ... or of a flow of an earlier daemon, which has many. */
 #define FLOW_TRIES 1024
 
-/* The largest TCP_MAXSEG takes (MAX_TCP_WINDOW). */
-#define MAXSEG_MAX 32767
-
 /* NOP NOP timestamps. */
 #define TIMESTAMPS_SIZE 12
 
@@ -51,18 +48,9 @@ static void ask_client(struct conn *conn, int fd)
 		conn->syn_without |= SYN_WITHOUT_SACK;
 }
 
-/* The server shall send no larger segments than the client takes. */
-static void limit_segments(const struct session *s, int fd)
-{
-	int mss = s->conn->client_mss;
-
-	if (mss && mss <= MAXSEG_MAX)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &mss, sizeof(mss));
-}
-
 /*
- * Nor shall it be told the client's window in larger steps than the client says it: small ones
- * would be rounded to nothing.
+ * The server shall not be told the client's window in larger steps than the client says it: small
+ * ones would be rounded to nothing.
  */
 static void limit_scale(const struct session *s, int fd)
 {
@@ -128,7 +116,8 @@ static int connect_from(struct session *s, const struct sockaddr_storage *server
 	if (fd < 0)
 		return fd;
 	socket_reuse_address(fd);
-	limit_segments(s, fd);
+	/* The server shall send no larger segments than the client takes. */
+	socket_limit_segments(fd, s->conn->client_mss);
 	limit_scale(s, fd);
 	if (s->conn->flow[CLIENT])
 		socket_set_quickack(fd, false);
