@@ -12,6 +12,7 @@
 #include <linux/errno.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
+#include <linux/in6.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
@@ -25,6 +26,7 @@
 #define TIMESTAMP_MARGIN 100
 
 #define IP_FRAGMENT	 bpf_htons(0x3fff) /* more fragments, or not the first */
+#define IP_OFFSET	 bpf_htons(0x1fff)
 #define IP_DONT_FRAGMENT bpf_htons(0x4000)
 
 struct {
@@ -762,6 +764,77 @@ static __noinline int answer_too_big_v6(struct __sk_buff *skb, __u32 mtu)
 	return bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);
 }
 
+/* ---- unusual IP headers ------------------------------------------------------------------ */
+
+/* Extension headers that are looked behind; a packet with more is the host's. */
+#define EXTENSIONS_MAX 6
+
+#define AT_FRAGMENT    (1U << 31)
+
+/* Where a TCP header can be. */
+#define OFFSET_MAX (ETH_HLEN + sizeof(struct ipv6hdr) + EXTENSIONS_MAX * 8 * 256)
+
+/* Of the hop-by-hop header that only has it, as Linux makes it. RFC 2675 section 2. */
+#define JUMBO_SIZE 8
+
+/* The first 4 bytes of all of them, RFC 8200 section 4. */
+struct extension {
+	__u8 next, length;
+	__be16 more; /* fragment header: its offset; routing header: type and segments left */
+};
+
+#define FRAGMENT_OFFSET bpf_htons(0xfff8)
+#define SEGMENTS_LEFT	bpf_htons(0x00ff)
+
+/*
+ * Where the TCP header is behind extension headers that a receiver looks behind, or 0: it is not
+ * TCP, or not the first fragment of it, of which the host makes nothing. With AT_FRAGMENT, if it is
+ * the first.
+ */
+static __noinline __u32 tcp_behind_extensions(struct __sk_buff *skb)
+{
+	__u32 offset = ETH_HLEN + sizeof(struct ipv6hdr), fragment = 0;
+	struct extension header;
+	__u8 next;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN + __builtin_offsetof(struct ipv6hdr, nexthdr), &next,
+			       sizeof(next)))
+		return 0;
+	for (int i = 0; i < EXTENSIONS_MAX && next != IPPROTO_TCP; i++) {
+		__u32 size = 8;
+
+		if (bpf_skb_load_bytes(skb, offset, &header, sizeof(header)))
+			return 0;
+		if (next == IPPROTO_FRAGMENT)
+			fragment = AT_FRAGMENT;
+		else if (next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS ||
+			 next == IPPROTO_ROUTING)
+			size += header.length * 8;
+		else
+			return 0;
+		if ((next == IPPROTO_FRAGMENT && header.more & FRAGMENT_OFFSET) ||
+		    (next == IPPROTO_ROUTING && header.more & SEGMENTS_LEFT))
+			return 0;
+		offset += size;
+		next = header.next;
+	}
+	return next == IPPROTO_TCP ? offset | fragment : 0;
+}
+
+/*
+ * The host's stack would put the fragments together, and answer for a spliced connection. Without
+ * the first one it cannot.
+ */
+static __noinline int first_fragment(struct __sk_buff *skb, struct flow_key *key, __u32 offset)
+{
+	__be32 ports;
+
+	if (!key || bpf_skb_load_bytes(skb, offset, &ports, sizeof(ports)))
+		return TC_ACT_UNSPEC;
+	__builtin_memcpy(&key->source_port, &ports, sizeof(ports));
+	return bpf_map_lookup_elem(&flows, key) ? drop() : TC_ACT_UNSPEC;
+}
+
 /* ---- the packets of a leg ---------------------------------------------------------------- */
 
 /* One that does not go to the other leg. */
@@ -791,17 +864,27 @@ static __always_inline int splice_v4(struct __sk_buff *skb)
 	if (ip->protocol != IPPROTO_TCP)
 		return TC_ACT_UNSPEC;
 	offset = ETH_HLEN + ip->ihl * 4;
+	map_v4(key.source, ip->saddr);
+	map_v4(key.destination, ip->daddr);
+	if (ip->frag_off & IP_FRAGMENT)
+		return ip->frag_off & IP_OFFSET ? TC_ACT_UNSPEC : first_fragment(skb, &key, offset);
+	if (ip->ihl > 5) {
+		if (bpf_skb_pull_data(skb, MIN(skb->len, offset + TCP_HEADER_MAX)))
+			return TC_ACT_UNSPEC;
+		data = (void *)(long)skb->data;
+		end = (void *)(long)skb->data_end;
+		ip = data + ETH_HLEN;
+		if ((void *)(ip + 1) > end)
+			return TC_ACT_UNSPEC;
+	}
 	tcp = data + offset;
 	if ((void *)(tcp + 1) > end)
 		return TC_ACT_UNSPEC;
-	map_v4(key.source, ip->saddr);
-	map_v4(key.destination, ip->daddr);
 	__builtin_memcpy(&key.source_port, &tcp->ports, sizeof(tcp->ports));
 	flow = bpf_map_lookup_elem(&flows, &key);
 	if (!flow)
 		return TC_ACT_UNSPEC;
-	/* The host's stack would put fragments together, and answer them. */
-	if (ip->frag_off & IP_FRAGMENT || ip->ttl <= 1 || lost_mark(flow, ip->tos))
+	if (ip->ttl <= 1 || lost_mark(flow, ip->tos))
 		return drop();
 	size = ip->tot_len ? bpf_ntohs(ip->tot_len) : skb->len - ETH_HLEN;
 	header = offset - ETH_HLEN + (bpf_ntohs(tcp->flags) >> 12) * 4;
@@ -829,7 +912,7 @@ static __always_inline int splice_v6(struct __sk_buff *skb)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	struct ipv6hdr *ip = data + ETH_HLEN;
-	const __u32 offset = ETH_HLEN + sizeof(*ip);
+	__u32 offset = ETH_HLEN + sizeof(*ip), fragment = 0, jumbo = 0;
 	struct flow_key key;
 	__u64 sum = 0, addresses = 0;
 	struct tcp_words *tcp;
@@ -841,27 +924,42 @@ static __always_inline int splice_v6(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	if (ip->nexthdr == IPPROTO_ICMPV6)
 		return forward_icmp_v6(skb);
-	if (ip->nexthdr != IPPROTO_TCP)
-		return TC_ACT_UNSPEC;
+	if (ip->nexthdr != IPPROTO_TCP) {
+		offset = tcp_behind_extensions(skb);
+		fragment = offset & AT_FRAGMENT;
+		offset &= ~AT_FRAGMENT;
+		if (!offset || offset > OFFSET_MAX ||
+		    bpf_skb_pull_data(skb, MIN(skb->len, offset + TCP_HEADER_MAX)))
+			return TC_ACT_UNSPEC;
+		data = (void *)(long)skb->data;
+		end = (void *)(long)skb->data_end;
+		ip = data + ETH_HLEN;
+		if ((void *)(ip + 1) > end)
+			return TC_ACT_UNSPEC;
+		/* The jumbo payload option goes when the packet is cut into segments. */
+		jumbo = ip->payload_len ? 0 : JUMBO_SIZE;
+	}
+	__builtin_memcpy(key.source, &ip->saddr, sizeof(key.source));
+	__builtin_memcpy(key.destination, &ip->daddr, sizeof(key.destination));
+	if (fragment)
+		return first_fragment(skb, &key, offset);
 	tcp = data + offset;
 	if ((void *)(tcp + 1) > end)
 		return TC_ACT_UNSPEC;
-	__builtin_memcpy(key.source, &ip->saddr, sizeof(key.source));
-	__builtin_memcpy(key.destination, &ip->daddr, sizeof(key.destination));
 	__builtin_memcpy(&key.source_port, &tcp->ports, sizeof(tcp->ports));
 	flow = bpf_map_lookup_elem(&flows, &key);
 	if (!flow)
 		return TC_ACT_UNSPEC;
 	if (ip->hop_limit <= 1 || lost_mark(flow, ip->flow_lbl[0] >> 4))
 		return drop();
-	size = sizeof(*ip) + (ip->payload_len ? bpf_ntohs(ip->payload_len) : skb->len - offset);
-	header = sizeof(*ip) + (bpf_ntohs(tcp->flags) >> 12) * 4;
+	size = ip->payload_len ? sizeof(*ip) + bpf_ntohs(ip->payload_len) : skb->len - ETH_HLEN;
+	header = offset - ETH_HLEN + (bpf_ntohs(tcp->flags) >> 12) * 4;
 	if (size < header)
 		return drop();
 	fate = inspect(flow, &key, tcp, size - header);
 	if (fate != FATE_FORWARD)
 		return keep(skb, &key, offset, fate);
-	if (too_big(skb, flow, size, header))
+	if (too_big(skb, flow, size, header - jumbo))
 		return answer_too_big_v6(skb, flow->mtu);
 
 	replace_v6(&ip->saddr, flow->source, &addresses);
@@ -877,16 +975,17 @@ static __always_inline int splice_v6(struct __sk_buff *skb)
 SEC("tc")
 int splice(struct __sk_buff *skb)
 {
-	const __u32 headers = ETH_HLEN + sizeof(struct ipv6hdr) + TCP_HEADER_MAX;
+	__u32 headers = ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcp_words);
 
 	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
 		return TC_ACT_UNSPEC;
 	/* It comes by again, at the interface of its VLAN, and without the tag. */
 	if (skb->vlan_present)
 		return TC_ACT_UNSPEC;
-	if ((void *)(long)skb->data + ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcp_words) >
-	    (void *)(long)skb->data_end)
-		bpf_skb_pull_data(skb, MIN(skb->len, headers));
+	if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		headers += sizeof(struct ipv6hdr) - sizeof(struct iphdr);
+	if ((void *)(long)skb->data + headers > (void *)(long)skb->data_end)
+		bpf_skb_pull_data(skb, MIN(skb->len, headers + TCP_OPTIONS_MAX));
 	return skb->protocol == bpf_htons(ETH_P_IP) ? splice_v4(skb) : splice_v6(skb);
 }
 

@@ -50,3 +50,68 @@ headers() {
 }
 @test "hop limits, checksums, DF and ECN on the wire, IPv4" { headers 11 "$LB4" ip.ttl; }
 @test "hop limits, checksums and ECN on the wire, IPv6" { headers 11v6 "$LB6" ipv6.hlim; }
+
+# ---- unusual IP headers -------------------------------------------------------------------
+
+# From the client's entry of the only flow: EXPRESSION.
+client_entry() {
+	show_flows | jq -r "select(.constant % 2 == 0) | $1"
+}
+
+# odd_packet KIND HOST SOURCE ADDRESS: 100 more bytes of a connection come like that. The balancer has
+# no socket of it any more: whatever its stack gets, it answers with RST.
+odd_packet() {
+	local kind=$1 host=$2 source=$3 address=$4 port
+	packet_farm packet "$host"
+	start_tcp server 11 9000 echo
+	start_daemon
+	hold client "$address" 443 --alpn h2 --timeout 10
+	await_flows 1
+	netns_await 10 sockets_are_gone || fail "the balancer still has its sockets"
+	port=$(alpnlb -j flow show | jq -r '.[0].client | sub(".*:"; "")')
+	netns_exec client "$TREE/tests/e2e/peers/unusual.py" "$kind" "$source" "$port" "$address" 443 \
+		"$(client_entry '.base + .end')" "$(client_entry .acked)"
+}
+sockets_are_gone() {
+	[[ -z $(netns_exec balancer ss -Htn state established) ]]
+}
+# The server has echoed them; the client knows nothing of them.
+odd_packet_arrives() {
+	odd_packet options "$@"
+	netns_await 5 server_has 617 || fail "they did not arrive: $(show_flows)"
+	[[ ! -s $NETNS_DIR/client.log ]] || fail "the client's connection has ended"
+	alpnlb flow delete all
+}
+server_has() {
+	[[ $(client_entry .end) == "$1" ]] &&
+		netns_exec server ss -Htni state established sport = :9000 | grep -q "bytes_received:$1 "
+}
+@test "a packet with IPv4 options" { odd_packet_arrives 11 "$CLIENT4" "$LB4"; }
+@test "a packet with IPv6 extension headers" { odd_packet_arrives 11v6 "$CLIENT6" "$LB6"; }
+
+odd_packet_drops() {
+	odd_packet "$@"
+	await_stat .counters.splice_dropped 1
+	assert_equal "$(end_held client | jq -c '[.end, .received]')" '["eof",517]'
+	assert_equal "$(server_report server | jq -c '[.end, .received]')" '["eof",517]'
+}
+@test "fragments of a spliced connection are dropped, IPv4" { odd_packet_drops tiny 11 "$CLIENT4" "$LB4"; }
+@test "fragments of a spliced connection are dropped, IPv6" { odd_packet_drops tiny 11v6 "$CLIENT6" "$LB6"; }
+@test "a packet with an IPv6 fragment header is dropped" { odd_packet_drops atomic 11v6 "$CLIENT6" "$LB6"; }
+
+# Linux puts a hop-by-hop header into them.
+@test "IPv6 packets of more than 64 kB" {
+	local role
+	for role in client server; do
+		ip -n "$NETNS_NAME-$role" link set balancer gso_max_size 180000 gro_max_size 180000
+		ip -n "$NETNS_NAME-balancer" link set $role gso_max_size 180000 gro_max_size 180000
+	done
+	packet_farm packet 11v6
+	start_tcp server 11 9000 exchange --bytes 60000000 --half-close
+	start_daemon
+	hold client "$LB6" 443 --alpn h2 --bytes 60000000 --timeout 20
+	await_flows 1
+	assert_equal "$(end_held client | jq -c '[.end, .received]')" '["eof",60000000]'
+	assert_equal "$(server_report server | jq -c '[.end, .received]')" '["eof",60000517]'
+	assert_equal "$(stats .counters.spliced)" 1
+}
