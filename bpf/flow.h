@@ -14,7 +14,7 @@
  * the version that made them. struct flow_key, struct remove_request and struct flow_event up to
  * `end` have to stay as they are: by those another version's flows are ended.
  */
-#define FLOW_LAYOUT 1
+#define FLOW_LAYOUT 2
 
 /* A packet's addresses (IPv6, or IPv4 mapped) and ports (network order). */
 struct flow_key {
@@ -42,7 +42,7 @@ enum {
 enum {
 	FLOW_OWNED = 1 << 0,	 /* this leg's socket waits for ACKs up to owned_end */
 	FLOW_FIN = 1 << 1,	 /* `end` counts a FIN */
-	FLOW_PEER_FIN = 1 << 2,	 /* `peer_fin` is set */
+	FLOW_PEER_FIN = 1 << 2,	 /* `peer_fin` is set, if only by a FIN ahead of `end` */
 	FLOW_FIN_ACKED = 1 << 3, /* ... and was acknowledged: the other side has finished */
 	FLOW_GOT_RESET = 1 << 4, /* the other leg sent an RST to this one, silent since */
 	FLOW_ORPHAN = 1 << 5,	 /* the other entry has made room for a new connection */
@@ -67,12 +67,12 @@ struct flow {
 	__u32 tsecr_delta; /* ... TSecr */
 	__u8 window_scale; /* of its sender */
 	__u8 other_scale;  /* that the sender of the other leg's SYN announced to the receiver */
-	__u8 reach_scale;  /* the larger one of its receiver's windows, on either leg */
-	__u8 constant;	   /* FLOW_* of the first kind */
-	__u32 base;	   /* sequence number of the first byte that is counted */
-	__u32 owned_end;   /* acknowledgement that covers all that this leg's socket has sent */
-	__u32 state;	   /* FLOW_* of the second kind */
-	__u32 slot;	   /* of the connection, while its sockets are there */
+	__u8 pad;
+	__u8 constant;	 /* FLOW_* of the first kind */
+	__u32 base;	 /* sequence number of the first byte that is counted */
+	__u32 owned_end; /* acknowledgement that covers all that this leg's socket has sent */
+	__u32 state;	 /* FLOW_* of the second kind */
+	__u32 slot;	 /* of the connection, while its sockets are there */
 	__u32 serial;
 	__u32 acked;  /* highest acknowledgement */
 	__u32 window; /* last window, bytes */

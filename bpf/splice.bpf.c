@@ -161,24 +161,69 @@ static __always_inline void tell_closed(const struct flow *flow, const struct fl
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
-static __noinline int note_fin_acked(struct flow *flow, const struct flow_key *key)
+/* The acknowledgement that covers all that came from the flow's sender. */
+static __always_inline __u32 sent_by(const struct flow *flow)
+{
+	return flow->base + (__u32)flow->end + flow->seq_delta;
+}
+
+/* Notes how far the stream has come: `after` is the sequence number behind it. Did it go on? */
+static __always_inline bool note_end(struct flow *flow, __u32 after)
+{
+	__u64 before = flow->end;
+
+	for (int i = 0; i < 2; i++) {
+		__u32 more = after - flow->base - (__u32)before;
+		__u64 now;
+
+		if ((__s32)more <= 0)
+			return false;
+		now = __sync_val_compare_and_swap(&flow->end, before, before + more);
+		if (now == before)
+			return true;
+		before = now;
+	}
+	return true;
+}
+
+/*
+ * An acknowledgement of the peer's FIN, or of bytes that the peer has sent in its place: then
+ * somebody else sent the FIN.
+ */
+static __noinline int note_fin_acked(struct flow *flow, const struct flow_key *key, __u32 ack)
 {
 	struct flow_key peer_key = {};
 	struct flow *peer;
+	bool were_bytes;
 
-	if (!flow || !key || __sync_fetch_and_or(&flow->state, FLOW_FIN_ACKED) & FLOW_FIN_ACKED)
+	if (!flow || !key)
 		return 0;
 	key_of_peer(flow, &peer_key);
 	peer = bpf_map_lookup_elem(&flows, &peer_key);
-	if (peer && finished(flow, peer))
+	if (!peer)
+		return 0;
+	were_bytes = (__s32)(sent_by(peer) - ack) >= 0;
+	if (ack != flow->peer_fin || (were_bytes && !(peer->state & FLOW_FIN))) {
+		if (!were_bytes)
+			return 0;
+		__sync_fetch_and_and(&flow->state, ~FLOW_PEER_FIN);
+		__sync_fetch_and_and(&peer->state, ~FLOW_FIN);
+		return 0;
+	}
+	__sync_fetch_and_or(&peer->state, FLOW_FIN); /* it came early, see note_fin() */
+	note_end(peer, flow->peer_fin - peer->seq_delta);
+	if (__sync_fetch_and_or(&flow->state, FLOW_FIN_ACKED) & FLOW_FIN_ACKED)
+		return 0;
+	if (finished(flow, peer))
 		tell_closed(flow, key, &peer_key);
 	return 0;
 }
 
-/* Notes an acknowledgement. */
-static __always_inline void note_ack(struct flow *flow, const struct flow_key *key, __u32 ack)
+/* Notes an acknowledgement. Did it say more than earlier ones? */
+static __always_inline bool note_ack(struct flow *flow, const struct flow_key *key, __u32 ack)
 {
 	__u32 before = flow->acked;
+	bool progress = (__s32)(ack - before) > 0;
 
 	for (int i = 0; i < 2 && (__s32)(ack - before) > 0; i++) {
 		__u32 now = __sync_val_compare_and_swap(&flow->acked, before, ack);
@@ -191,55 +236,86 @@ static __always_inline void note_ack(struct flow *flow, const struct flow_key *k
 		disown(flow);
 	if ((flow->state & (FLOW_PEER_FIN | FLOW_FIN_ACKED)) == FLOW_PEER_FIN &&
 	    (__s32)(ack - flow->peer_fin) >= 0)
-		note_fin_acked(flow, key);
-}
-
-/* Bytes that the receiver's window can have at most. */
-static __always_inline __u32 reach(const struct flow *flow)
-{
-	return 0xffffU << (flow->reach_scale & 15);
-}
-
-/* Notes how far the stream has come; `after` is the sequence number behind the packet. */
-static __always_inline void note_end(struct flow *flow, __u32 after)
-{
-	__u64 before = flow->end;
-
-	for (int i = 0; i < 2; i++) {
-		__u32 more = after - flow->base - (__u32)before;
-		__u64 now;
-
-		if (!more || more - 1 > reach(flow))
-			return;
-		now = __sync_val_compare_and_swap(&flow->end, before, before + more);
-		if (now == before)
-			return;
-		before = now;
-	}
+		note_fin_acked(flow, key, ack);
+	return progress;
 }
 
 /*
- * Notes a FIN, before the end of its packet: it is behind all bytes that came, and within reach of
- * its receiver's window. One that is not would be taken for acknowledged already.
+ * Notes the FIN of a packet of sequence numbers from `seq` to before `after`. One that follows what
+ * came is counted in `end`. One that is ahead of it may be somebody else's: it does not replace one
+ * that is counted, and is believed when it is acknowledged.
  */
-static __noinline int note_fin(struct flow *flow, __u32 after)
+static __noinline int note_fin(struct flow *flow, __u32 seq, __u32 after)
 {
 	struct flow_key key = {};
 	struct flow *peer;
-	__u32 more;
+	__u32 end;
 
 	if (!flow)
 		return 0;
+	end = flow->base + (__u32)flow->end;
 	key_of_peer(flow, &key);
 	peer = bpf_map_lookup_elem(&flows, &key);
-	more = after - flow->base - (__u32)flow->end;
-	if (!peer || !more || more - 1 > reach(flow))
+	if (!peer || (__s32)(after - end) <= 0)
 		return 0;
-	__sync_fetch_and_or(&flow->state, FLOW_FIN);
+	if ((__s32)(seq - end) <= 0)
+		__sync_fetch_and_or(&flow->state, FLOW_FIN);
+	else if (flow->state & FLOW_FIN)
+		return 0;
 	peer->peer_fin = after + flow->seq_delta;
 	__sync_fetch_and_or(&peer->state, FLOW_PEER_FIN);
+	if (flow->state & FLOW_FIN)
+		note_end(flow, after);
+	else if (seq != after - 1)
+		note_end(flow, after - 1);
 	return 0;
 }
+
+/* ---- whom to believe --------------------------------------------------------------------- */
+
+/* Nobody hits this around both numbers of a connection that he does not see. */
+#define NEAR (256 * 1024)
+
+static __always_inline bool within(__u32 number, __u32 of, __u32 distance)
+{
+	return number - of + distance <= 2 * distance;
+}
+
+/*
+ * Loss can make either number jump by a whole window. The packet is its sender's if it acknowledges
+ * nothing but what the peer has sent, and is within the peer's window, or as far behind it.
+ */
+static __noinline int is_possible(struct flow *flow, __u32 after, __u32 ack)
+{
+	struct flow_key peer_key = {};
+	struct flow *peer;
+
+	if (!flow)
+		return 0;
+	key_of_peer(flow, &peer_key);
+	peer = bpf_map_lookup_elem(&flows, &peer_key);
+	if (!peer)
+		return 0;
+	if ((__s32)(sent_by(peer) - ack) < 0 &&
+	    !(flow->state & FLOW_PEER_FIN && ack == flow->peer_fin))
+		return 0;
+	return within(after + flow->seq_delta, peer->acked, peer->window + NEAR);
+}
+
+/*
+ * Is the packet to be taken note of? Everybody can send packets with the addresses of others. Its
+ * receiver will look at it, but what is noted here has to last for the connection's life.
+ */
+static __always_inline bool is_credible(struct flow *flow, __be16 flags, __u32 after, __u32 ack)
+{
+	if (!(flags & TCP_WORD_ACK))
+		return false;
+	return (within(after, flow->base + (__u32)flow->end, NEAR) &&
+		within(ack, flow->acked, NEAR)) ||
+	       is_possible(flow, after, ack);
+}
+
+/* ---- resets and new connections ---------------------------------------------------------- */
 
 /*
  * An RST that its receiver takes: at the next byte it expects, RFC 5961 section 3.2, or at the FIN
@@ -333,6 +409,32 @@ enum fate {
 	FATE_DROP,
 };
 
+/* Takes note of a packet that is neither SYN nor RST. */
+static __always_inline void note(struct flow *flow, const struct flow_key *key,
+				 const struct tcp_words *tcp, __u32 seq, __u32 after)
+{
+	__u32 ack = bpf_ntohl(tcp->ack);
+
+	if (!is_credible(flow, tcp->flags, after, ack))
+		return;
+	flow->seen = bpf_ktime_get_coarse_ns();
+	/* Not by a late packet: the RST that answers it would be late, too. */
+	if (flow->state & FLOW_GOT_RESET && (__s32)(ack - flow->acked) >= 0)
+		__sync_fetch_and_and(&flow->state, ~FLOW_GOT_RESET);
+	note_ack(flow, key, ack);
+	if (ack == flow->acked) /* an earlier one's window is history */
+		flow->window = (__u32)bpf_ntohs(tcp->window) << (flow->window_scale & 15);
+	/* What the other leg's socket sends was noted when it got it. */
+	if (after == seq || (flow->state & FLOW_HOLDS && (__s32)(after - flow->held_end) <= 0))
+		return;
+	if (tcp->flags & TCP_WORD_FIN)
+		note_fin(flow, seq, after);
+	else
+		note_end(flow, after);
+	if (flow->state & FLOW_AHEAD && after == flow->ahead)
+		note_reset(flow, key, after);
+}
+
 /* What becomes of a packet; takes note of it. */
 static __always_inline enum fate inspect(struct flow *flow, const struct flow_key *key,
 					 const struct tcp_words *tcp, __u32 payload)
@@ -340,7 +442,6 @@ static __always_inline enum fate inspect(struct flow *flow, const struct flow_ke
 	__be16 flags = tcp->flags;
 	__u32 seq = bpf_ntohl(tcp->seq), ack = bpf_ntohl(tcp->ack);
 	__u32 after = seq + payload + (flags & TCP_WORD_FIN ? 1 : 0);
-	__u64 now = bpf_ktime_get_coarse_ns();
 	bool owned;
 
 	if (flow->state & FLOW_PENDING)
@@ -357,29 +458,17 @@ static __always_inline enum fate inspect(struct flow *flow, const struct flow_ke
 		__sync_fetch_and_add(&flow->packets, 1);
 		return FATE_FORWARD;
 	}
-	flow->seen = now;
-	/* Not by a late packet: the RST that answers it would be late, too. */
-	if (flow->state & FLOW_GOT_RESET && (__s32)(ack - flow->acked) >= 0)
-		__sync_fetch_and_and(&flow->state, ~FLOW_GOT_RESET);
 	__sync_fetch_and_add(&flow->packets, 1);
-	flow->window = (__u32)bpf_ntohs(tcp->window) << (flow->window_scale & 15);
 	owned = flow->state & FLOW_OWNED;
-	if (flags & TCP_WORD_ACK)
-		note_ack(flow, key, ack);
-	if (after != seq) {
-		/*
-		 * The other leg's socket sends these bytes. Its peer must not acknowledge them
-		 * earlier: the socket would take no notice, and be stuck.
-		 */
-		if (flow->state & FLOW_HOLDS && (__s32)(after - flow->held_end) <= 0)
-			return FATE_STACK;
-		if (flags & TCP_WORD_FIN)
-			note_fin(flow, after);
-		note_end(flow, after);
-		if (flow->state & FLOW_AHEAD && after == flow->ahead)
-			note_reset(flow, key, after);
-		return FATE_FORWARD;
-	}
+	note(flow, key, tcp, seq, after);
+	/*
+	 * The other leg's socket sends these bytes. Its peer must not acknowledge them earlier: the
+	 * socket would take no notice, and be stuck.
+	 */
+	if (after != seq)
+		return flow->state & FLOW_HOLDS && (__s32)(after - flow->held_end) <= 0
+			       ? FATE_STACK
+			       : FATE_FORWARD;
 	/* Without it the socket could not send more than an initial window. */
 	if (!owned || (__s32)(ack - flow->owned_end) > 0)
 		return FATE_FORWARD;
@@ -1101,8 +1190,6 @@ static __always_inline void flow_init(struct flow *flow, const struct splice_req
 	flow->held_end = leg->receive;
 	flow->acked = leg->send;
 	flow->window = leg->window;
-	flow->reach_scale =
-		peer->send_scale > leg->receive_scale ? peer->send_scale : leg->receive_scale;
 	flow->seen = bpf_ktime_get_coarse_ns();
 	flow->started = request->started;
 	flow->slot = request->slot;
@@ -1263,10 +1350,11 @@ static __always_inline bool extend(const struct extend_request *request)
 	conn = bpf_map_lookup_elem(&conns, &flow->slot);
 	if (!peer || !conn || conn->serial != flow->serial)
 		return false;
-	after = flow->base + (__u32)request->bytes + (request->fin ? 1 : 0);
-	if (request->fin)
-		note_fin(flow, after);
+	after = flow->base + (__u32)request->bytes;
 	note_end(flow, after);
+	after += request->fin ? 1 : 0;
+	if (request->fin)
+		note_fin(flow, after - 1, after);
 	side = peer->constant & FLOW_FROM_SERVER ? SERVER : CLIENT;
 	peer->owned_end = after + flow->seq_delta;
 	__sync_fetch_and_or(&conn->owned, 1u << side);

@@ -98,8 +98,8 @@ static void add_flow(int map, unsigned int i, unsigned int next)
 {
 	struct flow flow = {
 		.ifindex = 1,
-		.seq_delta = 12345,
-		.ack_delta = 54321,
+		.seq_delta = PAYLOAD, /* so that a packet goes on in its stream */
+		.ack_delta = PAYLOAD,
 		.tsval_delta = 1111,
 		.tsecr_delta = 2222,
 		.window_scale = 7,

@@ -38,11 +38,12 @@ entry() {
 			(.value + { port: .key.source_port | port, to: .key.destination_port | port }) | $2"
 }
 
-# spoof client|server FLAGS OFFSET: as if from there, OFFSET behind what its receiver expects.
+# spoof client|server FLAGS OFFSET [ACK-OFFSET]: as if from there, OFFSET behind what its receiver
+# expects, and ACK-OFFSET behind what it has acknowledged.
 spoof() {
 	local seq ack
 	seq=$(entry "$1" ".base + .end + $3")
-	ack=$(entry "$1" .acked)
+	ack=$(entry "$1" ".acked + ${4:-0}")
 	if [[ $1 == client ]]; then
 		netns_exec client "$TREE/tests/e2e/peers/spoof.py" "$CLIENT4" "$(entry client .port)" \
 			"$LB4" 443 "$2" "$seq" "$ack"
@@ -80,6 +81,45 @@ spoofed() {
 @test "spoofed RSTs out of the window leave a connection alone" { spoofed R -100000 -2 1000000000 2147483647; }
 @test "spoofed RSTs in the window that are not exact leave a connection alone" { spoofed R 1 1000 20000; }
 @test "spoofed FINs out of the window leave a connection alone" { spoofed FA -100000 -10 1000000000; }
+@test "spoofed FINs in the window leave a connection alone" { spoofed FA 1 1000 20000 1; }
+@test "spoofed FINs in the longest window leave a connection alone" { spoofed FA 300000 5000000 67000000; }
+
+# Each of them is ahead of what its receiver can have been sent.
+spoofed_numbers() {
+	start exchange --bytes 1000
+	start_waiting_client --half-close --bytes 1000
+	spoof server A 0 1000000000
+	spoof client A 0 1000000000
+	spoof server FA 67000000 0
+	spoof client FA 67000000 0
+}
+@test "spoofed acknowledgements and FINs do not keep flow delete from ending both sides" {
+	spoofed_numbers
+	alpnlb flow delete all
+	await_flows 0
+	assert_equal "$(server_report server | report_field end)" reset
+	touch "$NETNS_DIR/go"
+	netns_await 10 grep -q '^{' "$NETNS_DIR/client.log"
+	assert_equal "$(report_field end <"$NETNS_DIR/client.log")" reset
+}
+@test "spoofed acknowledgements and FINs do not hide a client's reset" {
+	spoofed_numbers
+	netns_exec client ss -K dport = :443 >/dev/null
+	await_flows 0
+	assert_equal "$(server_report server | report_field end)" reset
+	assert_equal "$(stats .counters.client_resets)" 1
+	touch "$NETNS_DIR/go"
+}
+@test "bytes are counted right after spoofed FINs" {
+	start exchange --bytes 1000 --half-close
+	start_waiting_client --half-close --bytes 1000
+	spoof server FA 20000 0
+	spoof client FA 20000 0
+	touch "$NETNS_DIR/go"
+	server_report server
+	await_flows 0
+	assert_equal "$(stats '.frontends[0] | [.bytes_from_clients, .bytes_from_servers] | tostring')" "[1517,1000]"
+}
 # As when two CPUs move them. Nobody answers, as a peer that took the RST would not.
 @test "an RST before the bytes in front of it ends the connection once they have come" {
 	start exchange --bytes 1000
