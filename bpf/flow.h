@@ -78,7 +78,7 @@ struct flow {
 	__u32 window; /* last window, bytes */
 	__u64 end;    /* bytes from there to the highest that came; counts the FIN */
 	__u64 packets;
-	__u64 seen;	/* last packet that was no RST: CLOCK_MONOTONIC, nanoseconds */
+	__u64 seen;	/* when it was last used: CLOCK_MONOTONIC, nanoseconds */
 	__u64 reset;	/* last RST that was taken for real, likewise */
 	__u64 started;	/* of the connection: its accept, likewise */
 	__u32 peer_fin; /* acknowledgement that covers the peer's FIN */

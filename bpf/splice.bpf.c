@@ -167,8 +167,8 @@ static __always_inline __u32 sent_by(const struct flow *flow)
 	return flow->base + (__u32)flow->end + flow->seq_delta;
 }
 
-/* Notes how far the stream has come: `after` is the sequence number behind it. Did it go on? */
-static __always_inline bool note_end(struct flow *flow, __u32 after)
+/* Notes how far the stream has come; `after` is the sequence number behind the packet. */
+static __always_inline void note_end(struct flow *flow, __u32 after)
 {
 	__u64 before = flow->end;
 
@@ -177,13 +177,12 @@ static __always_inline bool note_end(struct flow *flow, __u32 after)
 		__u64 now;
 
 		if ((__s32)more <= 0)
-			return false;
+			return;
 		now = __sync_val_compare_and_swap(&flow->end, before, before + more);
 		if (now == before)
-			return true;
+			return;
 		before = now;
 	}
-	return true;
 }
 
 /*
@@ -219,11 +218,10 @@ static __noinline int note_fin_acked(struct flow *flow, const struct flow_key *k
 	return 0;
 }
 
-/* Notes an acknowledgement. Did it say more than earlier ones? */
-static __always_inline bool note_ack(struct flow *flow, const struct flow_key *key, __u32 ack)
+/* Notes an acknowledgement. */
+static __always_inline void note_ack(struct flow *flow, const struct flow_key *key, __u32 ack)
 {
 	__u32 before = flow->acked;
-	bool progress = (__s32)(ack - before) > 0;
 
 	for (int i = 0; i < 2 && (__s32)(ack - before) > 0; i++) {
 		__u32 now = __sync_val_compare_and_swap(&flow->acked, before, ack);
@@ -237,7 +235,6 @@ static __always_inline bool note_ack(struct flow *flow, const struct flow_key *k
 	if ((flow->state & (FLOW_PEER_FIN | FLOW_FIN_ACKED)) == FLOW_PEER_FIN &&
 	    (__s32)(ack - flow->peer_fin) >= 0)
 		note_fin_acked(flow, key, ack);
-	return progress;
 }
 
 /*
@@ -409,30 +406,50 @@ enum fate {
 	FATE_DROP,
 };
 
+/* Takes note of the bytes and the FIN of a packet. */
+static __always_inline void note_stream(struct flow *flow, const struct flow_key *key, __be16 flags,
+					__u32 seq, __u32 after)
+{
+	/* What the other leg's socket sends was noted when it got it. */
+	if (after == seq || (flow->state & FLOW_HOLDS && (__s32)(after - flow->held_end) <= 0))
+		return;
+	if (flags & TCP_WORD_FIN)
+		note_fin(flow, seq, after);
+	else
+		note_end(flow, after);
+	if (flow->state & FLOW_AHEAD && after == flow->ahead)
+		note_reset(flow, key, after);
+}
+
+/*
+ * Keepalives and repeated packets are no use of a connection, as on the other paths. They only keep
+ * one that has no idle timeout, and its end, which the peer may have to hear of again.
+ */
+static __always_inline bool counts_as_use(const struct flow *flow)
+{
+	const __u32 ends = FLOW_FIN | FLOW_FIN_ACKED;
+
+	return !flow->idle_timeout || (flow->state & ends) == ends;
+}
+
 /* Takes note of a packet that is neither SYN nor RST. */
 static __always_inline void note(struct flow *flow, const struct flow_key *key,
 				 const struct tcp_words *tcp, __u32 seq, __u32 after)
 {
-	__u32 ack = bpf_ntohl(tcp->ack);
+	__u32 ack = bpf_ntohl(tcp->ack), acked = flow->acked;
+	__u64 end = flow->end;
 
 	if (!is_credible(flow, tcp->flags, after, ack))
 		return;
-	flow->seen = bpf_ktime_get_coarse_ns();
 	/* Not by a late packet: the RST that answers it would be late, too. */
 	if (flow->state & FLOW_GOT_RESET && (__s32)(ack - flow->acked) >= 0)
 		__sync_fetch_and_and(&flow->state, ~FLOW_GOT_RESET);
 	note_ack(flow, key, ack);
 	if (ack == flow->acked) /* an earlier one's window is history */
 		flow->window = (__u32)bpf_ntohs(tcp->window) << (flow->window_scale & 15);
-	/* What the other leg's socket sends was noted when it got it. */
-	if (after == seq || (flow->state & FLOW_HOLDS && (__s32)(after - flow->held_end) <= 0))
-		return;
-	if (tcp->flags & TCP_WORD_FIN)
-		note_fin(flow, seq, after);
-	else
-		note_end(flow, after);
-	if (flow->state & FLOW_AHEAD && after == flow->ahead)
-		note_reset(flow, key, after);
+	note_stream(flow, key, tcp->flags, seq, after);
+	if (flow->acked != acked || flow->end != end || counts_as_use(flow))
+		flow->seen = bpf_ktime_get_coarse_ns();
 }
 
 /* What becomes of a packet; takes note of it. */

@@ -198,3 +198,26 @@ idle_end() {
 	assert_equal "$(report_field end <"$NETNS_DIR/report")" eof
 	assert_equal "$(stats .counters.idle_timeouts)" 0
 }
+
+@test "keepalives do not outlast the idle timeout" {
+	FRONTEND="idle_timeout: 2s"
+	start echo
+	netns_exec client python3 - "$LB4" "$NETNS_DIR/hello" <<-'END_OF_CLIENT'
+		import socket, sys
+		sock = socket.socket()
+		for option in socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL:
+		    sock.setsockopt(socket.IPPROTO_TCP, option, 1)
+		sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+		sock.settimeout(15)
+		sock.connect((sys.argv[1], 443))
+		sock.sendall(open(sys.argv[2], "rb").read())
+		assert sock.recv(4000)
+		try:
+		    while sock.recv(4000):
+		        pass
+		    raise SystemExit("the server has ended it")
+		except ConnectionResetError:
+		    pass
+	END_OF_CLIENT
+	assert_equal "$(stats '.counters | [.spliced, .idle_timeouts] | tostring')" "[1,1]"
+}
