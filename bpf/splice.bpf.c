@@ -11,6 +11,7 @@
 #include <linux/bpf.h>
 #include <linux/errno.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/ip.h>
@@ -1084,6 +1085,9 @@ int splice(struct __sk_buff *skb)
 	__u32 headers = ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcp_words);
 
 	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
+		return TC_ACT_UNSPEC;
+	/* Another host's, which a switch floods or a sniffer wants; it has its own way there. */
+	if (skb->pkt_type == PACKET_OTHERHOST)
 		return TC_ACT_UNSPEC;
 	/* It comes by again, at the interface of its VLAN, and without the tag. */
 	if (skb->vlan_present)

@@ -115,3 +115,23 @@ odd_packet_drops() {
 	assert_equal "$(server_report server | jq -c '[.end, .received]')" '["eof",60000517]'
 	assert_equal "$(stats .counters.spliced)" 1
 }
+
+@test "frames for another host are not forwarded" {
+	packet_farm packet 11
+	start_tcp server 11 9000 echo
+	start_daemon
+	hold client "$LB4" 443 --alpn h2 --bytes 1000
+	await_flows 1
+	netns_await 10 sockets_are_gone || fail "the balancer still has its sockets"
+	packets=$(client_entry .packets)
+	ip -n "$NETNS_NAME-balancer" link set client promisc on
+	ip -n "$NETNS_NAME-client" neigh replace "$LB4" lladdr 02:00:00:00:00:99 dev balancer nud permanent
+	touch "$NETNS_DIR/client.go"
+	netns_await 10 fin_repeated || fail "the client has not repeated its FIN"
+	assert_equal "$(client_entry .packets)" "$packets"
+	ip -n "$NETNS_NAME-client" neigh del "$LB4" dev balancer
+	held_report client
+}
+fin_repeated() {
+	netns_exec client ss -Htni state fin-wait-1 | grep -q 'retrans:[0-9]*/[1-9]'
+}
