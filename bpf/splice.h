@@ -107,10 +107,15 @@ static __always_inline void translate_timestamps(__be32 *values, const struct fl
 		add32(&values[1], flow->tsecr_delta, sum);
 }
 
+/* Has a SACK option of this size whole blocks? RFC 2018 section 3. */
+static __always_inline bool are_whole_blocks(__u32 size)
+{
+	return (size & 7) == 2;
+}
+
 /*
- * The usual layouts, of `len` bytes of options. False if it is none of them: nothing was changed
- * then, or nothing that translate_options_slowly() would change again. `end` is where readable
- * memory ends.
+ * The usual layouts, of `len` bytes of options. False if it is none of them, or not all of it is
+ * before `end`, where readable memory ends: nothing was changed then.
  */
 static __always_inline bool translate_options(__be32 *options, __u32 len, const void *end,
 					      const struct flow *flow, __u64 *sum)
@@ -120,7 +125,8 @@ static __always_inline bool translate_options(__be32 *options, __u32 len, const 
 
 	if (!len)
 		return true;
-	if ((void *)(options + 1) > end)
+	/* The bounds further down only say so to the verifier. */
+	if ((void *)options + len > end || (void *)(options + 1) > end)
 		return false;
 	if (*options == OPTIONS_TIMESTAMPS) {
 		if (len != 12 && len < 24)
@@ -128,7 +134,8 @@ static __always_inline bool translate_options(__be32 *options, __u32 len, const 
 		if (len > 12) {
 			if ((void *)(options + 4) > end ||
 			    (options[3] & ~bpf_htonl(0xff)) != OPTIONS_SACK ||
-			    (bpf_ntohl(options[3]) & 0xff) + 14 != len)
+			    (bpf_ntohl(options[3]) & 0xff) + 14 != len ||
+			    !are_whole_blocks(len - 14))
 				return false;
 		}
 		if ((void *)(options + 3) > end)
@@ -142,13 +149,13 @@ static __always_inline bool translate_options(__be32 *options, __u32 len, const 
 	if ((*sack & ~bpf_htonl(0xff)) != OPTIONS_SACK)
 		return false;
 	size = bpf_ntohl(*sack) & 0xff;
-	if (size + 2 != len)
+	if (size + 2 != len || !are_whole_blocks(size))
 		return false;
 	for (__u32 i = 0; i < SACK_BLOCKS_MAX && 8 * i + 2 < size; i++) {
 		__be32 *block = sack + 1 + 2 * i;
 
 		if ((void *)(block + 2) > end)
-			return true; /* shorter than it says: nothing to translate */
+			return false;
 		add32(&block[0], flow->ack_delta, sum);
 		add32(&block[1], flow->ack_delta, sum);
 	}
@@ -185,6 +192,11 @@ static __always_inline void add_bytes(__u8 *at, __u32 delta)
 	at[3] = value;
 }
 
+static __always_inline bool are_zero(const __u8 *at)
+{
+	return !(at[0] | at[1] | at[2] | at[3]);
+}
+
 #define TCPOPT_EOL	      0
 #define TCPOPT_NOP	      1
 #define TCPOPT_SACK_PERMITTED 4
@@ -216,7 +228,8 @@ static long option_step(__u32 index, void *context)
 		return 1;
 	if (kind == TCPOPT_TIMESTAMP && size == 10) {
 		add_bytes(option_byte(o, at + 2), o->flow->tsval_delta);
-		add_bytes(option_byte(o, at + 6), o->flow->tsecr_delta);
+		if (!are_zero(option_byte(o, at + 6))) /* as in translate_timestamps() */
+			add_bytes(option_byte(o, at + 6), o->flow->tsecr_delta);
 	}
 	for (__u32 i = 2; kind == TCPOPT_SACK && i < 2 + 8 * SACK_BLOCKS_MAX && i + 4 <= size;
 	     i += 4)
