@@ -23,8 +23,8 @@
 #include "icmp.h"
 #include "splice.h"
 
-/* Added to timestamps, so that none is older than one the socket has sent: milliseconds. */
-#define TIMESTAMP_MARGIN 100
+/* Added to timestamps, so that none is older than one the socket has sent. */
+#define TIMESTAMP_MARGIN 100000000ULL /* nanoseconds */
 
 #define IP_FRAGMENT	 bpf_htons(0x3fff) /* more fragments, or not the first */
 #define IP_OFFSET	 bpf_htons(0x1fff)
@@ -605,6 +605,7 @@ struct tcp_sock___alpnlb {
 	__u32 snd_wnd;
 	__u16 urg_data;
 	__u8 ecn_flags;
+	__u8 tcp_usec_ts : 1; /* since 6.7, by a route's feature */
 	struct tcp_options_received___alpnlb rx_opt;
 } __attribute__((preserve_access_index));
 
@@ -623,7 +624,7 @@ struct leg_state {
 	__u32 send;    /* first sequence number the socket itself has not used */
 	__u32 receive; /* next sequence number it expects */
 	__u32 unread;  /* first one nobody has read */
-	__u32 clock;   /* its TSval now */
+	__u32 clock;   /* its TSval now, and the margin */
 	__u32 recent;  /* its peer's last TSval */
 	__u32 window;
 	__u32 ifindex;
@@ -633,6 +634,14 @@ struct leg_state {
 	__u8 timestamps, sack, ecn;
 };
 
+/* What the socket's timestamps count: nanoseconds. */
+static __always_inline __u32 timestamp_unit(struct tcp_sock___alpnlb *tcp)
+{
+	if (bpf_core_field_exists(tcp->tcp_usec_ts) && BPF_CORE_READ_BITFIELD(tcp, tcp_usec_ts))
+		return 1000;
+	return 1000000;
+}
+
 static __always_inline void leg_read(struct tcp_sock___alpnlb *tcp, struct leg_state *leg)
 {
 	struct dst_entry___alpnlb *dst = ((struct sock___alpnlb *)tcp)->sk_dst_cache;
@@ -641,7 +650,7 @@ static __always_inline void leg_read(struct tcp_sock___alpnlb *tcp, struct leg_s
 	leg->send = tcp->write_seq;
 	leg->receive = tcp->rcv_nxt;
 	leg->unread = tcp->copied_seq;
-	leg->clock = bpf_ktime_get_ns() / 1000000 + tcp->tsoffset;
+	leg->clock = (bpf_ktime_get_ns() + TIMESTAMP_MARGIN) / timestamp_unit(tcp) + tcp->tsoffset;
 	leg->recent = tcp->rx_opt.ts_recent;
 	leg->window = tcp->snd_wnd;
 	leg->mss = tcp->rx_opt.mss_clamp;
@@ -1202,8 +1211,8 @@ static __always_inline void flow_init(struct flow *flow, const struct splice_req
 	headers = sizeof(struct tcp_words) +
 		  (is_v4(peer_key->source) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
 	flow->mtu = MIN(peer->mtu, peer->mss + headers);
-	flow->tsval_delta = peer->clock + TIMESTAMP_MARGIN - leg->recent;
-	flow->tsecr_delta = peer->recent - TIMESTAMP_MARGIN - leg->clock;
+	flow->tsval_delta = peer->clock - leg->recent;
+	flow->tsecr_delta = peer->recent - leg->clock;
 	flow->window_scale = leg->send_scale;
 	flow->other_scale = peer->receive_scale;
 	flow->constant = (leg->timestamps ? FLOW_TIMESTAMPS : 0) |

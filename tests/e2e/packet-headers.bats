@@ -135,3 +135,56 @@ odd_packet_drops() {
 fin_repeated() {
 	netns_exec client ss -Htni state fin-wait-1 | grep -q 'retrans:[0-9]*/[1-9]'
 }
+
+# ---- clocks -------------------------------------------------------------------------------
+
+# finer_timestamps NETWORK INTERFACE SOURCE: connections by that route of the balancer have timestamps
+# in microseconds (RTAX_FEATURE_TCP_USEC_TS, which ip(8) may not know).
+finer_timestamps() {
+	ip -n "$NETNS_NAME-balancer" route del "$1/24" dev "$2"
+	netns_exec balancer python3 - "$@" <<-'END'
+		import socket, struct, sys
+		network, interface, source = sys.argv[1:]
+		def attribute(kind, value):
+		    return struct.pack("HH", 4 + len(value), kind) + value
+		RTA_DST, RTA_OIF, RTA_PREFSRC, RTA_METRICS, RTAX_FEATURES = 1, 4, 7, 8, 12
+		route = struct.pack("BBBBBBBBI", socket.AF_INET, 24, 0, 0, 254, 4, 253, 1, 0)
+		route += attribute(RTA_DST, socket.inet_aton(network))
+		route += attribute(RTA_OIF, struct.pack("I", socket.if_nametoindex(interface)))
+		route += attribute(RTA_PREFSRC, socket.inet_aton(source))
+		route += attribute(RTA_METRICS, attribute(RTAX_FEATURES, struct.pack("I", 1 << 4)))
+		netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+		netlink.send(struct.pack("IHHII", 16 + len(route), 24, 0x605, 1, 0) + route)
+		error = struct.unpack("i", netlink.recv(4096)[16:20])[0]
+		raise SystemExit("no such route: %d" % error if error else 0)
+	END
+}
+# finer_clock ROLE NETWORK SOURCE PORT: what comes to ROLE from the socket and later from the other end
+# is on one clock.
+finer_clock() {
+	finer_timestamps "$2" "$1" "$3"
+	packet_farm packet 11
+	start_tcp server 11 9000 echo
+	start_daemon
+	capture "$1"
+	hold client "$LB4" 443 --alpn h2 --bytes 1000
+	await_flows 1
+	assert_equal "$(end_held client | jq -c '[.end, .received]')" '["eof",1517]'
+	netns_await 5 captured "$1" "$4 && ip.ttl == 63" || fail "nothing came from the other end"
+	(($(seconds_spanned "$1" "$4") < 30)) || fail "$(seconds_spanned "$1" "$4") seconds"
+}
+captured() {
+	(($(packets "$@") > 0))
+}
+# By timestamps in microseconds.
+seconds_spanned() {
+	tshark -r "$NETNS_DIR/$1.pcap" -Y "$2" -T fields -e tcp.options.timestamp.tsval 2>/dev/null |
+		awk 'NR == 1 { first = $1 } { span = ($1 - first + 2 ^ 32) % 2 ^ 32; if (span > most) most = span }
+			END { printf "%d", most / 1000000 }'
+}
+@test "timestamps in microseconds on the client's leg" {
+	finer_clock client 192.0.2.0 "$LB4" "tcp.srcport == 443"
+}
+@test "timestamps in microseconds on the server's leg" {
+	finer_clock server 198.51.100.0 198.51.100.1 "tcp.dstport == 9000"
+}
