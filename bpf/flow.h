@@ -226,7 +226,7 @@ struct splice_request {
 	X(URGENT, "a leg has urgent data")                                                         \
 	X(TIMESTAMPS, "only one leg has TCP timestamps")                                           \
 	X(SACK, "only one leg has selective acknowledgements")                                     \
-	X(MTU, "the client's packets are far larger than those the server's leg takes")            \
+	X(LOCAL, "the client is on this host")                                                     \
 	X(BEHIND, "more has come already than a socket sends at once")                             \
 	X(INTERFACE, "a leg's interface has no program")                                           \
 	X(EARLY, "the server's data was already taken")                                            \

@@ -609,7 +609,7 @@ struct tcp_sock___alpnlb {
 	struct tcp_options_received___alpnlb rx_opt;
 } __attribute__((preserve_access_index));
 
-#define MAXSEG_MAX 32767 /* the largest TCP_MAXSEG takes, MAX_TCP_WINDOW */
+#define LOOPBACK_IFINDEX 1 /* include/net/flow.h */
 /*
  * What a leg's socket is to send before it goes has to fit into its first congestion window (10,
  * RFC 6928). Beyond that it would depend on acknowledgements of which the other leg gets some.
@@ -1185,9 +1185,8 @@ static __always_inline enum splice_result legs_agree(const struct leg_state *cli
 		return SPLICE_TIMESTAMPS;
 	if (client->sack != server->sack)
 		return SPLICE_SACK;
-	/* A client on this host: its packets fit nowhere else, and no SYN can say 64 kB. */
-	if (client->mss > MAXSEG_MAX && client->mtu > server->mtu)
-		return SPLICE_MTU;
+	if (client->ifindex == LOOPBACK_IFINDEX)
+		return SPLICE_LOCAL;
 	if (!bpf_map_lookup_elem(&interfaces, &client->ifindex) ||
 	    !bpf_map_lookup_elem(&interfaces, &server->ifindex))
 		return SPLICE_INTERFACE;
