@@ -328,5 +328,5 @@ has_connections() {
 }
 
 await_connections() {
-	netns_await 10 has_connections "$1" || fail "$(live_connections) live connections, not $1"
+	netns_await 10 has_connections "$1" || fail "not $1 live connections: $(alpnlb -p conn show)"
 }
