@@ -169,8 +169,11 @@ static void arm_open_timer(struct session *s);
 /* One that was behind may have come to a quiet moment. */
 static void catch_up(struct session *s)
 {
-	if (!splice_retry(s))
+	if (!splice_retry(s)) {
+		if (!s->behind) /* for another reason, for good */
+			count(s, COUNTER_SPLICE_REFUSED);
 		return;
+	}
 	count(s, COUNTER_SPLICED);
 	for (int side = 0; side < 2; side++)
 		count_up_to(s, side, s->moved[side]);
