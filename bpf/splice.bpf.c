@@ -1276,7 +1276,11 @@ static __noinline int flows_insert(struct splice_request *request, struct leg_st
 	flow.owned_end = first + request->waiting;
 	flow.end = server->receive - server->unread;
 	flow.state = flow.end ? FLOW_HOLDS : 0;
-	if (flow.owned_end != server->send)
+	/*
+	 * Nor can the socket go before the server has said a word: the handshake's last ACK may be
+	 * lost, and the one that answers its SYN again is not the client's to send.
+	 */
+	if (flow.owned_end != server->send || (!request->moved && !flow.end))
 		flow.state |= FLOW_OWNED;
 	else
 		disown(&flow);

@@ -27,7 +27,7 @@ packet_farm() {
 	{
 		printf '%s\n' "$@" | grep -v '^ *$' || true
 		farms default="$hosts"
-		frontend "$path" default "connect_timeout: 2s" "${FRONTEND:-}"
+		frontend "$path" default "connect_timeout: 20s" "${FRONTEND:-}"
 		printf 'routes:\n'
 		route h2 default "alpn is h2"
 	} >"$CONFIG"
