@@ -83,7 +83,9 @@ shrinks() {
 	start_tcp server 11 9000 echo
 	start_daemon
 	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$address" 443 \
-		--alpn h2 --bytes 300000000 --half-close --timeout 20
+		--alpn h2 --until-sent "$NETNS_DIR/go" --then 300000000 --half-close --timeout 30
+	await_stat .counters.spliced 1
+	touch "$NETNS_DIR/go"
 	netns_await 10 has_moved 1000000 || fail "it does not move"
 	ip -n "$NETNS_NAME-balancer" link set server mtu 1300
 	ip -n "$NETNS_NAME-server" link set balancer mtu 1300
