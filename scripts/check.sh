@@ -14,7 +14,9 @@ ASAN=build/asan
 SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
 LOGS=build/check
 export ASAN_OPTIONS=${ASAN_OPTIONS-abort_on_error=0:detect_leaks=1}
-export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT-120}
+export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT-240}
+# Of the tests that repeat something: fewer than by themselves, for the sake of time.
+export KILLS=${KILLS-20} REFRESHES=${REFRESHES-300}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1}
 
 passed=0 failed=0 skipped=0
@@ -125,7 +127,7 @@ run_e2e() {
 	local what=$1 binary=$2 test name
 	for test in tests/e2e/*.bats; do
 		while (($(jobs -pr | wc -l) > $(nproc))); do wait -n || true; done
-		run "$what e2e $(basename "$test" .bats)" 600 \
+		run "$what e2e $(basename "$test" .bats)" 1200 \
 			env ALPNLB="$PWD/$binary" bats --tap "$test" &
 	done
 	wait
@@ -169,7 +171,7 @@ step "fuzz" 300 make --no-print-directory fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-10}
 step "sanitizer build" 600 bash $self --single "make SANITIZE" make --no-print-directory \
 	-j"$(nproc)" BUILD=$ASAN BIN=$ASAN/alpnlb SANITIZE="$SANITIZE" test-build
 # The same tests; the program in the kernel is the same, too, and has had its thousands.
-PACKET_CONNECTIONS=${PACKET_CONNECTIONS:-200} run_tests "sanitizer" $ASAN $ASAN/alpnlb
+KILLS=6 REFRESHES=50 PACKET_CONNECTIONS=${PACKET_CONNECTIONS:-200} run_tests "sanitizer" $ASAN $ASAN/alpnlb
 
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 ((failed == 0))
