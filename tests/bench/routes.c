@@ -33,7 +33,7 @@ static const unsigned int counts[] = {1, 100, 4096};
 
 /* Rule of a route, by its number and by up to LENGTHS - 1 bytes; what a client says to match. */
 #define LENGTHS 48
-static const struct kind {
+static const struct rule_kind {
 	const char *title, *rule, *sni, *alpn;
 } kinds[] = {
 	{"SNI is", "{field: sni, match: is, pattern: www.site%1$04u.example.net}",
@@ -65,7 +65,7 @@ static int die(const char *what, int err)
 
 /* ---- configurations ---------------------------------------------------------------------- */
 
-static char *config_text(const struct kind *kind, unsigned int count)
+static char *config_text(const struct rule_kind *kind, unsigned int count)
 {
 	static const char filler[LENGTHS] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 	char *text = NULL;
@@ -86,7 +86,7 @@ static char *config_text(const struct kind *kind, unsigned int count)
 	return text;
 }
 
-static void compile(const struct kind *kind, unsigned int count, struct tables *tables)
+static void compile(const struct rule_kind *kind, unsigned int count, struct tables *tables)
 {
 	struct problems problems = {0};
 	char *text = config_text(kind, count);
@@ -109,7 +109,7 @@ static void compile(const struct kind *kind, unsigned int count, struct tables *
 /* ---- the hello --------------------------------------------------------------------------- */
 
 /* As browsers send it: some 600 bytes, the names amid extensions that nobody looks at. */
-static void make_hello(const struct kind *kind, unsigned int number, struct bytes *packet)
+static void make_hello(const struct rule_kind *kind, unsigned int number, struct bytes *packet)
 {
 	static struct bytes extensions, message;
 	char sni[SNI_MAX + 1], names[64];
