@@ -24,7 +24,8 @@
  * The kernel's struct up to what is needed; its layout is ABI (since 4.2).
  */
 struct tcp_info_bytes {
-	uint8_t head[8];
+	uint8_t state; /* TCP_ESTABLISHED ... */
+	uint8_t head[7];
 	uint32_t words[24];
 	uint64_t pacing_rate, max_pacing_rate;
 	uint64_t bytes_acked;
@@ -287,51 +288,51 @@ static enum half_result copy(struct session *s, enum side side)
 
 /* ---- redirection ------------------------------------------------------------------------- */
 
+/* Waits for the socket's lock, under which a program runs. 0 or -errno. */
+static int read_info(int fd, struct tcp_info_bytes *info)
+{
+	socklen_t size = sizeof(*info);
+
+	memset(info, 0, sizeof(*info));
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &size) ? -errno : 0;
+}
+
 /* The bytes of a socket's stream that are in its send queue or beyond. */
 static int queued_bytes(int fd, bool connected, uint64_t *bytes)
 {
-	struct tcp_info_bytes info = {0};
-	socklen_t size = sizeof(info);
+	struct tcp_info_bytes info;
 	int queue;
 
 	/* In this order: an ACK in between makes the sum too small, never too large. */
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) || ioctl(fd, SIOCOUTQ, &queue))
+	if (read_info(fd, &info) || ioctl(fd, SIOCOUTQ, &queue))
 		return -errno;
 	/* A connect()ed socket has had its SYN acknowledged, too. */
 	*bytes = info.bytes_acked - connected + queue;
 	return 0;
 }
 
-/*
- * The bytes of a stream that ended, all of which the program has seen: TCP_INFO waits for
- * the socket's lock, under which the program runs. The FIN counts as one byte.
- */
-static int received_bytes(int fd, uint64_t *bytes)
+/* In these states the peer has not sent its FIN, which the kernel counts as a byte. */
+static bool goes_on(uint8_t state)
 {
-	struct tcp_info_bytes info = {0};
-	socklen_t size = sizeof(info);
-
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size))
-		return -errno;
-	*bytes = info.bytes_received - 1;
-	return 0;
+	return state == TCP_ESTABLISHED || state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2;
 }
 
-uint64_t leg_received(int fd)
+int leg_received(int fd, uint64_t *bytes)
 {
-	struct tcp_info_bytes info = {0};
-	socklen_t size = sizeof(info);
+	struct tcp_info_bytes info;
+	int err = read_info(fd, &info);
 
-	(void)getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size);
-	return info.bytes_received;
+	*bytes = info.bytes_received;
+	if (*bytes && !goes_on(info.state))
+		--*bytes;
+	return err;
 }
 
 uint64_t leg_progress(int fd)
 {
-	struct tcp_info_bytes info = {0};
-	socklen_t size = sizeof(info);
+	struct tcp_info_bytes info;
 
-	(void)getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size);
+	(void)read_info(fd, &info);
 	return info.bytes_acked + info.bytes_received;
 }
 
@@ -342,7 +343,8 @@ static enum half_result settle(struct session *s, enum side side)
 	uint64_t bytes = half->taken, queued = 0;
 
 	if (half->ended && !s->conn->throttled[side]) {
-		if (received_bytes(s->fd[side], &bytes))
+		/* The program has seen all of them by then, see read_info(). */
+		if (leg_received(s->fd[side], &bytes))
 			return HALF_SOURCE_FAILED;
 		if ((s->conn->flow[side] & FLOW_BYTES) < bytes)
 			return HALF_WAITS;

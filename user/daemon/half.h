@@ -67,8 +67,8 @@ void half_source_ended(struct session *session, enum side side);
 /* Bytes a socket has received, and has had acknowledged: grows while its peer is alive. */
 uint64_t leg_progress(int fd);
 
-/* Bytes a socket has received; its peer's FIN counts as one. */
-uint64_t leg_received(int fd);
+/* Bytes of its peer's stream a socket has received, without the FIN. 0 or -errno. */
+int leg_received(int fd, uint64_t *bytes);
 
 /* Has the worker read every byte that came, as far as it has been told? */
 bool half_has_all(const struct session *session, enum side side);

@@ -164,38 +164,6 @@ static void count_bytes(struct session *s)
 			    __atomic_load_n(&s->conn->flow[side], __ATOMIC_RELAXED) & FLOW_BYTES);
 }
 
-static void arm_open_timer(struct session *s);
-
-/* One that was behind may have come to a quiet moment. */
-static void catch_up(struct session *s)
-{
-	if (!splice_retry(s)) {
-		if (!s->behind) /* for another reason, for good */
-			count(s, COUNTER_SPLICE_REFUSED);
-		return;
-	}
-	count(s, COUNTER_SPLICED);
-	for (int side = 0; side < 2; side++)
-		count_up_to(s, side, s->moved[side]);
-	s->conn->path = PATH_PACKET;
-	arm_open_timer(s);
-	session_queue(s);
-}
-
-void session_sweep(struct session *s)
-{
-	struct conn *conn = s->conn;
-
-	/* Before it is open, the server may still be another one; a flow has its own counters. */
-	if (s->phase == PHASE_OPEN && !s->spliced)
-		count_bytes(s);
-	if (s->behind && s->phase == PHASE_OPEN)
-		catch_up(s);
-	for (int side = 0; side < 2; side++)
-		if (s->phase != PHASE_FREE && (conn->throttled[side] || conn->overrun))
-			session_throttled(s, side);
-}
-
 /* The server is no longer this connection's: it was left, or the connection ends. */
 static void release_server(struct session *s)
 {
@@ -411,6 +379,36 @@ void session_throttled(struct session *s, enum side side)
 		return;
 	half_throttled(s, side);
 	run_halves(s);
+}
+
+/* One that was behind may have come to a quiet moment. */
+static void catch_up(struct session *s)
+{
+	if (!splice_retry(s)) {
+		if (!s->behind) /* for another reason, for good */
+			count(s, COUNTER_SPLICE_REFUSED);
+		return;
+	}
+	count(s, COUNTER_SPLICED);
+	for (int side = 0; side < 2; side++)
+		count_up_to(s, side, s->moved[side]);
+	s->conn->path = PATH_PACKET;
+	arm_open_timer(s);
+	session_queue(s);
+}
+
+void session_sweep(struct session *s)
+{
+	struct conn *conn = s->conn;
+
+	/* Before it is open, the server may still be another one; a flow has its own counters. */
+	if (s->phase == PHASE_OPEN && !s->spliced)
+		count_bytes(s);
+	if (s->behind && s->phase == PHASE_OPEN)
+		catch_up(s);
+	for (int side = 0; side < 2; side++)
+		if (s->phase != PHASE_FREE && (conn->throttled[side] || conn->overrun))
+			session_throttled(s, side);
 }
 
 /* Before TCP takes more than the socket can be charged for: see hold_back() in classify.bpf.c. */

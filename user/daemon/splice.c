@@ -353,14 +353,17 @@ static void tell(struct session *s, enum side side, uint64_t bytes, bool fin)
 	(void)flows_extend(&s->worker->engine->flows, &request);
 }
 
-/* What has come to the socket; the FIN may be counted as a byte. */
+/* What has come to the socket. */
 static uint64_t bytes_here(const struct session *s, enum side side)
 {
 	const struct half *half = &s->half[side];
+	uint64_t bytes;
 
 	if (s->cookie[side])
 		return s->conn->flow[side] & FLOW_BYTES;
-	return half->readable || half->ended ? leg_received(s->fd[side]) : half->taken;
+	if ((half->readable || half->ended) && !leg_received(s->fd[side], &bytes))
+		return bytes;
+	return half->taken;
 }
 
 /*
