@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../kernel/clock.h"
 #include "../kernel/spliced.h"
 #include "cli.h"
 #include "control.h"
@@ -205,7 +206,7 @@ static int show(const struct snapshot *s, const struct filter *filter)
 	struct list list = {
 		.snapshot = s,
 		.filter = filter,
-		.now = monotonic_now(),
+		.now = monotonic_time(),
 		.hellos = spliced_open_hellos(options.instance),
 		.accepted = calloc(view_conns(&s->view), sizeof(*list.accepted)),
 		.rows = output_stream_new(columns),

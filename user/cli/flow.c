@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../kernel/clock.h"
 #include "../kernel/spliced.h"
 #include "cli.h"
 #include "flow_filter.h"
@@ -64,7 +65,7 @@ static int walk(struct flow_job *job, const char *const *values, spliced_step *s
 {
 	int code = snapshot_open(&job->snapshot), map, err;
 
-	job->now = monotonic_now();
+	job->now = monotonic_time();
 	if (!code)
 		code = flow_filter_parse(job->snapshot.config, values, job->now, &job->filter);
 	if (code)

@@ -2,19 +2,10 @@
 #include "flow_rows.h"
 
 #include <arpa/inet.h>
-#include <time.h>
 
 #include "cli.h"
 #include "format.h"
 #include "rows.h"
-
-uint64_t monotonic_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
 
 const char *flow_state_name(enum spliced_state state)
 {

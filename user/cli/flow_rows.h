@@ -8,9 +8,6 @@
 #include "../kernel/spliced.h"
 #include "snapshot.h"
 
-/* CLOCK_MONOTONIC, nanoseconds. */
-uint64_t monotonic_now(void);
-
 const char *flow_state_name(enum spliced_state state);
 
 /* Sets what the client said, all null where `hello` is NULL. */
@@ -18,7 +15,7 @@ void set_hello(json_t *row, const struct hello *hello);
 
 /*
  * A spliced connection: a new reference. `hellos` is of spliced_open_hellos(), or an error; `now`
- * is monotonic_now(), or a little earlier.
+ * is monotonic_time(), or a little earlier.
  */
 json_t *flow_row(const struct snapshot *snapshot, const struct spliced *spliced, int hellos,
 		 uint64_t now);

@@ -6,14 +6,14 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../kernel/clock.h"
 #include "../kernel/outgoing.h"
 #include "log.h"
 
-#define SETTLE 100 /* milliseconds: a change of the routes rarely comes alone */
-#define SHARE  20  /* rest at least so many times what a look at all flows took */
+#define SETTLE (100 * MILLISECOND) /* a change of the routes rarely comes alone */
+#define SHARE  20		   /* rest at least so many times what a look at all flows took */
 
 #define MTUS   16
 
@@ -55,26 +55,17 @@ static void look_at(const struct flow_key *key, const struct flow *flow, void *c
 	look->moved += !flows_move(look->rerouter->flows, &request);
 }
 
-static int milliseconds_since(const struct timespec *start)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (now.tv_sec - start->tv_sec) * 1000 + (now.tv_nsec - start->tv_nsec) / 1000000;
-}
-
-/* How long the next look has to wait, milliseconds. */
-static int look_at_all(const struct rerouter *rerouter)
+/* How long the next look has to wait, nanoseconds. */
+static uint64_t look_at_all(const struct rerouter *rerouter)
 {
 	struct look look = {.rerouter = rerouter};
-	struct timespec start;
+	uint64_t start = monotonic_time();
 
-	clock_gettime(CLOCK_MONOTONIC, &start);
 	(void)flows_walk(flows_map(rerouter->flows), look_at, &look);
 	if (look.moved)
 		log_line(LOG_INFO, "spliced connections follow the routes: %u entries moved",
 			 look.moved);
-	return SETTLE + SHARE * milliseconds_since(&start);
+	return SETTLE + SHARE * (monotonic_time() - start);
 }
 
 /* Is it to stop? Waits for so many milliseconds, at most; -1 = for a change. */
@@ -93,9 +84,9 @@ static bool stops_within(const struct rerouter *rerouter, int timeout)
 static void *rerouter_main(void *argument)
 {
 	const struct rerouter *rerouter = argument;
-	int rest = SETTLE;
+	uint64_t rest = SETTLE;
 
-	while (!stops_within(rerouter, rest)) {
+	while (!stops_within(rerouter, rest / MILLISECOND)) {
 		outgoing_drain(rerouter->watch);
 		rest = look_at_all(rerouter);
 		if (stops_within(rerouter, -1))

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../kernel/clock.h"
 #include "../model/text.h"
 #include "log.h"
 #include "proxy_protocol.h"
@@ -871,14 +871,6 @@ static void hello_event(struct session *s, enum side side, uint32_t events)
 }
 
 /* ---- accept ------------------------------------------------------------------------------ */
-
-uint64_t monotonic_time(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
 
 static void on_timer(evutil_socket_t fd, short what, void *argument)
 {

@@ -8,33 +8,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../kernel/clock.h"
 #include "log.h"
 
-#define LOOK_INTERVAL  250   /* milliseconds from one look at the rings to the next */
-#define LOOK_TIME      10    /* that one takes at most, or little more: others have to wait */
-#define ADOPT_INTERVAL 10    /* while flows are still to be taken over, and ... */
-#define ADOPT_TIME     100   /* ... how long the start waits for that */
-#define SWEEP_INTERVAL 30000 /* from one sweep of the whole table to the next, at most ... */
-#define SWEEP_MIN      1000
+#define LOOK_INTERVAL  250		   /* milliseconds from one look at the rings to the next */
+#define ADOPT_INTERVAL 10		   /* while flows are still to be taken over, and ... */
+#define ADOPT_TIME     (100 * MILLISECOND) /* ... how long the start waits for that */
+#define LOOK_TIME      (10 * MILLISECOND)  /* of one look, or little more: others have to wait */
+#define SWEEP_INTERVAL (30000 * MILLISECOND) /* between sweeps of the whole table, at most ... */
+#define SWEEP_MIN      (1000 * MILLISECOND)
 #define IDLE_LOOKS     4 /* ... and so many within the shortest idle timeout */
 
 /* A flow that seems to have ended, and lingers. */
 struct lingering {
 	struct flow_key key;
-	uint64_t since; /* milliseconds */
+	uint64_t since; /* monotonic_time() */
 	struct lingering *next;
 };
-
-static uint64_t milliseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
-}
 
 /* ---- flows that have ended --------------------------------------------------------------- */
 
@@ -45,7 +37,7 @@ static void linger(struct sweeper *sweeper, const struct flow_key *key)
 	if (!l)
 		return; /* the sweep finds it */
 	l->key = *key;
-	l->since = milliseconds();
+	l->since = monotonic_time();
 	l->next = NULL;
 	*sweeper->last = l;
 	sweeper->last = &l->next;
@@ -205,7 +197,7 @@ static void end_adoption(struct sweeper *sweeper, int err)
 /* Goes on with a walk for some time. */
 static void walk_until(struct sweeper *sweeper, uint64_t end)
 {
-	while (sweeper->step && milliseconds() < end) {
+	while (sweeper->step && monotonic_time() < end) {
 		struct piece piece = {.sweeper = sweeper, .now = monotonic_time()};
 		int more = flow_walk_on(&sweeper->walk, flows_map(&sweeper->engine->flows),
 					sweeper->step, &piece);
@@ -221,10 +213,10 @@ static void walk_until(struct sweeper *sweeper, uint64_t end)
 
 static uint64_t time_of_next_sweep(const struct sweeper *sweeper, uint64_t now)
 {
-	uint64_t wait = SWEEP_INTERVAL;
+	uint64_t wait = SWEEP_INTERVAL, idle = sweeper->shortest_idle * MILLISECOND;
 
-	if (sweeper->shortest_idle && sweeper->shortest_idle / IDLE_LOOKS < wait)
-		wait = sweeper->shortest_idle / IDLE_LOOKS;
+	if (idle && idle / IDLE_LOOKS < wait)
+		wait = idle / IDLE_LOOKS;
 	return now + (wait > SWEEP_MIN ? wait : SWEEP_MIN);
 }
 
@@ -292,10 +284,10 @@ static void await_next_look(struct sweeper *sweeper)
 static void on_look(evutil_socket_t fd, short what, void *argument)
 {
 	struct sweeper *sweeper = argument;
-	uint64_t began = milliseconds(), end = began + LOOK_TIME;
+	uint64_t began = monotonic_time(), end = began + LOOK_TIME;
 
 	ring_buffer__consume(sweeper->closed);
-	while (milliseconds() < end && remove_some(sweeper, began - FLOW_LINGER / 1000000))
+	while (monotonic_time() < end && remove_some(sweeper, began - FLOW_LINGER))
 		;
 	if (!sweeper->step && began >= sweeper->next_sweep) {
 		sweeper->next_sweep = time_of_next_sweep(sweeper, began);
@@ -338,7 +330,7 @@ void sweeper_adopt(struct sweeper *sweeper)
 {
 	sweeper->began = monotonic_time();
 	sweeper->step = adopt_entry;
-	walk_until(sweeper, milliseconds() + ADOPT_TIME);
+	walk_until(sweeper, monotonic_time() + ADOPT_TIME);
 }
 
 void sweeper_start(struct sweeper *sweeper, uint32_t shortest_idle)
@@ -346,7 +338,7 @@ void sweeper_start(struct sweeper *sweeper, uint32_t shortest_idle)
 	if (!sweeper->event)
 		return;
 	sweeper->shortest_idle = shortest_idle;
-	sweeper->next_sweep = milliseconds();
+	sweeper->next_sweep = monotonic_time();
 	await_next_look(sweeper);
 }
 

@@ -26,12 +26,12 @@ struct sweeper {
 	int netlink;
 	struct ring_buffer *closed, *removed;
 	struct lingering *first, **last; /* flows that seem to have ended, oldest first */
-	uint64_t next_sweep;		 /* CLOCK_MONOTONIC, milliseconds */
+	uint64_t next_sweep;		 /* monotonic_time() */
 	uint32_t shortest_idle;		 /* idle timeout of all frontends, milliseconds; 0 = none */
 	struct reset_sockets resets;
 	flow_step *step; /* of the walk through the table that goes on; NULL = none */
 	struct flow_walk walk;
-	uint64_t began;	  /* CLOCK_MONOTONIC, nanoseconds: later flows are this daemon's own */
+	uint64_t began;	  /* monotonic_time(): later flows are this daemon's own */
 	uint32_t adopted; /* flows */
 	struct claim claim;
 };

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../kernel/clock.h"
 #include "session.h"
 #include "splice.h"
 
@@ -20,9 +21,9 @@
  * on it; a redirected leg must ask for nothing else, or every packet would wake the worker.
  */
 #define EVENTS_PER_TURN 256
-#define ACCEPTS_MAX	64	/* for one listener in one turn */
-#define STAY		5000000 /* nanoseconds */
-#define STAY_WAIT	1	/* milliseconds without an event */
+#define ACCEPTS_MAX	64 /* for one listener in one turn */
+#define STAY		(5 * MILLISECOND)
+#define STAY_WAIT	1 /* milliseconds without an event */
 
 static const struct timeval resume_delay = {0, 20 * 1000};
 static const struct timeval sweep_interval = {1, 0};

@@ -96,9 +96,6 @@ void worker_call(struct worker *worker, void (*step)(struct worker *, void *), v
 void worker_listen(struct worker *worker, struct listener *listener);
 void worker_unlisten(struct worker *worker, struct listener *listener);
 
-/* CLOCK_MONOTONIC, nanoseconds. */
-uint64_t monotonic_time(void);
-
 /* After every callback that may have closed sessions, or queued them to go on. */
 void worker_end_turn(struct worker *worker);
 
