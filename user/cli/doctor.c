@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "../kernel/features.h"
+#include "../kernel/interface.h"
 #include "../kernel/kernel_version.h"
-#include "../kernel/loopback.h"
 #include "../kernel/pin.h"
 #include "cli.h"
 #include "control.h"

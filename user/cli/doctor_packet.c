@@ -10,9 +10,9 @@
 #include <unistd.h>
 #include <uthash.h>
 
-#include "../kernel/attach.h"
 #include "../kernel/claim.h"
 #include "../kernel/flows.h"
+#include "../kernel/interface.h"
 #include "../kernel/local_ports.h"
 #include "../kernel/pin.h"
 #include "../kernel/spliced.h"
@@ -155,7 +155,7 @@ static void check_interfaces(json_t *rows, const char *check, const char *instan
 		size_t used = strlen(missing);
 
 		snprintf(path, sizeof(path), PIN_ROOT "/%s/ingress_%u", instance, i->if_index);
-		if (attachable(i->if_index) && access(path, F_OK))
+		if (interface_attachable(i->if_index) && access(path, F_OK))
 			snprintf(missing + used, sizeof(missing) - used, " %s", i->if_name);
 	}
 	if_freenameindex(interfaces);

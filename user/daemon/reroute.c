@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../kernel/clock.h"
+#include "../kernel/interface.h"
 #include "../kernel/outgoing.h"
 #include "log.h"
 

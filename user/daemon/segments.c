@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../kernel/interface.h"
 #include "../kernel/outgoing.h"
 #include "../model/prefix.h"
 

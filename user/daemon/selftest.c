@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../kernel/loopback.h"
+#include "../kernel/interface.h"
 
 #define TIMEOUT	   2000 /* milliseconds without a byte */
 #define PASSED	   1000

@@ -4,12 +4,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <net/if.h>
-#include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "pin.h"
@@ -28,21 +24,6 @@ static const struct {
 	{"ingress", "splice", ATTACH_TCX_INGRESS, BPF_TC_INGRESS},
 	{"egress", "splice_syn", ATTACH_TCX_EGRESS, BPF_TC_EGRESS},
 };
-
-bool attachable(uint32_t ifindex)
-{
-	struct ifreq request = {0};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool known = false;
-
-	if (fd < 0)
-		return false;
-	if (if_indextoname(ifindex, request.ifr_name) && !ioctl(fd, SIOCGIFHWADDR, &request))
-		known = request.ifr_hwaddr.sa_family == ARPHRD_ETHER ||
-			request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
-	close(fd);
-	return known;
-}
 
 /* ---- links ------------------------------------------------------------------------------- */
 

@@ -16,9 +16,6 @@ enum hook {
 	HOOK_COUNT,
 };
 
-/* Does it have a link layer that the programs know? Loopback has the same header as Ethernet. */
-bool attachable(uint32_t ifindex);
-
 /*
  * Attaches the program, in the place of one of an earlier daemon. `pin_dir` is the directory of the
  * instance's pins. 0 or -errno; -EEXIST: another program has the filter's priority.

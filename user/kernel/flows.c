@@ -12,6 +12,7 @@
 
 #include "attach.h"
 #include "claim.h"
+#include "interface.h"
 #include "layout.h"
 #include "pin.h"
 #include "splice.skel.h"
@@ -128,7 +129,7 @@ static int attach_one(const struct flows *flows, __u32 ifindex)
 	(void)bpf_map_lookup_elem(interfaces, &ifindex, &is);
 	if ((is & wanted) == wanted)
 		return 0;
-	if (!attachable(ifindex))
+	if (!interface_attachable(ifindex))
 		return -EPROTONOSUPPORT;
 	if (!(is & 1 << HOOK_INGRESS))
 		err = attach_program(flows->pin_dir, ifindex, HOOK_INGRESS,

@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "../model/prefix.h"
 
 static int open_netlink(uint32_t groups, int flags)
 {
@@ -66,8 +66,7 @@ static void add_address(struct query *query, uint16_t type, const uint8_t *addre
 
 static void make_query(struct query *query, const uint8_t *source, const uint8_t *destination)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	bool v4 = !memcmp(destination, mapped, sizeof(mapped));
+	bool v4 = address_is_mapped(destination);
 	size_t size = v4 ? 4 : 16;
 
 	memset(query, 0, sizeof(*query));
@@ -97,20 +96,6 @@ static uint32_t metric_mtu(const struct rtattr *metrics)
 		if (a->rta_type == RTAX_MTU)
 			return u32_of(a);
 	return 0;
-}
-
-uint32_t interface_mtu(uint32_t ifindex)
-{
-	struct ifreq request = {0};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	uint32_t mtu = 0;
-
-	if (fd < 0)
-		return 0;
-	if (if_indextoname(ifindex, request.ifr_name) && !ioctl(fd, SIOCGIFMTU, &request))
-		mtu = request.ifr_mtu;
-	close(fd);
-	return mtu;
 }
 
 static int read_answer(const struct nlmsghdr *answer, struct outgoing *way)

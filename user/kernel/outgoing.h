@@ -17,9 +17,6 @@ int outgoing_open(void);
 int outgoing_find(int netlink, const uint8_t source[16], const uint8_t destination[16],
 		  struct outgoing *way);
 
-/* Bytes of an IP packet; 0 = there is no such interface. */
-uint32_t interface_mtu(uint32_t ifindex);
-
 /* A socket that is readable when routes, addresses or interfaces change. Descriptor or -errno. */
 int outgoing_watch(void);
 /* Takes what it has to read. */
