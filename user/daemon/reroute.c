@@ -2,6 +2,7 @@
 #include "reroute.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <poll.h>
 #include <stdint.h>
 #include <string.h>
@@ -16,7 +17,12 @@
 #define SETTLE (100 * MILLISECOND) /* a change of the routes rarely comes alone */
 #define SHARE  20		   /* rest at least so many times what a look at all flows took */
 
-#define MTUS   16
+/* Of routes, and of the interfaces and addresses they come and go with. */
+#define ROUTE_CHANGES                                                                              \
+	(RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_IFADDR |                \
+	 RTMGRP_IPV6_IFADDR)
+
+#define MTUS 16
 
 /* One look at all flows. */
 struct look {
@@ -88,7 +94,7 @@ static void *rerouter_main(void *argument)
 	uint64_t rest = SETTLE;
 
 	while (!stops_within(rerouter, rest / MILLISECOND)) {
-		outgoing_drain(rerouter->watch);
+		rtnetlink_drain(rerouter->watch);
 		rest = look_at_all(rerouter);
 		if (stops_within(rerouter, -1))
 			break;
@@ -101,7 +107,7 @@ int rerouter_start(struct rerouter *rerouter, const struct flows *flows)
 	int err = 0;
 
 	rerouter->flows = flows;
-	rerouter->watch = outgoing_watch();
+	rerouter->watch = rtnetlink_watch(ROUTE_CHANGES);
 	rerouter->query = outgoing_open();
 	rerouter->stop = eventfd(0, EFD_CLOEXEC);
 	if (rerouter->watch < 0)

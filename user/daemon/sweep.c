@@ -7,10 +7,10 @@
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../kernel/clock.h"
+#include "../kernel/outgoing.h"
 #include "log.h"
 
 #define LOOK_INTERVAL  250		   /* milliseconds from one look at the rings to the next */
@@ -304,23 +304,16 @@ static void on_look(evutil_socket_t fd, short what, void *argument)
 static void on_interfaces(evutil_socket_t fd, short what, void *argument)
 {
 	struct sweeper *sweeper = argument;
-	char messages[16384];
 
-	while (recv(fd, messages, sizeof(messages), MSG_DONTWAIT) > 0 || errno == ENOBUFS)
-		;
+	rtnetlink_drain(fd);
 	(void)flows_attach(&sweeper->engine->flows);
 }
 
-/* rtnetlink(7) tells of them. 0 or -errno. */
 static int watch_interfaces(struct sweeper *sweeper, struct event_base *base)
 {
-	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
-
-	sweeper->netlink =
-		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	if (sweeper->netlink < 0 ||
-	    bind(sweeper->netlink, (struct sockaddr *)&address, sizeof(address)))
-		return -errno;
+	sweeper->netlink = rtnetlink_watch(RTMGRP_LINK);
+	if (sweeper->netlink < 0)
+		return sweeper->netlink;
 	sweeper->interfaces =
 		event_new(base, sweeper->netlink, EV_READ | EV_PERSIST, on_interfaces, sweeper);
 	return sweeper->interfaces && !event_add(sweeper->interfaces, NULL) ? 0 : -ENOMEM;

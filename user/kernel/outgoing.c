@@ -29,14 +29,12 @@ int outgoing_open(void)
 	return open_netlink(0, 0);
 }
 
-int outgoing_watch(void)
+int rtnetlink_watch(uint32_t groups)
 {
-	return open_netlink(RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE |
-				    RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
-			    SOCK_NONBLOCK);
+	return open_netlink(groups, SOCK_NONBLOCK);
 }
 
-void outgoing_drain(int watch)
+void rtnetlink_drain(int watch)
 {
 	char messages[16384];
 

@@ -17,9 +17,9 @@ int outgoing_open(void);
 int outgoing_find(int netlink, const uint8_t source[16], const uint8_t destination[16],
 		  struct outgoing *way);
 
-/* A socket that is readable when routes, addresses or interfaces change. Descriptor or -errno. */
-int outgoing_watch(void);
+/* A socket that is readable when something of these groups (RTMGRP_*) changes, or -errno. */
+int rtnetlink_watch(uint32_t groups);
 /* Takes what it has to read. */
-void outgoing_drain(int watch);
+void rtnetlink_drain(int watch);
 
 #endif
