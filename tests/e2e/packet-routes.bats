@@ -97,3 +97,7 @@ shrinks() {
 }
 @test "the MTU of the interface to the server shrinks in the midst of a transfer (IPv4)" { shrinks 11 "$LB4"; }
 @test "the MTU of the interface to the server shrinks in the midst of a transfer (IPv6)" { shrinks 11v6 "$LB6"; }
+@test "the MTU of the interface shrinks below that of the route in the midst of a transfer" {
+	ip -n "$NETNS_NAME-balancer" route add "$(server4 11)/32" dev server src 198.51.100.1 mtu 1500
+	shrinks 11 "$LB4"
+}

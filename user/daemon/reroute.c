@@ -56,7 +56,7 @@ static void look_at(const struct flow_key *key, const struct flow *flow, void *c
 	if (outgoing_find(look->rerouter->query, flow->source, flow->destination, &way))
 		return;
 	request.ifindex = way.ifindex;
-	request.mtu = way.mtu ? way.mtu : known_mtu(look, way.ifindex);
+	request.mtu = outgoing_mtu(&way, known_mtu(look, way.ifindex));
 	if (!request.mtu || (way.ifindex == flow->ifindex && request.mtu >= flow->mtu))
 		return;
 	look->moved += !flows_move(look->rerouter->flows, &request);

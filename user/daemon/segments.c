@@ -54,9 +54,7 @@ static void ask_way(const struct segments *segments, const struct server *server
 
 	if (outgoing_find(segments->netlink, any, server->address, &way))
 		return;
-	mtu = interface_mtu(way.ifindex);
-	if (way.mtu && (!mtu || way.mtu < mtu))
-		mtu = way.mtu;
+	mtu = outgoing_mtu(&way, interface_mtu(way.ifindex));
 	if (mtu)
 		lower(address_is_mapped(server->address) ? &ways->v4 : &ways->v6, mtu);
 }

@@ -134,3 +134,9 @@ int outgoing_find(int netlink, const uint8_t source[16], const uint8_t destinati
 		return -EPROTO;
 	return read_answer((struct nlmsghdr *)answer, way);
 }
+
+/* A route may say more than its interface can take. */
+uint32_t outgoing_mtu(const struct outgoing *way, uint32_t mtu)
+{
+	return way->mtu && (!mtu || way->mtu < mtu) ? way->mtu : mtu;
+}

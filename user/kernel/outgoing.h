@@ -17,6 +17,9 @@ int outgoing_open(void);
 int outgoing_find(int netlink, const uint8_t source[16], const uint8_t destination[16],
 		  struct outgoing *way);
 
+/* The MTU of this way, whose interface has one of `mtu`; 0 = not known. */
+uint32_t outgoing_mtu(const struct outgoing *way, uint32_t mtu);
+
 /* A socket that is readable when something of these groups (RTMGRP_*) changes, or -errno. */
 int rtnetlink_watch(uint32_t groups);
 /* Takes what it has to read. */
