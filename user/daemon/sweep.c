@@ -244,7 +244,7 @@ static void claim_ports(struct sweeper *sweeper)
 	bool disputed;
 
 	(void)claim_write(flows->claim, &sweeper->claim);
-	disputed = claim_disputed(strrchr(flows->pin_dir, '/') + 1, &sweeper->claim, other);
+	disputed = claim_disputed(flows->instance->name, &sweeper->claim, other);
 	if (disputed)
 		(void)claim_write(flows->claim, &none);
 	if (disputed != ports->disputed)

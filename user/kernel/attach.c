@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "pin.h"
-
 #define ATTACH_TCX_INGRESS 46 /* BPF_TCX_INGRESS, of newer headers */
 #define ATTACH_TCX_EGRESS  47
 

@@ -65,13 +65,10 @@ int claim_read(const char *instance, struct claim *claim)
 {
 	struct bpf_map_info info = {0};
 	__u32 size = sizeof(info), zero = 0;
-	char path[512];
-	int map, err = 0;
+	int map = pin_open(instance, "claims"), err = 0;
 
-	snprintf(path, sizeof(path), PIN_ROOT "/%s/claims", instance);
-	map = bpf_obj_get(path);
 	if (map < 0)
-		return -errno;
+		return map;
 	if (bpf_obj_get_info_by_fd(map, &info, &size) || info.value_size != sizeof(*claim))
 		err = -EPROTO;
 	else if (bpf_map_lookup_elem(map, &zero, claim))

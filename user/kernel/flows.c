@@ -45,13 +45,10 @@ static int adopt_map(const struct flows *flows, struct bpf_map *map)
 {
 	struct bpf_map_info info = {0};
 	__u32 size = sizeof(info);
-	char path[256];
-	int fd, err;
+	int fd = pin_open(flows->instance->name, bpf_map__name(map)), err;
 
-	snprintf(path, sizeof(path), "%s/%s", flows->pin_dir, bpf_map__name(map));
-	fd = bpf_obj_get(path);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	err = bpf_obj_get_info_by_fd(fd, &info, &size) ? -errno : 0;
 	if (!err && (info.value_size != bpf_map__value_size(map) ||
 		     info.key_size != bpf_map__key_size(map)))
@@ -69,14 +66,11 @@ static int adopt_map(const struct flows *flows, struct bpf_map *map)
 static int look_at_table(const struct flows *flows)
 {
 	struct flow_key key;
-	char path[256];
-	int fd, err;
+	int fd = pin_open(flows->instance->name, "flows"), err;
 
-	snprintf(path, sizeof(path), "%s/flows", flows->pin_dir);
-	fd = bpf_obj_get(path);
 	if (fd < 0)
-		return -errno;
-	err = layout_check(flows->pin_dir);
+		return fd;
+	err = layout_check(flows->instance->name);
 	if (err && bpf_map_get_next_key(fd, NULL, &key))
 		err = -ENOENT;
 	close(fd);
@@ -132,10 +126,10 @@ static int attach_one(const struct flows *flows, __u32 ifindex)
 	if (!interface_attachable(ifindex))
 		return -EPROTONOSUPPORT;
 	if (!(is & 1 << HOOK_INGRESS))
-		err = attach_program(flows->pin_dir, ifindex, HOOK_INGRESS,
+		err = attach_program(flows->instance->pin_dir, ifindex, HOOK_INGRESS,
 				     bpf_program__fd(flows->programs->progs.splice));
 	if (!err && wanted & 1 << HOOK_EGRESS)
-		err = attach_program(flows->pin_dir, ifindex, HOOK_EGRESS,
+		err = attach_program(flows->instance->pin_dir, ifindex, HOOK_EGRESS,
 				     bpf_program__fd(flows->programs->progs.splice_syn));
 	if (!err && bpf_map_update_elem(interfaces, &ifindex, &wanted, BPF_ANY))
 		err = -errno;
@@ -162,7 +156,7 @@ static void detach_others(const struct flows *flows, const struct if_nameindex *
 		more = !bpf_map_get_next_key(map, &ifindex, &next);
 		if (is_there(interfaces, ifindex))
 			continue;
-		detach_programs(flows->pin_dir, ifindex);
+		detach_programs(flows->instance->pin_dir, ifindex);
 		bpf_map_delete_elem(map, &ifindex);
 	}
 }
@@ -213,7 +207,6 @@ int flows_open(struct flows *flows, const struct instance *instance, uint32_t ma
 
 	flows->instance = instance;
 	pthread_mutex_init(&flows->lock, NULL);
-	snprintf(flows->pin_dir, sizeof(flows->pin_dir), "%s", instance->pin_dir);
 	flows->claim = claim_map();
 	flows->layout = layout_map();
 	*failed = "load the packet path";
@@ -235,7 +228,7 @@ static void unpin(const struct flows *flows, const char *name)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/%s", flows->pin_dir, name);
+	snprintf(path, sizeof(path), "%s/%s", flows->instance->pin_dir, name);
 	unlink(path);
 }
 

@@ -21,7 +21,6 @@ struct splice_bpf;
 struct flows {
 	struct splice_bpf *programs; /* NULL when the packet path is not available */
 	const struct instance *instance;
-	char pin_dir[128];
 	int claim;	      /* see claim.h */
 	int layout;	      /* see layout.h */
 	pthread_mutex_t lock; /* held to attach */

@@ -95,11 +95,8 @@ static void adopt_map(const struct instance *instance, struct bpf_map *map)
 {
 	struct bpf_map_info info = {0};
 	__u32 size = sizeof(info);
-	char path[256];
-	int fd;
+	int fd = pin_open(instance->name, bpf_map__name(map));
 
-	pin_path(instance, bpf_map__name(map), path, sizeof(path));
-	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return;
 	if (!bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == bpf_map__type(map) &&
@@ -228,6 +225,7 @@ int instance_open(struct instance *instance, const char *name, uint32_t n_conns,
 	memset(instance, 0, sizeof(*instance));
 	instance->link = -1;
 	instance->n_conns = n_conns;
+	instance->name = name;
 	snprintf(instance->pin_dir, sizeof(instance->pin_dir), PIN_ROOT "/%s", name);
 	*failed = "prepare /sys/fs/bpf";
 	err = prepare_pin_dir(instance);

@@ -16,6 +16,7 @@
 struct classify_bpf;
 
 struct instance {
+	const char *name; /* the caller's, as long as it is open */
 	char pin_dir[128];
 	struct classify_bpf *programs;
 	bool sees_sequence; /* the program trims packets that are partly old: needs 6.2 */

@@ -3,10 +3,10 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "../../bpf/flow.h"
+#include "pin.h"
 
 int layout_map(void)
 {
@@ -22,14 +22,11 @@ int layout_map(void)
 	return err;
 }
 
-int layout_check(const char *pin_dir)
+int layout_check(const char *instance)
 {
 	__u32 zero = 0, layout = 0;
-	char path[256];
-	int map;
+	int map = pin_open(instance, "layout");
 
-	snprintf(path, sizeof(path), "%s/layout", pin_dir);
-	map = bpf_obj_get(path);
 	if (map < 0)
 		return -EPROTO;
 	(void)bpf_map_lookup_elem(map, &zero, &layout);

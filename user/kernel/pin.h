@@ -5,4 +5,7 @@
 /* A directory per instance stands below it. */
 #define PIN_ROOT "/sys/fs/bpf/alpnlb"
 
+/* What an instance has pinned by this name: an fd or -errno. */
+int pin_open(const char *instance, const char *name);
+
 #endif

@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -22,16 +21,6 @@ static const struct timespec cut_wait = {.tv_nsec = 20 * 1000 * 1000};
 
 /* ---- reading ----------------------------------------------------------------------------- */
 
-static int open_pin(const char *instance, const char *name)
-{
-	char path[256];
-	int fd;
-
-	snprintf(path, sizeof(path), PIN_ROOT "/%s/%s", instance, name);
-	fd = bpf_obj_get(path);
-	return fd < 0 ? -errno : fd;
-}
-
 static int map_info(int map, struct bpf_map_info *info)
 {
 	__u32 size = sizeof(*info);
@@ -43,7 +32,7 @@ static int map_info(int map, struct bpf_map_info *info)
 static int open_table(const char *instance, const char *name, size_t value_size)
 {
 	struct bpf_map_info info;
-	int fd = open_pin(instance, name), err;
+	int fd = pin_open(instance, name), err;
 
 	if (fd < 0)
 		return fd;
@@ -59,12 +48,10 @@ static int open_table(const char *instance, const char *name, size_t value_size)
 int spliced_open(const char *instance)
 {
 	int fd = open_table(instance, "flows", sizeof(struct flow)), err;
-	char pin_dir[256];
 
 	if (fd < 0)
 		return fd;
-	snprintf(pin_dir, sizeof(pin_dir), PIN_ROOT "/%s", instance);
-	err = layout_check(pin_dir);
+	err = layout_check(instance);
 	if (!err)
 		return fd;
 	close(fd);
@@ -202,14 +189,14 @@ static void cutter_close(struct cutter *cutter)
  */
 static int cutter_open(const char *instance, struct cutter *cutter)
 {
-	int ring = open_pin(instance, "removed");
+	int ring = pin_open(instance, "removed");
 
-	*cutter = (struct cutter){.program = open_pin(instance, "flow_remove"),
+	*cutter = (struct cutter){.program = pin_open(instance, "flow_remove"),
 				  .conns = -1,
 				  .resets = RESET_SOCKETS_NONE};
 	if (ring >= 0 && !lock_is_taken(instance)) {
 		cutter->ring = ring_buffer__new(ring, ignore_event, NULL, NULL);
-		cutter->conns = open_pin(instance, "conns");
+		cutter->conns = pin_open(instance, "conns");
 	}
 	if (ring >= 0)
 		close(ring);
@@ -346,8 +333,8 @@ static int cut_unread(int map, int program, struct ring_buffer *ring, struct unr
 int spliced_cut_unread(const char *instance, uint64_t *cut)
 {
 	struct unread unread = {.resets = RESET_SOCKETS_NONE};
-	int map = open_pin(instance, "flows"), program = open_pin(instance, "flow_remove");
-	int removed = open_pin(instance, "removed"), err = -ENOENT;
+	int map = pin_open(instance, "flows"), program = pin_open(instance, "flow_remove");
+	int removed = pin_open(instance, "removed"), err = -ENOENT;
 	struct ring_buffer *ring = NULL;
 
 	if (map >= 0 && program >= 0 && removed >= 0) {

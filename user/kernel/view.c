@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "flows.h"
+#include "pin.h"
 #include "spliced.h"
 #include "view.h"
 
@@ -57,23 +57,9 @@ static void unmap_rows(struct view_map *map)
 	map->rows = NULL;
 }
 
-/*
- * Not with BPF_F_RDONLY: mmap() takes VM_SHARED away from a file that is not open for
- * writing, and the kernel then refuses to map the array (bpf_map_mmap()).
- */
-static int open_pinned(const char *instance, const char *name)
-{
-	char path[256];
-	int fd;
-
-	snprintf(path, sizeof(path), PIN_ROOT "/%s/%s", instance, name);
-	fd = bpf_obj_get(path);
-	return fd < 0 ? -errno : fd;
-}
-
 static int open_map(const char *instance, enum view_map_id id, struct view_map *map)
 {
-	int fd = open_pinned(instance, expected[id].name), err;
+	int fd = pin_open(instance, expected[id].name), err;
 
 	if (fd < 0)
 		return fd;
@@ -96,7 +82,7 @@ int view_open(const char *instance, struct view *view)
 			return err;
 		}
 	}
-	view->config = open_pinned(instance, "config");
+	view->config = pin_open(instance, "config");
 	if (view->config < 0)
 		view->failed = "config";
 	return view->config < 0 ? view->config : 0;
