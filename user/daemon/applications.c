@@ -236,13 +236,6 @@ int applications_delete(const char *instance, const char *name)
 
 /* ---- the list as it is now ------------------------------------------------------------ */
 
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       !memcmp(&a->st_mtim, &b->st_mtim, sizeof(a->st_mtim)) &&
-	       !memcmp(&a->st_ctim, &b->st_ctim, sizeof(a->st_ctim));
-}
-
 void application_store_free(struct application_store *store)
 {
 	applications_free(&store->list);
@@ -273,7 +266,7 @@ const struct applications *application_store_now(struct application_store *store
 	if (lstat(state_directory_path(instance, FILE_NAME, path), &now)) {
 		*err = errno == ENOENT ? 0 : -errno;
 		application_store_free(store);
-	} else if (store->fd <= 0 || !same_file(&now, &store->seen)) {
+	} else if (store->fd <= 0 || !file_is_same(&now, &store->seen)) {
 		*err = reload(store, instance);
 	}
 	return &store->list;

@@ -2,7 +2,9 @@
 #ifndef ALPNLB_FILE_REPLACE_H
 #define ALPNLB_FILE_REPLACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /*
@@ -11,5 +13,8 @@
  * old one is still there.
  */
 int file_replace(const char *path, const void *bytes, size_t len, mode_t mode);
+
+/* Is it the same file as then, and has nobody written to it? */
+bool file_is_same(const struct stat *a, const struct stat *b);
 
 #endif

@@ -94,13 +94,6 @@ static int open_directory(struct state *state)
 
 /* ---- noticing others ------------------------------------------------------------------ */
 
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
 /* May state.json be replaced? Whoever has only touched it, or removed it, is not in the way. */
 static int check_unchanged(struct state *state)
 {
@@ -112,7 +105,7 @@ static int check_unchanged(struct state *state)
 	if (stat(path, &now))
 		return errno == ENOENT ? 0
 				       : state_fail(state, -EIO, "%s: %s", path, strerror(errno));
-	if (*state->hash && same_file(&now, &state->written))
+	if (*state->hash && file_is_same(&now, &state->written))
 		return 0;
 	if (!file_read(path, &bytes, &len)) {
 		state_hash(bytes, len, hash);
