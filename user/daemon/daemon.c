@@ -146,7 +146,6 @@ static void leave_packet_path(struct daemon *daemon, const char *failed, int err
 		log_line(LOG_WARN,
 			 "the packet path does not work here, using others: cannot %s: %s", failed,
 			 strerror(-err));
-	rerouter_stop(&daemon->rerouter);
 	sweeper_free(&daemon->sweeper);
 	flows_close(&daemon->engine.flows);
 }

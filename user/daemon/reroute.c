@@ -102,6 +102,15 @@ static void *rerouter_main(void *argument)
 	return NULL;
 }
 
+static void close_all(const struct rerouter *rerouter)
+{
+	const int fds[] = {rerouter->watch, rerouter->query, rerouter->stop};
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
 int rerouter_start(struct rerouter *rerouter, const struct flows *flows)
 {
 	int err = 0;
@@ -119,6 +128,8 @@ int rerouter_start(struct rerouter *rerouter, const struct flows *flows)
 	else
 		err = -pthread_create(&rerouter->thread, NULL, rerouter_main, rerouter);
 	rerouter->running = !err;
+	if (err)
+		close_all(rerouter);
 	return err;
 }
 
@@ -128,8 +139,6 @@ void rerouter_stop(struct rerouter *rerouter)
 		return;
 	eventfd_write(rerouter->stop, 1);
 	pthread_join(rerouter->thread, NULL);
-	close(rerouter->watch);
-	close(rerouter->query);
-	close(rerouter->stop);
+	close_all(rerouter);
 	rerouter->running = false;
 }
