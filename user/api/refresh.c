@@ -22,7 +22,7 @@ int refresh_run(struct daemon *daemon, struct refresh *refresh, struct problems 
 
 	if (!config)
 		return -EINVAL;
-	if (staged_is_ours(staged, refresh->zone)) {
+	if (config_in_zone(staged->config, refresh->zone)) {
 		err = daemon_apply(daemon, config, refresh, failed, size);
 	} else {
 		config_free(config);
@@ -84,13 +84,12 @@ static bool read_refresh(struct api_call *call, struct refresh *refresh)
 		}
 		*(strcmp(key, "zone") ? &refresh->comment : &refresh->zone) = text;
 	}
-	return !refresh->zone || !strcmp(refresh->zone, "all") ||
-	       api_zone_exists(call, refresh->zone, 400);
+	return zone_is_all(refresh->zone) || api_zone_exists(call, refresh->zone, 400);
 }
 
 static json_t *zones_of_task(const struct staged *staged, const char *zone)
 {
-	return zone && strcmp(zone, "all") ? json_pack("[s]", zone) : staged_zones(staged);
+	return zone_is_all(zone) ? staged_zones(staged) : json_pack("[s]", zone);
 }
 
 void refresh_post(struct api_call *call, const struct api_resource *resource)
@@ -134,7 +133,7 @@ void dry_run_post(struct api_call *call, const struct api_resource *resource)
 	if (!read_refresh(call, &refresh))
 		return;
 	config = config_decode_tree(daemon->staged.root, DECODE_TO_RUN, &problems);
-	if (config && staged_is_ours(&daemon->staged, refresh.zone))
+	if (config && config_in_zone(daemon->staged.config, refresh.zone))
 		err = daemon_try(daemon, config, failed, sizeof(failed));
 	if (!config)
 		api_refuse_problems(call, 400, &problems);

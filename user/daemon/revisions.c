@@ -128,9 +128,8 @@ json_t *state_revision_root(struct state *state, uint32_t number)
 static void count_changes(const struct state *state, const char *zone, const json_t *root,
 			  json_t *entry)
 {
-	bool any = !zone || !strcmp(zone, "all");
-	const json_t *before =
-		json_object_get(state->staged->refreshed, any ? staged_zone(state->staged) : zone);
+	const char *compared = zone_is_all(zone) ? staged_zone(state->staged) : zone;
+	const json_t *before = json_object_get(state->staged->refreshed, compared);
 	const char *kind;
 	json_t *changes = staged_compare(before, root, "all"), *change;
 	size_t i;

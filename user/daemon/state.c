@@ -275,7 +275,7 @@ static json_t *refreshed_index(struct state *state, struct refresh *refresh, int
 	}
 	json_object_set_new(index, "format", json_integer(FORMAT));
 	json_object_set_new(index, "zones", zones_json(state, refresh->zone, number));
-	if (staged_is_ours(state->staged, refresh->zone))
+	if (config_in_zone(state->staged->config, refresh->zone))
 		json_object_set_new(index, "running", json_integer(number));
 	if (refresh->file)
 		json_object_set_new(index, "file",

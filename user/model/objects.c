@@ -112,7 +112,12 @@ struct route **config_routes_in_order(const struct config *config, const struct 
 	return routes;
 }
 
+bool zone_is_all(const char *zone)
+{
+	return !zone || !strcmp(zone, "all");
+}
+
 bool config_in_zone(const struct config *config, const char *zone)
 {
-	return !zone || !config->zone || !strcmp(zone, "all") || !strcmp(zone, config->zone);
+	return zone_is_all(zone) || !config->zone || !strcmp(zone, config->zone);
 }

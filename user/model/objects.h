@@ -153,10 +153,10 @@ struct route **config_routes_in_order(const struct config *config, const struct 
 /* Order of evaluation of two routes of one configuration: below, at or above 0. */
 int route_compare(const struct route *left, const struct route *right);
 
-/*
- * Does an object of `zone` (NULL or "all": of every zone) belong to this instance? It does
- * if the instance has no zone.
- */
+/* Is that every zone? NULL is, as well as "all". */
+bool zone_is_all(const char *zone);
+
+/* Does an object of `zone` belong to this instance? It does if the instance has no zone. */
 bool config_in_zone(const struct config *config, const char *zone);
 
 #endif

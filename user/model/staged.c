@@ -496,16 +496,9 @@ const char *staged_zone(const struct staged *staged)
 	return staged->config && staged->config->zone ? staged->config->zone : "all";
 }
 
-bool staged_is_ours(const struct staged *staged, const char *zone)
-{
-	const char *ours = staged_zone(staged);
-
-	return !zone || !strcmp(zone, "all") || !strcmp(ours, "all") || !strcmp(zone, ours);
-}
-
 static void add_zone(void *context, const json_t *object, const json_t *parent)
 {
-	if (strcmp(zone_of(object), "all"))
+	if (!zone_is_all(zone_of(object)))
 		json_object_set_new(context, zone_of(object), json_null());
 }
 
@@ -528,7 +521,7 @@ json_t *staged_zones(const struct staged *staged)
 json_t *staged_next_refreshed(const struct staged *staged, const char *zone)
 {
 	/* An instance without a zone has all of them. */
-	bool all = !zone || !strcmp(zone, "all") || !strcmp(staged_zone(staged), "all");
+	bool all = zone_is_all(zone) || zone_is_all(staged_zone(staged));
 	json_t *zones = all ? staged_zones(staged) : NULL;
 	json_t *next = all || !staged->refreshed ? json_object() : json_copy(staged->refreshed);
 
@@ -613,7 +606,7 @@ static bool in_zone(const struct diff *diff, const json_t *root, const struct en
 		zone = route_zone(root, entry->parent);
 	else
 		zone = zone_of(diff->kind == KIND_SERVER ? entry->parent : entry->object);
-	return !strcmp(zone, "all") || !strcmp(diff->zone, "all") || !strcmp(zone, diff->zone);
+	return zone_is_all(zone) || zone_is_all(diff->zone) || !strcmp(zone, diff->zone);
 }
 
 /* The attributes of `object` that `other` does not have, or has another way. */

@@ -80,9 +80,6 @@ const char *object_name(const json_t *object);
 /* The zone of this instance: "all" if it has none, which every object belongs to. */
 const char *staged_zone(const struct staged *staged);
 
-/* Is a refresh of `zone`, NULL for every zone, one of this instance? */
-bool staged_is_ours(const struct staged *staged, const char *zone);
-
 /* Every zone that can be refreshed: of the instance, and those objects name. New reference. */
 json_t *staged_zones(const struct staged *staged);
 

@@ -6,16 +6,11 @@
 #include "decoder.h"
 #include "prefix.h"
 
-static bool is_all(const char *zone)
-{
-	return !zone || !strcmp(zone, "all");
-}
-
 static void check_zone(struct decoder *d, const struct value *root)
 {
 	struct value zone = value_member(root, "zone");
 
-	if (d->config->zone && is_all(d->config->zone))
+	if (d->config->zone && zone_is_all(d->config->zone))
 		decode_error(d, &zone,
 			     "\"all\" is of objects, allowed: the name of this instance's "
 			     "zone, null");
@@ -166,7 +161,8 @@ static bool share_address(const struct frontend *a, const struct frontend *b)
 static bool share_zone(const struct config *config, const struct frontend *a,
 		       const struct frontend *b)
 {
-	return !config->zone || is_all(a->zone) || is_all(b->zone) || !strcmp(a->zone, b->zone);
+	return !config->zone || zone_is_all(a->zone) || zone_is_all(b->zone) ||
+	       !strcmp(a->zone, b->zone);
 }
 
 /* A port that both would bind, 0 if there is none. */
