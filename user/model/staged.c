@@ -20,6 +20,17 @@ static const struct {
 	[KIND_RULE] = {"rules", "routes"},
 };
 
+/* Where objects are referred to by name: `key` of a user, or of its member. */
+static const struct reference {
+	enum kind kind, user;
+	const char *member, *key;
+	const char *as; /* what messages call it */
+} references[] = {
+	{KIND_FARM, KIND_FRONTEND, NULL, "default_farm", "default farm"},
+	{KIND_FARM, KIND_ROUTE, "action", "target", "target"},
+	{KIND_FRONTEND, KIND_ROUTE, NULL, "frontend", "frontend"},
+};
+
 uint32_t object_id(const json_t *object)
 {
 	return json_integer_value(json_object_get(object, "id"));
@@ -162,22 +173,29 @@ static json_t *with_object(const json_t *root, const struct path *path, json_t *
 	return with_member(root, within, parents);
 }
 
-/* Steals `root`; a place that refers to `from` refers to `to`. */
-static json_t *renamed_in(json_t *root, const char *list, const char *member, const char *key,
-			  const char *from, const char *to)
+/* The name that `item` refers by, and the mapping it stands in; NULL for none. */
+static const char *referred_name(const struct reference *reference, json_t *item, json_t **holder)
 {
+	*holder = reference->member ? json_object_get(item, reference->member) : item;
+	return json_string_value(json_object_get(*holder, reference->key));
+}
+
+/* Steals `root`; a place that refers to `from` refers to `to`. */
+static json_t *renamed_in(json_t *root, const struct reference *reference, const char *from,
+			  const char *to)
+{
+	const char *list = places[reference->user].list;
 	json_t *items = json_object_get(root, list), *next;
 
 	for (size_t i = 0; root && i < json_array_size(items); i++) {
-		json_t *item = json_array_get(items, i);
-		json_t *holder = member ? json_object_get(item, member) : item, *changed;
-		const char *name = json_string_value(json_object_get(holder, key));
+		json_t *item = json_array_get(items, i), *holder, *changed;
+		const char *name = referred_name(reference, item, &holder);
 
 		if (!name || strcmp(name, from))
 			continue;
-		changed = with_member(holder, key, json_string(to));
-		if (member && changed)
-			changed = with_member(item, member, changed);
+		changed = with_member(holder, reference->key, json_string(to));
+		if (reference->member && changed)
+			changed = with_member(item, reference->member, changed);
 		next = changed ? with_member(root, list, with_item(items, i, changed)) : NULL;
 		json_decref(changed);
 		json_decref(root);
@@ -191,12 +209,9 @@ static json_t *rename_references(json_t *root, enum kind kind, const char *from,
 {
 	if (!from || !to || !strcmp(from, to))
 		return root;
-	if (kind == KIND_FARM) {
-		root = renamed_in(root, "frontends", NULL, "default_farm", from, to);
-		root = renamed_in(root, "routes", "action", "target", from, to);
-	} else if (kind == KIND_FRONTEND) {
-		root = renamed_in(root, "routes", NULL, "frontend", from, to);
-	}
+	for (size_t i = 0; i < sizeof(references) / sizeof(*references); i++)
+		if (references[i].kind == kind)
+			root = renamed_in(root, &references[i], from, to);
 	return root;
 }
 
@@ -436,19 +451,20 @@ int staged_change(struct staged *staged, enum kind kind, uint32_t parent, uint32
 	return err;
 }
 
-/* Adds a problem for the first of `list` that refers to `name`. */
-static bool find_user(const json_t *list, const char *member, const char *key, const char *name,
-		      const char *kind, const char *as, struct problems *problems)
+/* Adds a problem for the first object that refers to `name`. */
+static bool find_user(const json_t *root, const struct reference *reference, const char *name,
+		      struct problems *problems)
 {
+	const json_t *list = json_object_get(root, places[reference->user].list);
+
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *item = json_array_get(list, i);
-		const json_t *holder = member ? json_object_get(item, member) : item;
-		const char *used = json_string_value(json_object_get(holder, key));
+		json_t *item = json_array_get(list, i), *holder;
+		const char *used = referred_name(reference, item, &holder);
 
 		if (!used || strcmp(used, name))
 			continue;
-		line_error(problems, 0, "%s is the %s of the %s %s (id %u)", name, as, kind,
-			   object_name(item), object_id(item));
+		line_error(problems, 0, "%s is the %s of the %s %s (id %u)", name, reference->as,
+			   kind_name(reference->user), object_name(item), object_id(item));
 		return true;
 	}
 	return false;
@@ -456,15 +472,9 @@ static bool find_user(const json_t *list, const char *member, const char *key, c
 
 static bool is_used(const json_t *root, enum kind kind, const char *name, struct problems *problems)
 {
-	const json_t *frontends = json_object_get(root, "frontends");
-	const json_t *routes = json_object_get(root, "routes");
-
-	if (kind == KIND_FARM)
-		return find_user(frontends, NULL, "default_farm", name, "frontend", "default farm",
-				 problems) ||
-		       find_user(routes, "action", "target", name, "route", "target", problems);
-	if (kind == KIND_FRONTEND)
-		return find_user(routes, NULL, "frontend", name, "route", "frontend", problems);
+	for (size_t i = 0; i < sizeof(references) / sizeof(*references); i++)
+		if (references[i].kind == kind && find_user(root, &references[i], name, problems))
+			return true;
 	return false;
 }
 
