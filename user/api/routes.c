@@ -8,23 +8,15 @@ static const char *const fixed[] = {"rules", "status", NULL};
 
 /* ---- order ---------------------------------------------------------------------------- */
 
-static int compare(const void *a, const void *b)
-{
-	return route_compare(*(const struct route *const *)a, *(const struct route *const *)b);
-}
-
 static json_t *in_order(const struct api_call *call)
 {
 	const struct config *config = call->daemon->staged.config;
-	const struct route **routes = calloc(config->n_routes + 1, sizeof(*routes));
 	json_t *documents = json_object_get(call->daemon->staged.root, "routes");
+	size_t n = 0;
+	struct route **routes = config_routes_in_order(config, NULL, &n);
 	json_t *list = routes ? json_array() : NULL;
 
-	for (size_t i = 0; i < config->n_routes && routes; i++)
-		routes[i] = &config->routes[i];
-	if (routes)
-		qsort(routes, config->n_routes, sizeof(*routes), compare);
-	for (size_t i = 0; i < config->n_routes && routes; i++)
+	for (size_t i = 0; i < n && routes; i++)
 		json_array_append(list, json_array_get(documents, routes[i] - config->routes));
 	free(routes);
 	return list;

@@ -82,8 +82,9 @@ uint32_t rule_protocols(const struct rule *rule)
 	return protocols;
 }
 
-int route_compare(const struct route *left, const struct route *right)
+static int compare_routes(const void *a, const void *b)
 {
+	const struct route *left = *(struct route *const *)a, *right = *(struct route *const *)b;
 	bool reject = left->action == ACTION_REJECT;
 
 	if (reject != (right->action == ACTION_REJECT))
@@ -93,11 +94,6 @@ int route_compare(const struct route *left, const struct route *right)
 	return left < right ? -1 : left > right;
 }
 
-static int compare_routes(const void *a, const void *b)
-{
-	return route_compare(*(struct route *const *)a, *(struct route *const *)b);
-}
-
 struct route **config_routes_in_order(const struct config *config, const struct frontend *frontend,
 				      size_t *n)
 {
@@ -105,7 +101,7 @@ struct route **config_routes_in_order(const struct config *config, const struct 
 
 	*n = 0;
 	for (size_t i = 0; i < config->n_routes && routes; i++)
-		if (config->routes[i].frontend == frontend)
+		if (!frontend || config->routes[i].frontend == frontend)
 			routes[(*n)++] = &config->routes[i];
 	if (routes)
 		qsort(routes, *n, sizeof(*routes), compare_routes);

@@ -143,15 +143,12 @@ void config_free(struct config *config);
 uint32_t rule_protocols(const struct rule *rule);
 
 /*
- * The routes of a frontend in order of evaluation: reject routes first, then ascending
- * weight, then age (place in the file). Returns a malloc()ed array of *n pointers into
- * config->routes, or NULL when out of memory.
+ * The routes of a frontend, or of NULL all there are, in order of evaluation: reject routes
+ * first, then ascending weight, then age (place in the file). Returns a malloc()ed array of *n
+ * pointers into config->routes, or NULL when out of memory.
  */
 struct route **config_routes_in_order(const struct config *config, const struct frontend *frontend,
 				      size_t *n);
-
-/* Order of evaluation of two routes of one configuration: below, at or above 0. */
-int route_compare(const struct route *left, const struct route *right);
 
 /* Is that every zone? NULL is, as well as "all". */
 bool zone_is_all(const char *zone);
