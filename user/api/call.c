@@ -9,28 +9,35 @@
 
 #include "fields.h"
 
-static const char *class_of(int status)
+/* The last one stands for any other. */
+static const struct status {
+	int code;
+	const char *reason, *class;
+} statuses[] = {
+	{200, "OK", NULL},
+	{400, "Bad Request", "Client::BadRequest"},
+	{401, "Unauthorized", "Client::Unauthorized"},
+	{403, "Forbidden", "Client::Forbidden"},
+	{404, "Not Found", "Client::NotFound"},
+	{405, "Method Not Allowed", "Client::MethodNotAllowed"},
+	{409, "Conflict", "Client::Conflict"},
+	{413, "Payload Too Large", "Client::PayloadTooLarge"},
+	{429, "Too Many Requests", "Client::TooManyRequests"},
+	{500, "Internal Server Error", "Server::InternalServerError"},
+};
+
+static const struct status *find_status(int code)
 {
-	switch (status) {
-	case 400:
-		return "Client::BadRequest";
-	case 401:
-		return "Client::Unauthorized";
-	case 403:
-		return "Client::Forbidden";
-	case 404:
-		return "Client::NotFound";
-	case 405:
-		return "Client::MethodNotAllowed";
-	case 409:
-		return "Client::Conflict";
-	case 413:
-		return "Client::PayloadTooLarge";
-	case 429:
-		return "Client::TooManyRequests";
-	default:
-		return "Server::InternalServerError";
-	}
+	const struct status *status = statuses;
+
+	while (status->code != code && status->code != 500)
+		status++;
+	return status;
+}
+
+const char *api_reason(const struct api_call *call)
+{
+	return find_status(call->status)->reason;
 }
 
 void api_answer(struct api_call *call, json_t *answer)
@@ -56,8 +63,8 @@ void api_refuse(struct api_call *call, int status, const char *format, ...)
 	call->status = status;
 	/* A message that was cut within a character is no text any more. */
 	for (size_t len = strlen(message);; message[--len] = '\0') {
-		call->answer =
-			json_pack("{s:s, s:s}", "message", message, "class", class_of(status));
+		call->answer = json_pack("{s:s, s:s}", "message", message, "class",
+					 find_status(status)->class);
 		if (call->answer || !len)
 			return;
 	}

@@ -44,6 +44,9 @@ void api_refuse_problems(struct api_call *call, int status, const struct problem
 /* The same for -errno of a write that could not be kept on disk. */
 void api_refuse_unkept(struct api_call *call, int err);
 
+/* The words for the status in HTTP. */
+const char *api_reason(const struct api_call *call);
+
 /* NULL when the query does not have it. */
 const char *api_query(const struct api_call *call, const char *key);
 

@@ -5,7 +5,6 @@
 #include <event2/buffer.h>
 #include <event2/http.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "call.h"
 
@@ -34,32 +33,6 @@ static const char *method_name(enum evhttp_cmd_type type)
 	}
 }
 
-static const char *reason(int status)
-{
-	switch (status) {
-	case 200:
-		return "OK";
-	case 400:
-		return "Bad Request";
-	case 401:
-		return "Unauthorized";
-	case 403:
-		return "Forbidden";
-	case 404:
-		return "Not Found";
-	case 405:
-		return "Method Not Allowed";
-	case 409:
-		return "Conflict";
-	case 413:
-		return "Payload Too Large";
-	case 429:
-		return "Too Many Requests";
-	default:
-		return "Internal Server Error";
-	}
-}
-
 static void reply(struct evhttp_request *request, const struct api_call *call)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
@@ -73,7 +46,7 @@ static void reply(struct evhttp_request *request, const struct api_call *call)
 	if (text && evhttp_request_get_command(request) != EVHTTP_REQ_HEAD)
 		evbuffer_add_printf(body, "%s\n", text);
 	free(text);
-	evhttp_send_reply(request, call->status, reason(call->status), NULL);
+	evhttp_send_reply(request, call->status, api_reason(call), NULL);
 }
 
 /* Splits the URL; what it is made of belongs to the request. */
