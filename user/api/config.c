@@ -47,10 +47,8 @@ void config_put(struct api_call *call, const struct api_resource *resource)
 	struct config *config;
 	char failed[512];
 
-	if (daemon->draining) {
-		api_refuse(call, 409, "the daemon is draining: it takes no new configuration");
+	if (!api_may_refresh(call))
 		return;
-	}
 	document = document_parse(call->body, call->body_len, &problems);
 	config = document ? config_decode(document, &problems) : NULL;
 	if (!config)

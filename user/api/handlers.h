@@ -24,6 +24,9 @@ api_handler config_get, config_put, daemon_get;
 /* revisions.c */
 api_handler revisions_get, revision_get, revision_diff_get, revision_rollback;
 
+/* Does the daemon take a new configuration? Otherwise refuses. */
+bool api_may_refresh(struct api_call *call);
+
 /* Is there a zone of that name? Otherwise refuses. */
 bool api_zone_exists(struct api_call *call, const char *zone, int status);
 

@@ -13,6 +13,13 @@
 
 /* ---- refresh -------------------------------------------------------------------------- */
 
+bool api_may_refresh(struct api_call *call)
+{
+	if (call->daemon->draining)
+		api_refuse(call, 409, "the daemon is draining: it takes no new configuration");
+	return !call->daemon->draining;
+}
+
 int refresh_run(struct daemon *daemon, struct refresh *refresh, struct problems *problems,
 		char *failed, size_t size)
 {
@@ -101,12 +108,8 @@ void refresh_post(struct api_call *call, const struct api_resource *resource)
 	json_t *task;
 	int err;
 
-	if (!read_refresh(call, &refresh))
+	if (!read_refresh(call, &refresh) || !api_may_refresh(call))
 		return;
-	if (daemon->draining) {
-		api_refuse(call, 409, "the daemon is draining: it takes no new configuration");
-		return;
-	}
 	err = refresh_run(daemon, &refresh, &problems, failed, sizeof(failed));
 	if (err == -EINVAL && problems.errors) {
 		api_refuse_problems(call, 400, &problems);

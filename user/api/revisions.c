@@ -128,13 +128,6 @@ static bool read_rollback(struct api_call *call, bool *refresh)
 	return true;
 }
 
-static bool refuses_refresh(struct api_call *call, bool refresh)
-{
-	if (refresh && call->daemon->draining)
-		api_refuse(call, 409, "the daemon is draining: it takes no new configuration");
-	return call->status;
-}
-
 static void answer_rollback(struct api_call *call, uint32_t revision, uint32_t kept)
 {
 	json_t *number = kept ? json_integer(kept) : json_null();
@@ -192,7 +185,7 @@ void revision_rollback(struct api_call *call, const struct api_resource *resourc
 	bool refresh;
 	json_t *root;
 
-	if (!read_rollback(call, &refresh) || refuses_refresh(call, refresh))
+	if (!read_rollback(call, &refresh) || (refresh && !api_may_refresh(call)))
 		return;
 	root = find_root(call);
 	if (root && refresh)
