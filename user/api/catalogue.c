@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What can be written, from the tables that writes are checked against. */
-#include <string.h>
-
 #include "../model/decoder.h"
 #include "handlers.h"
 

@@ -16,7 +16,7 @@ api_handler available_farm_probes, available_types, available_route_actions, ava
 
 /* service.c */
 api_handler services_get, service_get, zones_get, available_zones_get, zone_get, status_get,
-	instances_get, nat_ip_get, quotas_get, quota_get, metrics_token_get, time_get;
+	instances_get, nat_ip_get, quota_get, metrics_token_get, time_get;
 
 /* config.c */
 api_handler config_get, config_put, daemon_get;

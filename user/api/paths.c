@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Which path and method is whose. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +55,7 @@ static const struct path paths[] = {
 	GET(SERVICE "/status", status_get),
 	GET(SERVICE "/instancesState", instances_get),
 	GET(SERVICE "/natIp", nat_ip_get),
-	GET(SERVICE "/quota", quotas_get),
+	GET(SERVICE "/quota", zones_get),
 	GET(SERVICE "/quota/{name}", quota_get),
 	GET(SERVICE "/metricsToken", metrics_token_get),
 

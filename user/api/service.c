@@ -145,11 +145,6 @@ void nat_ip_get(struct api_call *call, const struct api_resource *resource)
 				   addresses));
 }
 
-void quotas_get(struct api_call *call, const struct api_resource *resource)
-{
-	zones_get(call, resource);
-}
-
 static json_int_t bytes_moved(const struct instance *instance)
 {
 	json_int_t sum = 0;
