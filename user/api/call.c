@@ -102,6 +102,16 @@ const char *api_query(const struct api_call *call, const char *key)
 	return evhttp_find_header(&call->query, key);
 }
 
+bool api_number(const char *text, uint32_t *number)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (!digits || digits > 9 || text[digits])
+		return false;
+	*number = strtoul(text, NULL, 10);
+	return true;
+}
+
 void api_call_free(struct api_call *call)
 {
 	evhttp_clear_headers(&call->query);

@@ -50,6 +50,9 @@ const char *api_reason(const struct api_call *call);
 /* NULL when the query does not have it. */
 const char *api_query(const struct api_call *call, const char *key);
 
+/* The number of an id, as a path or a query has it: 1..9 digits. Is it one? */
+bool api_number(const char *text, uint32_t *number);
+
 /*
  * Finds the path, checks the method and what the query may hold, parses the body and calls the
  * handler. Afterwards the call has an answer. See paths.c.

@@ -87,17 +87,13 @@ static const struct path paths[] = {
 static bool take_part(struct api_call *call, const char *variable, const char *text)
 {
 	uint32_t *id = !strcmp(variable, "{id}") ? &call->id : &call->parent;
-	char *end;
 
 	if (!strcmp(variable, "{name}"))
 		return snprintf(call->name, sizeof(call->name), "%s", text) <
 		       (int)sizeof(call->name);
 	if (!strcmp(variable, "{service}"))
 		return !strcmp(text, call->daemon->name);
-	if (!*text || strspn(text, "0123456789") != strlen(text) || strlen(text) > 9)
-		return false;
-	*id = strtoul(text, &end, 10);
-	return true;
+	return api_number(text, id);
 }
 
 static bool part_fits(struct api_call *call, const char *pattern, size_t pattern_len,

@@ -2,7 +2,6 @@
 /* The configurations that were refreshed, and going back to one. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "handlers.h"
@@ -83,12 +82,9 @@ static json_t *find_other(struct api_call *call, const char *to)
 	if (to && !strcmp(to, "staged"))
 		return json_incref(daemon->staged.root);
 	call->id = state_running(&daemon->state);
-	if (to && strcmp(to, "running")) {
-		if (!*to || strlen(to) > 9 || strspn(to, "0123456789") != strlen(to)) {
-			api_refuse(call, 400, "to: is not a revision's number, running or staged");
-			return NULL;
-		}
-		call->id = strtoul(to, NULL, 10);
+	if (to && strcmp(to, "running") && !api_number(to, &call->id)) {
+		api_refuse(call, 400, "to: is not a revision's number, running or staged");
+		return NULL;
 	}
 	return find_root(call);
 }
