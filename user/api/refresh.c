@@ -26,6 +26,7 @@ int refresh_run(struct daemon *daemon, struct refresh *refresh, struct problems 
 	struct config *config = config_decode_tree(staged->root, DECODE_TO_RUN, problems);
 	int err;
 
+	snprintf(failed, size, "the configuration cannot be run");
 	if (!config)
 		return -EINVAL;
 	if (config_in_zone(staged->config, refresh->zone)) {

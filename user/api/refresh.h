@@ -6,8 +6,8 @@
 
 /*
  * Makes what is staged the running configuration of a zone, and a revision; another zone than
- * this instance's is noted only. Returns 0, -EINVAL with `problems` when it cannot run, or another
- * -errno with one line in `failed`; then nothing has changed.
+ * this instance's is noted only. Returns 0, or -errno with one line in `failed`, and `problems`
+ * when it cannot run; then nothing has changed.
  */
 int refresh_run(struct daemon *daemon, struct refresh *refresh, struct problems *problems,
 		char *failed, size_t size);
