@@ -198,8 +198,7 @@ static int add_names_known(struct compiler *c, uint32_t next, uint32_t *index)
  */
 static int add_rule(struct compiler *c, const struct rule *rule, uint32_t next, uint32_t *index)
 {
-	bool of_hello = rule->field != FIELD_PROTOCOL && rule->field != FIELD_SOURCE;
-	int err = rule->negate && of_hello ? add_names_known(c, next, &next) : 0;
+	int err = rule->negate && field_of_hello(rule->field) ? add_names_known(c, next, &next) : 0;
 	uint32_t yes = rule->negate ? TEST_FAIL : next, no = rule->negate ? next : TEST_FAIL;
 	struct test_row test = {.field = rule->field, .match = rule->match, .yes = yes, .no = no};
 
@@ -264,7 +263,7 @@ static bool note_source_lengths(struct frontend_row *row, const struct rule *rul
 /* The kind of anchor that a rule can be, 0 for none. */
 static enum anchor_kind anchor_kind(const struct rule *rule)
 {
-	bool exact = rule->match == MATCH_IS || rule->match == MATCH_IN;
+	bool exact = match_is_exact(rule->match);
 
 	if (rule->negate)
 		return 0;

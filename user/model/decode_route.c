@@ -48,7 +48,7 @@ static const char *sni_mistake(const char *text)
 static void decode_sni(struct decoder *d, const struct value *value, enum match match,
 		       struct pattern *pattern)
 {
-	bool whole_end = match == MATCH_IS || match == MATCH_IN || match == MATCH_ENDSWITH;
+	bool whole_end = match_is_exact(match) || match == MATCH_ENDSWITH;
 	const char *mistake = sni_mistake(pattern->text);
 
 	if (mistake) {
@@ -242,9 +242,9 @@ static const struct table rule_table = TABLE(rule_rows);
 
 bool field_takes_match(enum field field, enum match match)
 {
-	if (field == FIELD_SNI || field == FIELD_ALPN || match == MATCH_IS || match == MATCH_IN)
+	if (field == FIELD_SNI || field == FIELD_ALPN || match_is_exact(match))
 		return true;
-	return match == MATCH_EXISTS && field != FIELD_PROTOCOL && field != FIELD_SOURCE;
+	return match == MATCH_EXISTS && field_of_hello(field);
 }
 
 static bool match_fits(struct decoder *d, const struct value *value, const struct rule *rule)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "names.h"
+
 static void free_object(struct object *object)
 {
 	free(object->name);
@@ -69,11 +71,21 @@ void config_free(struct config *config)
 	free(config);
 }
 
+bool field_of_hello(enum field field)
+{
+	return field != FIELD_PROTOCOL && field != FIELD_SOURCE;
+}
+
+bool match_is_exact(enum match match)
+{
+	return match == MATCH_IS || match == MATCH_IN;
+}
+
 uint32_t rule_protocols(const struct rule *rule)
 {
 	uint32_t protocols = 0;
 
-	if (rule->field == FIELD_SNI || rule->field == FIELD_ALPN || rule->field == FIELD_SOURCE)
+	if (!field_words(rule->field))
 		return 0;
 	if (rule->match == MATCH_EXISTS)
 		return rule->field == FIELD_TLS_ECH ? PROTOCOL_ECH : PROTOCOL_VERSIONS;

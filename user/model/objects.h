@@ -136,6 +136,12 @@ struct config {
 /* Frees the configuration and all it owns. Accepts NULL and half-built ones. */
 void config_free(struct config *config);
 
+/* Does it look at what only a ClientHello has? */
+bool field_of_hello(enum field field);
+
+/* Are the patterns compared as a whole? */
+bool match_is_exact(enum match match);
+
 /*
  * For a rule on protocol, tls.version or tls.ech: the PROTOCOL_* of which a client needs one; 0
  * for any other rule.

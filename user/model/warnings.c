@@ -13,17 +13,6 @@
 
 /* ---- what rules say about a client ------------------------------------------------------ */
 
-static bool is_exact(const struct rule *rule)
-{
-	return rule->match == MATCH_IS || rule->match == MATCH_IN;
-}
-
-/* Does it look at what only a ClientHello has? */
-static bool is_of_hello(const struct rule *rule)
-{
-	return rule->field != FIELD_PROTOCOL && rule->field != FIELD_SOURCE;
-}
-
 /* What a client speaks for certain that speaks one protocol, or offers one ALPN name. */
 static uint32_t protocol_certain(uint32_t protocol)
 {
@@ -54,7 +43,7 @@ static uint32_t certain(const struct rule *rule)
 			all &= protocols & bit ? protocol_certain(bit) : ~0u;
 		return all;
 	}
-	if (rule->field != FIELD_ALPN || !is_exact(rule))
+	if (rule->field != FIELD_ALPN || !match_is_exact(rule->match))
 		return PROTOCOL_TCP | PROTOCOL_TLS;
 	for (size_t i = 0; i < rule->n_patterns; i++)
 		all &= alpn_certain(&rule->patterns[i]);
@@ -79,7 +68,7 @@ static uint32_t excluded(uint32_t protocols)
 static bool protocols_exclude(const struct rule *a, const struct rule *b)
 {
 	uint32_t needs = b->field == FIELD_PROTOCOL ? rule_protocols(b)
-			 : is_of_hello(b)	    ? PROTOCOL_TLS
+			 : field_of_hello(b->field) ? PROTOCOL_TLS
 						    : PROTOCOL_TCP;
 
 	return !(needs & ~excluded(certain(a)));
@@ -102,7 +91,7 @@ static bool ends(const struct pattern *text, const struct pattern *with)
 static bool name_implies(enum match match, const struct pattern *text, enum match other,
 			 const struct pattern *pattern)
 {
-	bool whole = match == MATCH_IS || match == MATCH_IN;
+	bool whole = match_is_exact(match);
 
 	switch (other) {
 	case MATCH_IS:
@@ -147,9 +136,9 @@ static bool patterns_exclude(const struct rule *a, const struct pattern *p, cons
 		       !prefix_within(&q->source, &p->source);
 	if (a->match == MATCH_MATCHES || b->match == MATCH_MATCHES)
 		return false;
-	if (is_exact(a))
+	if (match_is_exact(a->match))
 		return !name_implies(a->match, p, b->match, q);
-	if (is_exact(b))
+	if (match_is_exact(b->match))
 		return !name_implies(b->match, q, a->match, p);
 	if (a->match == MATCH_STARTSWITH && b->match == MATCH_STARTSWITH)
 		return !begins(p, q) && !begins(q, p);
@@ -207,7 +196,7 @@ static bool implies(const struct rule *a, const struct rule *b)
 	if (!b->negate)
 		return rule_protocols(b) & PROTOCOL_TCP;
 	/* A negated rule on the hello does not hold for one that cannot be read. */
-	return (is_of_hello(a) || !is_of_hello(b)) && positive_implies(b, a);
+	return (field_of_hello(a->field) || !field_of_hello(b->field)) && positive_implies(b, a);
 }
 
 static bool contradict(const struct rule *a, const struct rule *b)
@@ -260,7 +249,7 @@ static uint64_t only_name(const struct route *route)
 		const struct rule *rule = &route->rules[i];
 		uint64_t hash = 14695981039346656037ULL; /* FNV-1a */
 
-		if (rule->field != FIELD_SNI || rule->negate || !is_exact(rule) ||
+		if (rule->field != FIELD_SNI || rule->negate || !match_is_exact(rule->match) ||
 		    rule->n_patterns != 1)
 			continue;
 		for (size_t k = 0; k < rule->patterns->len; k++)
@@ -364,7 +353,8 @@ static bool is_http2(const struct rule *rule)
 {
 	if (rule->field == FIELD_PROTOCOL)
 		return rule_protocols(rule) == PROTOCOL_HTTP2;
-	return rule->field == FIELD_ALPN && is_exact(rule) && certain(rule) & PROTOCOL_HTTP2;
+	return rule->field == FIELD_ALPN && match_is_exact(rule->match) &&
+	       certain(rule) & PROTOCOL_HTTP2;
 }
 
 /* Clients that offer some ALPN name. */
