@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../bpf/anchor.h"
 #include "decoder.h"
 #include "prefix.h"
 #include "warnings.h"
@@ -247,13 +248,13 @@ static uint64_t only_name(const struct route *route)
 {
 	for (size_t i = 0; i < route->n_rules; i++) {
 		const struct rule *rule = &route->rules[i];
-		uint64_t hash = 14695981039346656037ULL; /* FNV-1a */
+		uint64_t hash = HASH_SEED;
 
 		if (rule->field != FIELD_SNI || rule->negate || !match_is_exact(rule->match) ||
 		    rule->n_patterns != 1)
 			continue;
 		for (size_t k = 0; k < rule->patterns->len; k++)
-			hash = (hash ^ (uint8_t)rule->patterns->text[k]) * 1099511628211ULL;
+			hash = hash_byte(hash, rule->patterns->text[k]);
 		return hash | 1;
 	}
 	return 0;
