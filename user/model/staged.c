@@ -581,20 +581,26 @@ static bool is_list_of_objects(const char *key)
 	return false;
 }
 
-static bool has_members_of(const json_t *a, const json_t *b)
+/* Has `other` that attribute of an object another way, or not at all? */
+static bool is_apart(const char *key, const json_t *value, const json_t *other)
+{
+	return !is_list_of_objects(key) && !json_equal(json_object_get(other, key), value);
+}
+
+static bool has_attributes_of(const json_t *a, const json_t *b)
 {
 	const char *key;
 	json_t *value;
 
 	json_object_foreach ((json_t *)b, key, value)
-		if (!is_list_of_objects(key) && !json_equal(json_object_get(a, key), value))
+		if (is_apart(key, value, a))
 			return false;
 	return true;
 }
 
 static bool same_attributes(const json_t *a, const json_t *b)
 {
-	return a == b || (has_members_of(a, b) && has_members_of(b, a));
+	return a == b || (has_attributes_of(a, b) && has_attributes_of(b, a));
 }
 
 static const char *route_zone(const json_t *root, const json_t *route)
@@ -626,7 +632,7 @@ static json_t *attributes_apart(const json_t *object, const json_t *other)
 	const char *key;
 
 	json_object_foreach ((json_t *)object, key, value)
-		if (!is_list_of_objects(key) && !json_equal(json_object_get(other, key), value))
+		if (is_apart(key, value, other))
 			json_object_set(apart, key, value);
 	return apart;
 }
