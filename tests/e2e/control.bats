@@ -329,3 +329,23 @@ completes() {
 	completes "$TREE/README.md" check "$TREE/READ"
 	stop_daemon
 }
+
+@test "the shell completes revisions, tasks, zones and applications" {
+	start_small
+	# shellcheck source=/dev/null
+	source "$TREE/user/completion/alpnlb"
+	alpnlb farm add far zone rbx
+	alpnlb refresh run zone rbx
+	alpnlb application add terraform
+	alpnlb application add dashboard
+	completes "1 2" revision diff ""
+	completes "2" revision rollback 2
+	completes "1 2" revision diff 1 to ""
+	completes "2" revision show id 2
+	completes "1" task show id ""
+	completes "rbx" refresh diff zone r
+	completes "dashboard terraform" application delete ""
+	completes "terraform" application show name t
+	completes "" application add ""
+	stop_daemon
+}

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../api/tasks.h"
@@ -126,6 +127,16 @@ static int application_delete(const char *const *values)
 	return err ? files_failed(err) : CLI_OK;
 }
 
+static void print_names(void)
+{
+	struct applications list;
+
+	if (!applications_read(options.instance, &list))
+		for (size_t i = 0; i < list.n; i++)
+			puts(list.v[i].name);
+	applications_free(&list);
+}
+
 static const struct keyword add_keywords[] = {
 	{"read-only", NULL}, {"read-write", NULL}, {NULL, NULL}};
 static const struct keyword show_keywords[] = {{"name", "NAME"}, {NULL, NULL}};
@@ -154,4 +165,5 @@ const struct noun noun_application = {
 		"runs knows at once. For root only. Manual: alpnlb-application(8).\n",
 	.verbs = verbs,
 	.default_verb = "show",
+	.names = print_names,
 };

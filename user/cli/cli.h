@@ -60,6 +60,8 @@ struct noun {
 	const char *arguments;	  /* for a noun without verbs: what follows it */
 	const struct verb *verbs; /* ends with a NULL name; NULL for a noun without verbs */
 	const char *default_verb; /* when none is given; NULL = a verb is needed */
+	/* Prints what its objects are called, a line each; NULL for kinds of objects. */
+	void (*names)(void);
 	/* For a noun without verbs: argv[0] is the noun. */
 	int (*run)(int argc, char **argv);
 };

@@ -106,18 +106,40 @@ static void print_attribute(enum kind kind, const char *keyword)
 	}
 }
 
-void complete_value(const char *noun, const struct verb *verb, const char *keyword)
+void complete_value(const struct noun *noun, const struct verb *verb, const char *keyword)
 {
-	bool id = !strcmp(keyword, "id");
-
 	if (verb->attributes)
 		print_attribute(verb->kind, keyword);
+	else if (noun->names)
+		noun->names();
 	else
-		print_running(id || !strcmp(keyword, "name") ? noun : keyword, id);
+		print_running(noun->name, !strcmp(keyword, "id"));
 }
 
-void complete_argument(const struct verb *verb)
+void complete_argument(const struct noun *noun, const struct verb *verb)
 {
-	if (verb->write && strcmp(verb->name, "add"))
+	if (!strcmp(verb->name, "add"))
+		return;
+	if (noun->names)
+		noun->names();
+	else if (verb->write)
 		print_staged(kind_name(verb->kind));
+}
+
+void complete_service(const char *path, const char *key)
+{
+	json_t *list = NULL, *item;
+	size_t i;
+
+	if (service_call(NULL, "GET", path, NULL, &list))
+		return;
+	json_array_foreach (list, i, item) {
+		const json_t *value = key ? json_object_get(item, key) : item;
+
+		if (json_is_string(value))
+			puts(json_string_value(value));
+		else
+			printf("%" JSON_INTEGER_FORMAT "\n", json_integer_value(value));
+	}
+	json_decref(list);
 }

@@ -6,9 +6,13 @@
 
 /*
  * Print what may follow, one per line, for the shell's completion; nothing if there is nothing to
- * offer. Values are names or ids: of what is staged for verbs that write, else of what runs.
+ * offer. Values are names or ids of the noun: of what is staged for verbs that write, else of what
+ * runs.
  */
-void complete_value(const char *noun, const struct verb *verb, const char *keyword);
-void complete_argument(const struct verb *verb);
+void complete_value(const struct noun *noun, const struct verb *verb, const char *keyword);
+void complete_argument(const struct noun *noun, const struct verb *verb);
+
+/* For struct noun's names(): a list of the API, or of its objects what they have at `key`. */
+void complete_service(const char *path, const char *key);
 
 #endif

@@ -109,6 +109,14 @@ int noun_help(const struct noun *noun)
 
 /* ---- completion ---------------------------------------------------------------------- */
 
+static const struct noun *noun_named(const struct noun *const *nouns, const char *name)
+{
+	for (; *nouns; nouns++)
+		if (!strcmp((*nouns)->name, name))
+			return *nouns;
+	return NULL;
+}
+
 static const struct verb *verb_named(const struct noun *noun, const char *name)
 {
 	for (const struct verb *verb = noun ? noun->verbs : NULL; verb && verb->name; verb++)
@@ -125,39 +133,46 @@ static const struct keyword *keyword_named(const struct keyword *keywords, const
 	return NULL;
 }
 
+/* The value of a keyword: one of the noun it names, else of the noun it stands behind. */
+static void list_values(const struct noun *const *nouns, const struct noun *noun,
+			const struct verb *verb, const char *keyword)
+{
+	const struct noun *named = noun_named(nouns, keyword);
+
+	complete_value(named ? named : noun, verb, keyword);
+}
+
 /* What follows the words behind NOUN VERB: an argument, a keyword, or the value of one. */
-static void list_next(const struct noun *noun, const struct verb *verb, int argc, char **argv)
+static void list_next(const struct noun *const *nouns, const struct noun *noun,
+		      const struct verb *verb, int argc, char **argv)
 {
 	const struct keyword *keywords = verb_keywords(verb), *keyword = NULL;
 
 	if (verb->argument && !argc) {
-		complete_argument(verb);
+		complete_argument(noun, verb);
 		return;
 	}
 	for (int i = verb->argument ? 1 : 0; i < argc; i++)
 		keyword = keyword && keyword->value ? NULL : keyword_named(keywords, argv[i]);
-	if (keyword && keyword->value)
-		complete_value(noun->name, verb, keyword->name);
-	else
-		for (const struct keyword *k = keywords; k && k->name; k++)
-			puts(k->name);
+	if (keyword && keyword->value) {
+		list_values(nouns, noun, verb, keyword->name);
+		return;
+	}
+	for (const struct keyword *k = keywords; k && k->name; k++)
+		puts(k->name);
 }
 
 int help_list(const struct noun *const *nouns, int argc, char **argv)
 {
-	const struct noun *noun = NULL;
+	const struct noun *noun = argc ? noun_named(nouns, argv[0]) : NULL;
 	const struct verb *verb;
 
-	for (; *nouns; nouns++) {
-		if (!argc)
-			puts((*nouns)->name);
-		else if (!strcmp((*nouns)->name, argv[0]))
-			noun = *nouns;
-	}
+	for (const struct noun *const *n = nouns; !argc && *n; n++)
+		puts((*n)->name);
 	for (verb = noun ? noun->verbs : NULL; argc == 1 && verb && verb->name; verb++)
 		puts(verb->name);
 	verb = argc > 1 ? verb_named(noun, argv[1]) : NULL;
 	if (verb)
-		list_next(noun, verb, argc - 2, argv + 2);
+		list_next(nouns, noun, verb, argc - 2, argv + 2);
 	return CLI_OK;
 }

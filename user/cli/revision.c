@@ -4,6 +4,7 @@
 
 #include "changes.h"
 #include "cli.h"
+#include "complete.h"
 #include "output.h"
 #include "service.h"
 
@@ -117,6 +118,11 @@ static int revision_rollback(const char *const *values)
 	return code;
 }
 
+static void print_numbers(void)
+{
+	complete_service(PATH, "number");
+}
+
 static const struct keyword show_keywords[] = {{"id", "N"}, {NULL, NULL}};
 static const struct keyword diff_keywords[] = {{"to", "N|running|staged"}, {NULL, NULL}};
 static const struct keyword rollback_keywords[] = {{"refresh", NULL}, {NULL, NULL}};
@@ -146,4 +152,5 @@ const struct noun noun_revision = {
 		"Manual: alpnlb-revision(8).\n",
 	.verbs = verbs,
 	.default_verb = "show",
+	.names = print_numbers,
 };

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli.h"
+#include "complete.h"
 #include "output.h"
 #include "service.h"
 
@@ -56,6 +57,11 @@ static int task_show(const char *const *values)
 	return code ? code : output_show(columns, json_pack("[o]", task), true);
 }
 
+static void print_ids(void)
+{
+	complete_service("task", NULL);
+}
+
 static const struct keyword show_keywords[] = {{"id", "ID"}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
@@ -72,4 +78,5 @@ const struct noun noun_task = {
 	.text = "The last 1,000 since the daemon started. Manual: alpnlb-refresh(8).\n",
 	.verbs = verbs,
 	.default_verb = "show",
+	.names = print_ids,
 };

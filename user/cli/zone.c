@@ -2,8 +2,11 @@
 #include <string.h>
 
 #include "cli.h"
+#include "complete.h"
 #include "output.h"
 #include "service.h"
+
+#define PATH "/1.0/ipLoadbalancing/availableZones"
 
 static const struct column columns[] = {
 	COLUMN("name", "ZONE"),
@@ -49,7 +52,7 @@ static json_t *zone_rows(const json_t *zones, const json_t *service, const json_
 static int zone_show(const char *const *values)
 {
 	json_t *zones = NULL, *service = NULL, *pending = NULL;
-	int code = service_call(NULL, "GET", "/1.0/ipLoadbalancing/availableZones", NULL, &zones);
+	int code = service_call(NULL, "GET", PATH, NULL, &zones);
 
 	if (!code)
 		code = service_call(NULL, "GET", "", NULL, &service);
@@ -61,6 +64,11 @@ static int zone_show(const char *const *values)
 	json_decref(service);
 	json_decref(pending);
 	return code;
+}
+
+static void print_zones(void)
+{
+	complete_service(PATH, NULL);
 }
 
 static const struct verb verbs[] = {
@@ -77,4 +85,5 @@ const struct noun noun_zone = {
 		"alpnlb-refresh(8).\n",
 	.verbs = verbs,
 	.default_verb = "show",
+	.names = print_zones,
 };
