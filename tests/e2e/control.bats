@@ -324,6 +324,9 @@ completes() {
 	completes "staged" farm show name two s
 	completes "diff dry-run run" refresh ""
 	completes "comment zone" refresh run ""
+	completes "" farm set two port 80 por
+	completes "port" farm set two balance port por # there it is a value
+	completes "staged" farm show name two id 2 ""
 	completes "running staged" export ""
 	completes "$TREE/README.md" batch file "$TREE/READ"
 	completes "$TREE/README.md" check "$TREE/READ"

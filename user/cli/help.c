@@ -147,19 +147,24 @@ static void list_next(const struct noun *const *nouns, const struct noun *noun,
 		      const struct verb *verb, int argc, char **argv)
 {
 	const struct keyword *keywords = verb_keywords(verb), *keyword = NULL;
+	bool given[KEYWORDS_MAX] = {false};
 
 	if (verb->argument && !argc) {
 		complete_argument(noun, verb);
 		return;
 	}
-	for (int i = verb->argument ? 1 : 0; i < argc; i++)
+	for (int i = verb->argument ? 1 : 0; i < argc; i++) {
 		keyword = keyword && keyword->value ? NULL : keyword_named(keywords, argv[i]);
+		if (keyword)
+			given[keyword - keywords] = true;
+	}
 	if (keyword && keyword->value) {
 		list_values(nouns, noun, verb, keyword->name);
 		return;
 	}
 	for (const struct keyword *k = keywords; k && k->name; k++)
-		puts(k->name);
+		if (!given[k - keywords])
+			puts(k->name);
 }
 
 int help_list(const struct noun *const *nouns, int argc, char **argv)
