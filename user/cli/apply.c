@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "cli.h"
@@ -11,15 +10,6 @@
 static const struct column columns[] = {COLUMN("instance", "instance"),
 					COLUMN("revision", "revision"), COLUMNS_END};
 
-static void warn_of_kept(const json_t *kept)
-{
-	if (json_is_integer(kept) && !options.json)
-		fprintf(stderr,
-			"warning: staged changes that were not refreshed are kept as revision "
-			"%lld\n",
-			(long long)json_integer_value(kept));
-}
-
 static int print_answer(const struct control_answer *answer, const char *file)
 {
 	json_t *problems = json_object_get(answer->body, "problems"), *row;
@@ -29,7 +19,7 @@ static int print_answer(const struct control_answer *answer, const char *file)
 		return report_failure(problems, file,
 				      json_string_value(json_object_get(answer->body, "message")));
 	report_problems(problems, file);
-	warn_of_kept(json_object_get(answer->body, "kept"));
+	report_kept(answer->body);
 	row = json_pack("{s:s, s:O*, s:O*, s:O*}", "instance", options.instance, "revision",
 			json_object_get(answer->body, "revision"), "kept",
 			json_object_get(answer->body, "kept"), "problems", problems);

@@ -50,3 +50,14 @@ int report_failure(const json_t *problems, const char *file, const char *error)
 			 json_pack("{s:s, s:O?}", "file", file_label(file), "problems", problems),
 			 "%s", error);
 }
+
+void report_kept(const json_t *answer)
+{
+	const json_t *kept = json_object_get(answer, "kept");
+
+	if (json_is_integer(kept) && !options.json)
+		fprintf(stderr,
+			"warning: staged changes that were not refreshed are kept as revision "
+			"%lld\n",
+			(long long)json_integer_value(kept));
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Mistakes in a configuration, as `check` and `apply` report them. */
+/* What a configuration that is read or replaced gives rise to, as commands report it. */
 #ifndef ALPNLB_REPORT_H
 #define ALPNLB_REPORT_H
 
@@ -15,6 +15,9 @@ void report_problems(const json_t *problems, const char *file);
  * as one object {"error": ..., "problems": [...]} on stderr. Returns CLI_FAILED.
  */
 int report_failure(const json_t *problems, const char *file, const char *error);
+
+/* In text mode, warns of staged changes that an answer of the daemon says are kept. */
+void report_kept(const json_t *answer);
 
 /* How messages call the file the user gave, which may be "-". */
 const char *file_label(const char *file);

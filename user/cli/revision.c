@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "complete.h"
 #include "output.h"
+#include "report.h"
 #include "service.h"
 
 #define PATH	   "/1.0/alpnlb/revision"
@@ -83,7 +84,6 @@ static int revision_diff(const char *const *values)
 static int print_rollback(const json_t *answer)
 {
 	json_int_t revision = json_integer_value(json_object_get(answer, "revision"));
-	json_t *kept = json_object_get(answer, "kept");
 
 	if (options.json)
 		return output_json(answer);
@@ -91,11 +91,7 @@ static int print_rollback(const json_t *answer)
 		printf("running as revision %lld\n", (long long)revision);
 	else
 		printf("staged; to make it run: alpnlb refresh run\n");
-	if (json_is_integer(kept))
-		fprintf(stderr,
-			"warning: staged changes that were not refreshed are kept as revision "
-			"%lld\n",
-			(long long)json_integer_value(kept));
+	report_kept(answer);
 	return CLI_OK;
 }
 
