@@ -105,6 +105,11 @@ has_echoed() {
 	assert_equal "$(alpnlb -j route show | jq -r '.[0] | "\(.name) \(.frontend) \(.target)"')" "http2 web h2"
 	assert_equal "$(alpnlb -j rule show | jq -r '.[0] | "\(.field) \(.match) \(.pattern)"')" \
 		"protocol is http/2.0"
+	assert_equal "$(alpnlb -j rule show id 1 | jq -r '.route')" http2
+	run -3 alpnlb rule show id 77
+	assert_equal "$output" "alpnlb: no rule with id '77', see: alpnlb rule show"
+	run -2 alpnlb rule show id 0
+	assert_equal "$output" "alpnlb: rule id '0': expected 1..1048576"
 	run -3 alpnlb farm show name nowhere
 	run -3 alpnlb farm show id 77
 	run -0 alpnlb fa show

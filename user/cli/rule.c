@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include <string.h>
-
 #include "edit.h"
 #include "find.h"
 #include "rows.h"
@@ -17,8 +15,8 @@ static const struct column columns[] = {
 	COLUMNS_END,
 };
 
-/* Rules of `route` (NULL = any) with the id `id` (0 = any). */
-static json_t *rule_rows(const struct config *config, const struct route *route, uint32_t id)
+/* Rules of `route`, NULL = any. */
+static json_t *rule_rows(const struct config *config, const struct route *route)
 {
 	json_t *rows = json_array();
 
@@ -26,38 +24,39 @@ static json_t *rule_rows(const struct config *config, const struct route *route,
 		const struct route *r = &config->routes[i];
 
 		for (size_t j = 0; (!route || route == r) && j < r->n_rules; j++)
-			if (!id || r->rules[j].o.id == id)
-				json_array_append_new(rows, rule_row(r, &r->rules[j]));
+			json_array_append_new(rows, rule_row(r, &r->rules[j]));
 	}
 	return rows;
 }
 
+static int show_one(const struct config *config, const char *id)
+{
+	struct found found;
+	int code = find_object(config, KIND_RULE, NULL, id, &found);
+
+	if (code)
+		return code;
+	return output_show(columns,
+			   json_pack("[o]", rule_row((const struct route *)found.parent,
+						     (const struct rule *)found.object)),
+			   true);
+}
+
 static int rule_show(const char *const *values)
 {
-	const char *name = values[0], *id_text = values[1];
+	const char *name = values[0], *id = values[1];
 	const struct route *route = NULL;
-	uint32_t id = 0;
 	struct snapshot s;
-	json_t *rows;
 	int code;
 
-	if (name && id_text)
+	if (name && id)
 		return fail(CLI_USAGE, "rule: give either the route's name or the rule's id");
-	if (id_text && !(id = id_parse(id_text, MAX_RULES)))
-		return fail(CLI_USAGE, "rule id '%s': expected 1..%u", id_text, MAX_RULES);
 	code = snapshot_open_shown(&s, values[2]);
 	if (!code && name)
 		code = find_route(s.config, name, NULL, &route);
-	if (code)
-		goto out;
-	rows = rule_rows(s.config, route, id);
-	if (id && !json_array_size(rows)) {
-		json_decref(rows);
-		code = fail(CLI_NOT_FOUND, "no rule with id '%s', see: alpnlb rule show", id_text);
-		goto out;
-	}
-	code = output_show(columns, rows, id != 0);
-out:
+	if (!code)
+		code = id ? show_one(s.config, id)
+			  : output_show(columns, rule_rows(s.config, route), false);
 	snapshot_close(&s);
 	return code;
 }
