@@ -168,19 +168,6 @@ json_t *explain_routes(const struct config *config, const struct frontend *front
 
 /* ---- text ----------------------------------------------------------------------------- */
 
-/* "not sni is a.example", of a row of rule_row(). */
-static json_t *rule_words(const json_t *rule)
-{
-	const json_t *pattern = json_object_get(rule, "pattern");
-
-	return json_sprintf("%s%s %s%s%s",
-			    json_is_true(json_object_get(rule, "negate")) ? "not " : "",
-			    json_string_value(json_object_get(rule, "field")),
-			    json_string_value(json_object_get(rule, "match")),
-			    json_is_string(pattern) ? " " : "",
-			    json_is_string(pattern) ? json_string_value(pattern) : "");
-}
-
 static const char *answer_word(const json_t *rule)
 {
 	if (json_is_null(json_object_get(rule, "holds")))
@@ -193,7 +180,7 @@ static const char *answer_word(const json_t *rule)
 static json_t *rule_line(const json_t *rule)
 {
 	return json_pack("{s:s, s:s, s:o, s:O, s:s, s:s}", "place", "", "route", "", "rule",
-			 rule_words(rule), "value", json_object_get(rule, "value"), "answer",
+			 rule_text(rule), "value", json_object_get(rule, "value"), "answer",
 			 answer_word(rule), "outcome", "");
 }
 

@@ -72,17 +72,6 @@ static void set_traffic(json_t *row, const __u64 bytes[2], const __u64 packets[2
 	set_integer(row, "packets_from_servers", packets[SERVER]);
 }
 
-char *rule_text(const struct rule *rule)
-{
-	char *text;
-
-	if (asprintf(&text, "%s%s %s%s%s", rule->negate ? "not " : "", field_name(rule->field),
-		     match_name(rule->match), rule->text ? " " : "",
-		     rule->text ? rule->text : "") < 0)
-		return NULL;
-	return text;
-}
-
 /* ---- frontends ----------------------------------------------------------------------- */
 
 static void frontend_stats_set(json_t *row, const struct frontend_stats *stats)
@@ -272,28 +261,34 @@ json_t *rule_row(const struct route *route, const struct rule *rule)
 	return row;
 }
 
-/* Every rule has to match: "sni is a and not alpn is h2". */
-static json_t *rules_text(const struct route *route)
+json_t *rule_text(const json_t *rule)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *stream = open_memstream(&text, &size);
-	json_t *string;
+	const json_t *pattern = json_object_get(rule, "pattern");
 
-	if (!stream)
-		return json_null();
-	for (size_t i = 0; i < route->n_rules; i++) {
-		char *rule = rule_text(&route->rules[i]);
+	return json_sprintf("%s%s %s%s%s",
+			    json_is_true(json_object_get(rule, "negate")) ? "not " : "",
+			    json_string_value(json_object_get(rule, "field")),
+			    json_string_value(json_object_get(rule, "match")),
+			    json_is_string(pattern) ? " " : "",
+			    json_is_string(pattern) ? json_string_value(pattern) : "");
+}
 
-		fprintf(stream, "%s%s", i ? " and " : "", rule ? rule : "?");
-		free(rule);
+/* Every rule has to match: "sni is a and not alpn is h2". */
+static json_t *rules_text(const json_t *rules)
+{
+	json_t *all = NULL, *rule;
+	size_t i;
+
+	json_array_foreach (rules, i, rule) {
+		json_t *one = rule_text(rule), *before = all;
+
+		all = before ? json_sprintf("%s and %s", json_string_value(before),
+					    json_string_value(one))
+			     : json_incref(one);
+		json_decref(before);
+		json_decref(one);
 	}
-	if (!route->n_rules)
-		fputs("never: it has no rules yet", stream);
-	fclose(stream);
-	string = json_string(text);
-	free(text);
-	return string;
+	return json_array_size(rules) ? all : json_string("never: it has no rules yet");
 }
 
 json_t *route_row(const struct route *route, size_t place, const struct view *view)
@@ -306,9 +301,9 @@ json_t *route_row(const struct route *route, size_t place, const struct view *vi
 	set_integer(row, "weight", route->weight);
 	set_string(row, "action", action_name(route->action));
 	set_string(row, "target", route->target ? route->target->o.name : NULL);
-	json_object_set_new(row, "when", rules_text(route));
 	for (size_t i = 0; i < route->n_rules; i++)
 		json_array_append_new(rules, rule_row(route, &route->rules[i]));
+	json_object_set_new(row, "when", rules_text(rules));
 	json_object_set_new(row, "rules", rules);
 	if (view) {
 		struct route_stats stats = view_route_stats(view, route->o.id);

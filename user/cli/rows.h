@@ -29,8 +29,8 @@ json_t *server_rows(const struct config *config, const struct farm *farm, const 
 json_t *route_rows(const struct config *config, const struct frontend *frontend,
 		   const struct view *view);
 
-/* "sni endswith .example.com", "not protocol is http/2.0"; malloc()ed. */
-char *rule_text(const struct rule *rule);
+/* "sni endswith .example.com", "not protocol is http/2.0", of a row of rule_row(). */
+json_t *rule_text(const json_t *rule);
 
 /* A JSON string of endpoint_format(). */
 json_t *json_endpoint(const uint8_t address[16], uint16_t port);
