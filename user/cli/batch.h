@@ -2,8 +2,6 @@
 #ifndef ALPNLB_BATCH_H
 #define ALPNLB_BATCH_H
 
-#include <stddef.h>
-
 #define BATCH_WORDS_MAX 128
 
 /*

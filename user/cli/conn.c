@@ -10,7 +10,6 @@
 #include "cli.h"
 #include "control.h"
 #include "flow_rows.h"
-#include "format.h"
 #include "rows.h"
 #include "find.h"
 #include "snapshot.h"

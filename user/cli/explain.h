@@ -6,7 +6,6 @@
 #include <jansson.h>
 
 #include "classify.h"
-#include "output.h"
 
 /* PROTOCOL_* as names of the field protocol. */
 json_t *protocols_json(uint32_t protocols);
