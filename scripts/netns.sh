@@ -156,9 +156,11 @@ netns_route() {
 	ip -n "$NETNS_NAME-server" route add 2001:db8:1::/64 via 2001:db8:2::1
 }
 
-# Ends what runs, newest first, and removes every trace. Safe to call at any point, and twice.
+# Ends what runs, newest first, and removes every trace, also of instances NAME-*. Safe to call at
+# any point, and twice: the directory is what a sweep goes by, and goes last.
 netns_down() {
-	local pid path
+	local pid path root
+	: "${NETNS_NAME:?netns_use comes first}"
 	if [[ -e $NETNS_DIR/pids ]]; then
 		tac "$NETNS_DIR/pids" | while read -r pid _; do
 			netns_stop "$pid" TERM 5 || true
@@ -167,8 +169,10 @@ netns_down() {
 	for path in "/run/netns/$NETNS_NAME"-*; do # a test may have added some
 		[[ ! -e $path ]] || ip netns del "${path##*/}"
 	done
-	rm -rf "$NETNS_DIR" "/sys/fs/bpf/alpnlb/$NETNS_NAME" "/run/alpnlb/$NETNS_NAME" \
-		"/var/lib/alpnlb/$NETNS_NAME"
+	for root in /sys/fs/bpf/alpnlb /run/alpnlb /var/lib/alpnlb; do
+		rm -rf "${root:?}/$NETNS_NAME" "$root/$NETNS_NAME"-*
+	done
+	rm -rf "$NETNS_DIR"
 }
 
 # Removes what runs that were killed have left: names end in the id of the shell that made them.

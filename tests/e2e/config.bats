@@ -362,7 +362,6 @@ run_daemon() {
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
 	assert_equal "$(reached "$LB4" 444 --alpn h2)" two
 	netns_stop "$NETNS_PID"
-	rm -rf "/sys/fs/bpf/alpnlb/$NETNS_NAME-b" "/run/alpnlb/$NETNS_NAME-b" "/var/lib/alpnlb/$NETNS_NAME-b"
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
 	stop_daemon
 }
