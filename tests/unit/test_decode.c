@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -608,15 +609,15 @@ static void file_that_cannot_be_read_is_a_problem(void **state)
 
 static void file_is_loaded(void **state)
 {
-	char path[] = "/tmp/alpnlb-test-XXXXXX";
 	struct problems problems = {0};
-	int fd = mkstemp(path);
+	int fd = memfd_create("config", 0);
 	struct config *config;
+	char path[32];
 
 	assert_int_equal(write(fd, example_file, strlen(example_file)), strlen(example_file));
-	close(fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	config = config_load(path, &problems);
-	unlink(path);
+	close(fd);
 	assert_non_null(config);
 	config_free(config);
 	problems_free(&problems);

@@ -16,29 +16,28 @@
 #include <cmocka.h>
 
 #include "../../user/daemon/file_replace.h"
+#include "temporary.h"
 
 #define KILLS 60
 #define SIZE  300000
 
-static char directory[64], path[80];
+static char path[PATH_MAX], temporary[PATH_MAX]; /* the second: what file_replace() writes first */
 
 static int make_directory(void **unused)
 {
-	snprintf(directory, sizeof(directory), "/tmp/alpnlb-replace-XXXXXX");
-	if (!mkdtemp(directory))
+	if (temporary_make())
 		return -1;
-	snprintf(path, sizeof(path), "%s/file", directory);
+	snprintf(path, sizeof(path), "%s/file", temporary_directory);
+	snprintf(temporary, sizeof(temporary), "%s/file.new", temporary_directory);
 	return 0;
 }
 
+/* A test that failed may have left any of them, and a directory for a file. */
 static int remove_directory(void **unused)
 {
-	char temporary[96];
-
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	unlink(temporary);
-	unlink(path);
-	return rmdir(directory);
+	remove(temporary);
+	remove(path);
+	return rmdir(temporary_directory);
 }
 
 static size_t read_file(char *buf, size_t size)
@@ -66,16 +65,16 @@ static void a_file_is_made_and_replaced(void **unused)
 
 static void a_failure_leaves_the_old_one(void **unused)
 {
-	char buf[16], temporary[96];
+	char buf[16];
 
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
 	assert_int_equal(0, file_replace(path, "old", 3, 0600));
 	assert_int_equal(0, mkdir(temporary, 0700));
 	assert_int_equal(-EISDIR, file_replace(path, "new", 3, 0600));
 	assert_int_equal(3, read_file(buf, sizeof(buf)));
 	assert_memory_equal(buf, "old", 3);
 	assert_int_equal(0, rmdir(temporary));
-	assert_int_equal(-ENOENT, file_replace("/tmp/no/such/directory", "", 0, 0600));
+	snprintf(temporary, sizeof(temporary), "%s/no/directory", temporary_directory);
+	assert_int_equal(-ENOENT, file_replace(temporary, "", 0, 0600));
 }
 
 static void replace_for_ever(void)
@@ -95,6 +94,7 @@ static void whoever_is_killed_leaves_a_whole_file(void **unused)
 	for (int i = 0; i < KILLS; i++) {
 		pid_t pid = fork();
 
+		assert_true(pid >= 0); /* or everybody would be killed */
 		if (!pid)
 			replace_for_ever();
 		usleep(i * 300);

@@ -12,6 +12,7 @@
 
 #include "../../user/api/seen.h"
 #include "../../user/api/signature.h"
+#include "temporary.h"
 
 #define KEY	 "7kbG7Bk7S9Nt7ZSV"
 #define SECRET	 "EXEgWIz07P0HYwtQDs7cNIqCiQaWSuHF"
@@ -105,13 +106,15 @@ static void the_port_may_be_signed_or_not(void **state)
 
 /* ---- replays ---------------------------------------------------------------------------- */
 
-static char path[64];
+static char path[PATH_MAX];
 
 static int open_seen(void **state)
 {
 	static struct seen seen;
 
-	snprintf(path, sizeof(path), "/tmp/alpnlb-seen-%d", getpid());
+	if (temporary_make())
+		return -1;
+	snprintf(path, sizeof(path), "%s/seen", temporary_directory);
 	*state = &seen;
 	return seen_open(&seen, path);
 }
@@ -119,7 +122,8 @@ static int open_seen(void **state)
 static int close_seen(void **state)
 {
 	seen_close(*state);
-	return unlink(path);
+	unlink(path);
+	return rmdir(temporary_directory);
 }
 
 /* All in one place of the table. */
