@@ -10,6 +10,7 @@ bats_require_minimum_version 1.5.0
 TREE=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 ALPNLB=${ALPNLB:-$TREE/alpnlb}
 export NODE_PATH=${NODE_PATH:-$TREE/build/npm/node_modules}
+export PYTHONDONTWRITEBYTECODE=1 # the tree is only read
 # shellcheck source=scripts/netns.sh
 source "$TREE/scripts/netns.sh"
 # shellcheck source=scripts/peers.sh

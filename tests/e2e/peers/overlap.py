@@ -10,28 +10,19 @@ import struct
 import sys
 import time
 
+from raw import ACK, FIN, PSH, SYN, checksum, segment
+
 INTERFACE, OWN, PEER, SOURCE, ADDRESS, PORT = sys.argv[1:]
-FIN, SYN, PSH, ACK = 1, 2, 8, 16
 LINK = binascii.unhexlify((PEER + OWN).replace(":", "")) + b"\x08\x00"
 SOURCE_PORT = 20000 + int(PORT) % 1000
 RAW = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
 
 
-def checksum(data):
-    data += b"\0" * (len(data) % 2)
-    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
-
-
 def send(seq, ack, flags, data=b""):
-    ends = socket.inet_aton(SOURCE) + socket.inet_aton(ADDRESS)
-    tcp = struct.pack("!HHIIBBHHH", SOURCE_PORT, int(PORT), seq, ack, 5 << 4, flags, 65000, 0, 0)
-    pseudo = ends + struct.pack("!BBH", 0, 6, len(tcp) + len(data))
-    tcp = tcp[:16] + struct.pack("!H", checksum(pseudo + tcp + data)) + tcp[18:]
-    ip = struct.pack("!BBHHHBBH", 0x45, 0, 40 + len(data), 1, 0x4000, 64, 6, 0) + ends
-    RAW.send(LINK + ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:] + tcp + data)
+    ends = socket.inet_aton(SOURCE), socket.inet_aton(ADDRESS)
+    tcp = segment(ends, (SOURCE_PORT, int(PORT)), seq, ack, flags, 65000, data)
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 1, 0x4000, 64, 6, 0) + b"".join(ends)
+    RAW.send(LINK + ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:] + tcp)
 
 
 def await_ack(of):

@@ -7,29 +7,21 @@
 FLAGS are letters of FSRA.
 """
 import socket
-import struct
 import sys
 
-BITS = {"F": 1, "S": 2, "R": 4, "A": 16}
+from raw import ACK, FIN, RST, SYN, segment
 
-
-def checksum(data):
-    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
+BITS = {"F": FIN, "S": SYN, "R": RST, "A": ACK}
 
 
 def main():
     source, sport, destination, dport, letters, seq, ack = sys.argv[1:]
+    ends = socket.inet_aton(source), socket.inet_aton(destination)
     flags = sum(BITS[letter] for letter in letters)
-    header = struct.pack("!HHIIBBHHH", int(sport), int(dport), int(seq) % 2**32, int(ack) % 2**32,
-                         5 << 4, flags, 1000, 0, 0)
-    pseudo = socket.inet_aton(source) + socket.inet_aton(destination) + struct.pack("!HH", 6, 20)
-    header = header[:16] + struct.pack("!H", checksum(pseudo + header)) + header[18:]
     raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
     raw.bind((source, 0))
-    raw.sendto(header, (destination, 0))
+    raw.sendto(segment(ends, (int(sport), int(dport)), int(seq), int(ack), flags, 1000),
+               (destination, 0))
 
 
 main()

@@ -12,24 +12,11 @@ import socket
 import struct
 import sys
 
+from raw import ACK, TCP, segment
+
 BYTES = b"x" * 100
 ROUTER_ALERT = b"\x94\x04\0\0"
-DESTINATION_OPTIONS, FRAGMENT, HOP_BY_HOP, ROUTING, TCP = 60, 44, 0, 43, 6
-
-
-def checksum(data):
-    data += b"\0" * (len(data) % 2)
-    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
-
-
-def tcp(source, sport, destination, dport, seq, ack):
-    segment = struct.pack("!HHIIBBHHH", sport, dport, seq % 2**32, ack % 2**32, 5 << 4, 0x10, 500,
-                          0, 0) + BYTES
-    pseudo = source + destination + struct.pack("!II", len(segment), TCP)
-    return segment[:16] + struct.pack("!H", checksum(pseudo + segment)) + segment[18:]
+DESTINATION_OPTIONS, FRAGMENT, HOP_BY_HOP, ROUTING = 60, 44, 0, 43
 
 
 def ipv4(source, destination, payload, options=b"", fragment=0):
@@ -52,31 +39,31 @@ def fragment6(following, offset, more):
     return struct.pack("!BBHI", following, 0, offset | more, 77)
 
 
-def packets4(kind, source, destination, segment):
+def packets4(kind, source, destination, tcp):
     if kind == "options":
-        return [ipv4(source, destination, segment, ROUTER_ALERT)]
-    return [ipv4(source, destination, segment[:8], fragment=0x2000),
-            ipv4(source, destination, segment[8:], fragment=1)]
+        return [ipv4(source, destination, tcp, ROUTER_ALERT)]
+    return [ipv4(source, destination, tcp[:8], fragment=0x2000),
+            ipv4(source, destination, tcp[8:], fragment=1)]
 
 
-def packets6(kind, source, destination, segment):
+def packets6(kind, source, destination, tcp):
     if kind == "options":
         headers = (extension(DESTINATION_OPTIONS, 8) + extension(ROUTING, 8)
                    + extension(TCP, 24, bytes(22)))
-        return [ipv6(source, destination, HOP_BY_HOP, headers + segment)]
+        return [ipv6(source, destination, HOP_BY_HOP, headers + tcp)]
     if kind == "atomic":
-        return [ipv6(source, destination, FRAGMENT, fragment6(TCP, 0, 0) + segment)]
-    return [ipv6(source, destination, FRAGMENT, fragment6(TCP, 0, 1) + segment[:24]),
-            ipv6(source, destination, FRAGMENT, fragment6(TCP, 24, 0) + segment[24:])]
+        return [ipv6(source, destination, FRAGMENT, fragment6(TCP, 0, 0) + tcp)]
+    return [ipv6(source, destination, FRAGMENT, fragment6(TCP, 0, 1) + tcp[:24]),
+            ipv6(source, destination, FRAGMENT, fragment6(TCP, 24, 0) + tcp[24:])]
 
 
 def main():
     kind, source, sport, destination, dport, seq, ack = sys.argv[1:]
     family = socket.AF_INET6 if ":" in source else socket.AF_INET
     ends = socket.inet_pton(family, source), socket.inet_pton(family, destination)
-    segment = tcp(ends[0], int(sport), ends[1], int(dport), int(seq), int(ack))
+    tcp = segment(ends, (int(sport), int(dport)), int(seq), int(ack), ACK, 500, BYTES)
     raw = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
-    for packet in (packets6 if family == socket.AF_INET6 else packets4)(kind, *ends, segment):
+    for packet in (packets6 if family == socket.AF_INET6 else packets4)(kind, *ends, tcp):
         raw.sendto(packet, (destination, 0))
 
 
