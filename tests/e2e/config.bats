@@ -456,8 +456,7 @@ reads_config() {
 
 @test "a daemon that was killed leaves no obstacle for the next" {
 	start_both
-	kill -KILL "$DAEMON_PID"
-	netns_await 10 netns_dead "$DAEMON_PID"
+	kill_daemon
 	start_daemon
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
 	stop_daemon

@@ -58,11 +58,6 @@ three() {
 	netns_await 10 sockets_gone || fail "connections keep their sockets: $(alpnlb -p conn show)"
 }
 
-kill_daemon() {
-	kill -KILL "$DAEMON_PID"
-	netns_await 10 netns_dead "$DAEMON_PID"
-}
-
 # ended NAME: how that connection ended, once it has.
 ended() {
 	netns_await 10 grep -q '^{' "$NETNS_DIR/$1.log" || fail "connection $1 goes on" || return

@@ -171,8 +171,7 @@ refused() {
 	stop_daemon
 	start_daemon
 	refused "$(send GET ipLoadbalancing)" 403 Forbidden 'was made before'
-	kill -KILL "$DAEMON_PID"
-	netns_await 10 netns_dead "$DAEMON_PID"
+	kill_daemon
 	start_daemon
 	refused "$(send GET ipLoadbalancing)" 403 Forbidden 'was made before'
 	now=$(date +%s)

@@ -127,6 +127,11 @@ stop_daemon() {
 	daemon_ended 0
 }
 
+kill_daemon() {
+	kill -KILL "$DAEMON_PID"
+	netns_await 10 netns_dead "$DAEMON_PID"
+}
+
 # ---- peers --------------------------------------------------------------------------------
 
 start_nginx() {

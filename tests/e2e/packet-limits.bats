@@ -131,8 +131,7 @@ end_second() {
 	assert_equal "$(second -j stat show | jq -c '.counters | [.spliced, .splice_refused]')" "[0,1]"
 	netns_exec balancer "$ALPNLB" -j doctor | jq -e --arg found "instance '$NETNS_NAME' uses source ports" \
 		'any(.[]; .found | startswith($found))' >/dev/null || fail "doctor does not tell"
-	kill -KILL "$DAEMON_PID"
-	netns_await 5 netns_dead "$DAEMON_PID"
+	kill_daemon
 	sed -i 's/444/445/' "$NETNS_DIR/second.yaml" # another look: the flow is still there
 	second apply "$NETNS_DIR/second.yaml"
 	run ! second_says 'no other instance uses these any more'
@@ -180,8 +179,7 @@ all_are_spliced() {
 # Kills the daemon and starts another one. Sets TOOK: microseconds until that accepts connections.
 replace_daemon() {
 	local began
-	kill -KILL "$DAEMON_PID"
-	netns_await 5 netns_dead "$DAEMON_PID"
+	kill_daemon
 	began=${EPOCHREALTIME/[.,]/}
 	start_daemon
 	TOOK=$((${EPOCHREALTIME/[.,]/} - began))
@@ -209,8 +207,7 @@ replace_daemon() {
 	start_daemon
 	hold client "$LB4" 443 --alpn h2 --bytes 100
 	netns_await 10 all_are_spliced 1 || fail "it has sockets still"
-	kill -KILL "$DAEMON_PID"
-	netns_await 5 netns_dead "$DAEMON_PID"
+	kill_daemon
 	assert_equal "$(end_held client | report_field end)" eof
 	start_daemon
 	netns_await 5 flows_forgotten || fail "left behind: $(what_is_left)"
@@ -230,8 +227,7 @@ replace_daemon() {
 
 # fill FIRST LAST AGE IDLE: without a daemon, see peers/fill.c.
 fill() {
-	kill -KILL "$DAEMON_PID"
-	netns_await 5 netns_dead "$DAEMON_PID"
+	kill_daemon
 	"$PEERS/fill" "$NETNS_NAME" "$@"
 }
 

@@ -65,8 +65,7 @@ follows() {
 @test "the next daemon moves connections whose route changed before" {
 	held_flow 11 "$LB4"
 	second_link server
-	kill -KILL "$DAEMON_PID"
-	netns_await 10 netns_dead "$DAEMON_PID"
+	kill_daemon
 	move server 198.51.100.1 "$(server4 11)"
 	start_daemon
 	netns_await 10 daemon_says '1 entries moved' || fail "nothing moved"
