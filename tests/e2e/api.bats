@@ -12,12 +12,7 @@ load api
 
 @test "the guide: HTTP/2 to a farm of its own, step by step" {
 	local h2 web route task
-	printf 'zone: gra\n' >"$CONFIG"
-	farms h1=21 >>"$CONFIG"
-	frontend auto h1 >>"$CONFIG"
-	start_nginx h2-a 11 9000 h2
-	start_nginx h1-a 21 9000 http1
-	start_daemon
+	start_guide
 	h2=$(created tcp/farm '{"zone": "gra", "port": 9000, "displayName": "HTTP/2"}' farmId)
 	created "tcp/farm/$h2/server" "{\"address\": \"$(server4 11)\", \"status\": \"active\"}" serverId
 	assert_equal "$(api GET 'tcp/frontend?port=443' | jq -c .)" '[1]'
@@ -291,7 +286,6 @@ load api
 # ---- together -----------------------------------------------------------------------------
 
 @test "a diff and a dry run say what a refresh would do, and do nothing" {
-	local port
 	start_small
 	alpnlb_api() { request "$1" "alpnlb/$2" "${3:-}" | sed 1d; }
 	assert_equal "$(alpnlb_api GET diff | jq -c .)" '{"zone":"all","changes":[]}'
@@ -304,10 +298,7 @@ load api
 	api PUT tcp/frontend/1 '{"defaultFarmId": null}'
 	assert_matches "$(request POST alpnlb/dryRun)" $'^400\n.*frontends.0..*defaultFarm: is missing'
 	api PUT tcp/frontend/1 '{"defaultFarmId": 1, "port": "444"}'
-	netns_spawn balancer "$NETNS_DIR/taken.log" "$TREE/tests/e2e/peers/tcp.py" serve name \
-		--name taken --listen "$LB4" --port 444
-	is_taken() { [[ -n $(netns_exec balancer ss -Hltn 'sport = :444') ]]; }
-	netns_await 10 is_taken
+	take_port 444
 	assert_matches "$(request POST alpnlb/dryRun)" '^409.*frontend web: cannot listen on .*:444'
 	assert_matches "$(request GET 'alpnlb/diff?zone=mars')" '^404.*there is no zone mars, allowed: all'
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one

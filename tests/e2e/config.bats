@@ -328,9 +328,7 @@ run_daemon() {
 
 @test "a start that fails does not warn of what was only tried" {
 	everybody_to one >"$CONFIG"
-	netns_spawn balancer "$NETNS_DIR/other.log" python3 -c \
-		'import socket, signal; s = socket.socket(); s.bind(("", 443)); s.listen(); signal.pause()'
-	netns_await 10 netns_listens balancer 443
+	take_port 443
 	run_daemon 1
 	assert_matches "$output" 'error: frontend web: cannot listen on 0\.0\.0\.0:443: Address already in use'
 	[[ $output != *"warning: libbpf"* ]] || fail "$output"

@@ -24,14 +24,7 @@ staged() {
 # ---- guides -------------------------------------------------------------------------------
 
 @test "the guide: HTTP/2 to a farm of its own, step by step" {
-	{
-		printf 'zone: gra\n'
-		farms h1=21
-		frontend auto h1
-	} >"$CONFIG"
-	start_nginx h2-a 11 9000 h2
-	start_nginx h1-a 21 9000 http1
-	start_daemon
+	start_guide
 	assert_equal "$(alpnlb farm add h2 port 9000 balance roundrobin)" 2
 	assert_equal "$(alpnlb server add h2/a address "$(server4 11)")" 2
 	assert_equal "$(alpnlb route add http2 frontend web action farm target h2)" 1
@@ -164,10 +157,7 @@ staged() {
 	alpnlb refresh run zone rbx
 	assert_equal "$(alpnlb -j pending show)" '[]'
 	alpnlb frontend add more port 444 default_farm one
-	netns_spawn balancer "$NETNS_DIR/taken.log" "$TREE/tests/e2e/peers/tcp.py" serve name \
-		--name taken --listen "$LB4" --port 444
-	is_taken() { [[ -n $(netns_exec balancer ss -Hltn 'sport = :444') ]]; }
-	netns_await 10 is_taken
+	take_port 444
 	refused 1 'refresh: frontend more: cannot listen on .*:444' refresh dry-run
 	refused 1 'refresh: frontend more: cannot listen on .*:444' refresh run
 	assert_equal "$(alpnlb -j task show | jq -c 'map([.id, .status, .zones])')" \

@@ -22,15 +22,9 @@ api_settings() {
 		"$NETNS_DIR/${2:-api}.pem" "$NETNS_DIR/${2:-api}.key"
 }
 
-small_config() {
-	printf '%s\n' "$@"
-	farms one=11 two=12
-	frontend auto one
-}
-
-start_small() {
+start_api() {
 	[[ -e $NETNS_DIR/api.pem ]] || api_certificate api
-	small_config "${1:-$(api_settings)}" >"$CONFIG"
+	small_config "$(api_settings)" >"$CONFIG"
 	start_daemon
 }
 
@@ -94,7 +88,7 @@ refused() {
 # ---- who may ------------------------------------------------------------------------------
 
 @test "a signed request is answered, an unsigned one only for the time" {
-	start_small
+	start_api
 	application tool read-write
 	assert_equal "$(allowed GET ipLoadbalancing)" "[\"$NETNS_NAME\"]"
 	assert_equal "$(allowed POST "ipLoadbalancing/$NETNS_NAME/tcp/farm" '{"zone": "all"}' | jq .farmId)" 3
@@ -111,7 +105,7 @@ refused() {
 
 @test "each header is needed, and each has to be right" {
 	local i good wrong
-	start_small
+	start_api
 	application tool read-write
 	for i in 1 3 5 7; do
 		sign GET "https://$HOST/1.0/ipLoadbalancing"
@@ -131,7 +125,7 @@ refused() {
 }
 
 @test "a signature is of one method, URL and body" {
-	start_small
+	start_api
 	application tool read-write
 	sign POST "https://$HOST/1.0/ipLoadbalancing/$NETNS_NAME/tcp/farm" '{"zone": "all"}'
 	refused "$(send PUT "ipLoadbalancing/$NETNS_NAME/tcp/farm" '{"zone": "all"}')" 401 Unauthorized 'not valid'
@@ -144,7 +138,7 @@ refused() {
 }
 
 @test "the URL is signed with its port or without" {
-	start_small
+	start_api
 	application tool read-write
 	SIGNED_URL=https://127.0.0.1/1.0/ipLoadbalancing
 	allowed GET ipLoadbalancing
@@ -163,7 +157,7 @@ refused() {
 
 @test "a request counts once, and for five minutes" {
 	local now
-	start_small
+	start_api
 	application tool read-write
 	sign GET "https://$HOST/1.0/ipLoadbalancing"
 	assert_equal "$(send GET ipLoadbalancing | head -1)" 200
@@ -184,7 +178,7 @@ refused() {
 }
 
 @test "an application that may only read reads" {
-	start_small
+	start_api
 	application reader
 	assert_equal "$(allowed GET "ipLoadbalancing/$NETNS_NAME/tcp/farm")" '[1,2]'
 	refused "$(signed POST "ipLoadbalancing/$NETNS_NAME/tcp/farm" '{}')" 403 Forbidden 'reader may only read'
@@ -197,7 +191,7 @@ refused() {
 
 @test "applications are made, listed and revoked under a running daemon" {
 	local first second
-	start_small
+	start_api
 	application one read-write
 	first="$KEY $SECRET $CONSUMER"
 	allowed GET ipLoadbalancing
@@ -234,7 +228,7 @@ refused() {
 
 @test "TLS 1.2 and later, and nothing in the clear" {
 	local version
-	start_small
+	start_api
 	for version in 1.2 1.3; do
 		in_clear "https://$HOST/1.0/auth/time" --tlsv"$version" --tls-max "$version"
 	done
@@ -245,12 +239,12 @@ refused() {
 }
 
 served_certificate() {
-	netns_exec balancer openssl s_client -connect "${1:-$HOST}" </dev/null 2>/dev/null |
+	netns_exec balancer openssl s_client -connect "$HOST" </dev/null 2>/dev/null |
 		sed -n 's/^subject=CN = //p'
 }
 
 @test "another certificate, address or port takes effect with a refresh" {
-	start_small
+	start_api
 	api_certificate other
 	assert_equal "$(served_certificate)" api
 	cp "$NETNS_DIR/other.pem" "$NETNS_DIR/api.pem"
@@ -281,7 +275,7 @@ served_certificate() {
 	api_certificate other
 	mkfifo "$NETNS_DIR/fifo.pem"
 	openssl ec -in "$NETNS_DIR/api.key" -aes128 -passout pass:secret -out "$NETNS_DIR/locked.key" 2>/dev/null
-	start_small
+	start_api
 	application tool read-write
 	# shellcheck disable=SC2016
 	while IFS='|' read -r line wanted; do
@@ -322,7 +316,7 @@ says() {
 
 @test "what is too large, is no HTTP, or comes all at once" {
 	local url=https://$HOST/1.0/auth/time expect four
-	start_small
+	start_api
 	application tool read-write
 	head -c 1100000 /dev/zero >"$NETNS_DIR/large"
 	for expect in 'Expect: 100-continue' 'Expect:' 'Transfer-Encoding: chunked'; do
@@ -349,7 +343,7 @@ took() {
 
 @test "whoever is slow is cut, and others are served meanwhile" {
 	local pid name
-	start_small
+	start_api
 	netns_spawn balancer "$NETNS_DIR/slow.log" "$TREE/tests/e2e/peers/hold.py" \
 		"$NETNS_DIR/api.pem" 127.0.0.1 8443 slow
 	pid=$NETNS_PID
@@ -370,7 +364,7 @@ descriptors() {
 
 @test "400 connections at once: the oldest have to go, a good client is served" {
 	local before
-	start_small
+	start_api
 	before=$(descriptors)
 	mkfifo "$NETNS_DIR/end"
 	netns_exec balancer "$TREE/tests/e2e/peers/hold.py" "$NETNS_DIR/api.pem" 127.0.0.1 8443 many \
@@ -394,15 +388,7 @@ descriptors_are() {
 @test "the guide with the public client: HTTP/2 to a farm of its own" {
 	[[ -d $NODE_PATH/ovh ]] || skip "the npm package ovh is missing: scripts/deps.sh installs it"
 	api_certificate api
-	{
-		printf 'zone: gra\n'
-		api_settings
-		farms h1=21
-		frontend auto h1
-	} >"$CONFIG"
-	start_nginx h2-a 11 9000 h2
-	start_nginx h1-a 21 9000 http1
-	start_daemon
+	start_guide "$(api_settings)"
 	application guide read-write
 	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/1.1 h1-a"
 	NODE_EXTRA_CA_CERTS=$NETNS_DIR/api.pem netns_exec balancer node "$TREE/tests/e2e/peers/guide.js" \

@@ -293,16 +293,39 @@ route() {
 	done
 }
 
-# start_small [LINE...]: farms one and two of a server each, `one` for everybody; the lines first.
+# small_config [LINE...]: farms one and two of a server each, `one` for everybody; the lines first.
+small_config() {
+	printf '%s\n' "$@"
+	farms one=11 two=12
+	frontend auto one
+}
+
+# start_small [LINE...]: that, with servers that say their names.
 start_small() {
-	{
-		printf '%s\n' "$@"
-		farms one=11 two=12
-		frontend auto one
-	} >"$CONFIG"
+	small_config "$@" >"$CONFIG"
 	start_tcp one 11 9000 name
 	start_tcp two 12 9000 name
 	start_daemon
+}
+
+# start_guide [LINE...]: the zone gra, all clients go to the farm h1 and to the nginx h1-a there; h2-a
+# at server 11 is in no farm.
+start_guide() {
+	{
+		printf '%s\n' 'zone: gra' "$@"
+		farms h1=21
+		frontend auto h1
+	} >"$CONFIG"
+	start_nginx h2-a 11 9000 h2
+	start_nginx h1-a 21 9000 http1
+	start_daemon
+}
+
+# take_port PORT: of the balancer's host, so that the daemon cannot listen there.
+take_port() {
+	netns_spawn balancer "$NETNS_DIR/taken.log" "$TREE/tests/e2e/peers/tcp.py" serve name \
+		--name taken --listen "$LB4" --port "$1"
+	netns_await 10 netns_listens balancer "$1"
 }
 
 # ---- what alpnlb counts -------------------------------------------------------------------

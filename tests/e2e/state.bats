@@ -15,19 +15,6 @@ state_file() {
 	printf '/var/lib/alpnlb/%s/state.json' "$NETNS_NAME"
 }
 
-two_farms() {
-	printf '%s\n' "$@"
-	farms one=11 two=12
-	frontend auto one
-}
-
-start_two_farms() {
-	two_farms >"$CONFIG"
-	start_tcp one 11 9000 name
-	start_tcp two 12 9000 name
-	start_daemon
-}
-
 # restart [CONFIG]: as the machine's does; without CONFIG, the daemon is given no file.
 restart() {
 	stop_daemon || return
@@ -52,7 +39,7 @@ revision() {
 
 @test "a restart keeps ids, what is staged and what runs, with the file and without" {
 	local file before
-	start_two_farms
+	start_small
 	created tcp/farm '{"displayName": "third"}' farmId
 	api DELETE tcp/farm/3
 	assert_equal "$(created tcp/farm '{"displayName": "fourth"}' farmId)" 4
@@ -87,9 +74,9 @@ revision() {
 }
 
 @test "a file that was edited wins, with its ids; what was staged is kept" {
-	start_two_farms
+	start_small
 	api PUT tcp/farm/1 '{"displayName": "not refreshed"}'
-	two_farms "# only a comment" >"$CONFIG"
+	small_config "# only a comment" >"$CONFIG"
 	restart "$CONFIG"
 	! daemon_says "not the file that ran last" || fail "a comment counts as a change"
 	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" "not refreshed"
@@ -112,9 +99,9 @@ revision() {
 }
 
 @test "apply keeps what was staged, and a daemon goes on with what was applied" {
-	start_two_farms
+	start_small
 	created tcp/farm '{"displayName": "not refreshed"}' farmId
-	two_farms | sed 's/default_farm: one/default_farm: two/' >"$NETNS_DIR/other.yaml"
+	small_config | sed 's/default_farm: one/default_farm: two/' >"$NETNS_DIR/other.yaml"
 	run -0 --separate-stderr alpnlb apply "$NETNS_DIR/other.yaml"
 	assert_matches "$stderr" 'warning: staged changes that were not refreshed are kept as revision 2'
 	assert_matches "$output" 'revision +3'
@@ -160,7 +147,7 @@ killed_start() {
 
 @test "killed at any instant, the daemon comes back with what was acknowledged" {
 	local staged=0 running=0 kill refreshes=0 fast=(--workers 1 --max-connections 1000)
-	two_farms "zone: gra" | sed 's/name: one$/&\n    display_name: "0"/' >"$CONFIG"
+	small_config "zone: gra" | sed 's/name: one$/&\n    display_name: "0"/' >"$CONFIG"
 	start_daemon "${fast[@]}"
 	for ((kill = 1; kill <= KILLS; kill++)); do
 		"$TREE/tests/e2e/peers/writes.py" stream "/run/alpnlb/$NETNS_NAME/control.sock" \
@@ -189,7 +176,7 @@ killed_start() {
 @test "who edits the state while the daemon runs is not overwritten" {
 	local state before
 	state=$(state_file)
-	start_two_farms
+	start_small
 	api PUT tcp/farm/1 '{"displayName": "mine"}'
 	touch "$state"
 	api PUT tcp/farm/2 '{"displayName": "after a touch"}'
@@ -200,7 +187,7 @@ killed_start() {
 	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" mine
 	assert_equal "$(api POST refresh | jq -r .status)" error
 	assert_equal "$(stats .revision)" 1
-	two_farms | sed 's/default_farm: one/default_farm: two/' >"$NETNS_DIR/other.yaml"
+	small_config | sed 's/default_farm: one/default_farm: two/' >"$NETNS_DIR/other.yaml"
 	run -1 alpnlb apply "$NETNS_DIR/other.yaml"
 	assert_matches "$output" "changed by somebody else"
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
@@ -216,7 +203,7 @@ killed_start() {
 }
 
 @test "a second daemon that has a /run of its own is kept away" {
-	start_two_farms
+	start_small
 	run -1 timeout 20 nsenter --net="$(netns_path balancer)" unshare --mount -- sh -c \
 		'mount -t tmpfs tmp /run && exec "$@"' sh "$ALPNLB" --instance "$NETNS_NAME" daemon
 	assert_matches "$output" "/var/lib/alpnlb/$NETNS_NAME is used by another daemon"
@@ -226,7 +213,7 @@ killed_start() {
 @test "a revision that was edited is not taken, and a broken state not replaced" {
 	local state
 	state=$(state_file)
-	start_two_farms
+	start_small
 	api PUT tcp/farm/1 '{"displayName": "second"}'
 	api POST refresh
 	sed -i 's/"one"/"eno"/' "${state%/*}/revisions/1.json"
@@ -302,12 +289,11 @@ killed_start() {
 }
 
 @test "a rollback that cannot run changes nothing" {
-	start_two_farms
+	start_small
 	sed 's/"443"/"443,444"/' "$CONFIG" >"$NETNS_DIR/more.yaml"
 	alpnlb apply "$NETNS_DIR/more.yaml"
 	alpnlb apply "$CONFIG"
-	netns_spawn balancer "$NETNS_DIR/taken.log" "$TREE/tests/e2e/peers/tcp.py" serve name --listen "$LB4" --port 444
-	netns_await 10 netns_listens balancer 444
+	take_port 444
 	api PUT tcp/farm/1 '{"displayName": "staged"}'
 	run -1 alpnlb revision rollback 2 refresh
 	assert_matches "$output" "rollback: .*444"
@@ -320,7 +306,7 @@ killed_start() {
 }
 
 @test "the last 100 revisions are kept" {
-	start_two_farms
+	start_small
 	"$TREE/tests/e2e/peers/writes.py" refresh "/run/alpnlb/$NETNS_NAME/control.sock" "$NETNS_NAME" 104
 	assert_equal "$(alpnlb -j revision show | jq -c '[length, .[0].number, .[-1].number]')" '[100,6,105]'
 	api POST refresh
@@ -332,7 +318,7 @@ killed_start() {
 # ---- zones --------------------------------------------------------------------------------
 
 @test "another zone's objects are kept and shown, and not installed" {
-	two_farms 'zone: gra' >"$CONFIG"
+	small_config 'zone: gra' >"$CONFIG"
 	printf '  - { name: there, zone: rbx, port: 444, default_farm: two }\n' >>"$CONFIG"
 	start_tcp one 11 9000 name
 	start_daemon
@@ -363,7 +349,7 @@ in_its_mounts() {
 	daemon_under unshare --mount -- sh -c \
 		'mount -t tmpfs -o size=256k tmp /var/lib/alpnlb && exec "$@"' sh
 	mkdir -p /var/lib/alpnlb
-	start_two_farms
+	start_small
 	api PUT tcp/farm/1 '{"displayName": "written"}'
 	in_its_mounts sh -c 'cat /dev/zero >/var/lib/alpnlb/full 2>/dev/null' || true
 	refused_everywhere 'No space left on device; nothing was changed'
@@ -400,7 +386,7 @@ refused_everywhere() {
 	daemon_under unshare --mount -- sh -c \
 		'mount -t tmpfs -o ro tmp /var/lib/alpnlb && exec "$@"' sh
 	mkdir -p /var/lib/alpnlb
-	start_two_farms
+	start_small
 	daemon_says 'Read-only file system.*; changes are refused until it can be written' ||
 		fail "it does not say so"
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
