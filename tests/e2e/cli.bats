@@ -219,9 +219,13 @@ as_nobody() {
 	stop_daemon
 }
 
-# explained EXPRESSION: of what `hello classify` says to a hello, as JSON.
+# classified EXPRESSION [WORD...]: of what `hello classify` says to a hello, as JSON.
+classified() {
+	alpnlb -j hello classify file "$NETNS_DIR/hello" config "$CONFIG" "${@:2}" | jq -cr "$1"
+}
+
 explained() {
-	alpnlb -j hello classify file "$NETNS_DIR/hello" config "$CONFIG" source 192.0.2.7 | jq -r "$1"
+	classified "$1" source 192.0.2.7
 }
 
 @test "hello classify explains a decision rule by rule" {
@@ -259,13 +263,10 @@ explained() {
 		frontend auto one "denied_source: [192.0.2.0/24]"
 	} >"$CONFIG"
 	"$TREE/tests/e2e/peers/tcp.py" hello --alpn h2 >"$NETNS_DIR/hello"
-	classified() {
-		alpnlb -j hello classify file "$NETNS_DIR/hello" config "$CONFIG" "$@" |
-			jq -c '[.source_allowed, .route, .action, .farm]'
-	}
-	assert_equal "$(classified source 192.0.2.2)" '[false,null,"refused",null]'
-	assert_equal "$(classified source 192.0.3.2)" '[true,"default","farm","one"]'
-	assert_equal "$(classified)" '[null,"default","farm","one"]'
+	local fields='[.source_allowed, .route, .action, .farm]'
+	assert_equal "$(classified "$fields" source 192.0.2.2)" '[false,null,"refused",null]'
+	assert_equal "$(classified "$fields" source 192.0.3.2)" '[true,"default","farm","one"]'
+	assert_equal "$(classified "$fields")" '[null,"default","farm","one"]'
 }
 
 @test "hello classify says that it depends on a source it is not told" {
@@ -279,19 +280,16 @@ explained() {
 		ROUTE_WEIGHT=4 route tls one "protocol is tls"
 	} >"$CONFIG"
 	"$TREE/tests/e2e/peers/tcp.py" hello --alpn h2 >"$NETNS_DIR/hello"
-	classified() {
-		alpnlb -j hello classify file "$NETNS_DIR/hello" config "$CONFIG" "$@" |
-			jq -r '"\(.action) \(.farm): \([.routes[].outcome] | join("; "))"'
-	}
+	local outcome='"\(.action) \(.farm): \([.routes[].outcome] | join("; "))"'
 	local depends="depends on the source, which is not known"
-	assert_equal "$(classified)" "unknown null: does not match; $depends; $depends; matches, but comes later"
-	assert_equal "$(classified source 192.0.2.2)" \
+	assert_equal "$(classified "$outcome")" "unknown null: does not match; $depends; $depends; matches, but comes later"
+	assert_equal "$(classified "$outcome" source 192.0.2.2)" \
 		"farm two: does not match; decides; matches, but comes later; matches, but comes later"
 	sed -i '/name: far/,/name: tls/{/name: tls/!d}' "$CONFIG"
-	assert_equal "$(classified)" "unknown null: does not match; $depends; decides otherwise"
-	assert_equal "$(classified source 192.0.3.2 | cut -d: -f1)" "farm one"
+	assert_equal "$(classified "$outcome")" "unknown null: does not match; $depends; decides otherwise"
+	assert_equal "$(classified "$outcome" source 192.0.3.2 | cut -d: -f1)" "farm one"
 	"$TREE/tests/e2e/peers/tcp.py" hello --alpn http/1.1 >"$NETNS_DIR/hello"
-	assert_equal "$(classified)" "farm one: does not match; does not match; decides"
+	assert_equal "$(classified "$outcome")" "farm one: does not match; does not match; decides"
 	run -0 alpnlb hello classify file "$NETNS_DIR/hello" config "$CONFIG"
 	assert_matches "$output" '1 +other +source in 192.0.2.0/24 +- +unknown +does not match'
 }

@@ -7,11 +7,11 @@
 
 load lib
 
-# start_two: h2 goes to server 11, everything else over IPv6 to server 12; both echo.
+# start_two [PATH]: h2 goes to server 11, everything else over IPv6 to server 12; both echo.
 start_two() {
 	{
 		farms h2=11 h1=12v6
-		frontend packet h1
+		frontend "${1:-packet}" h1
 		printf 'routes:\n'
 		route http2 h2 "protocol is http/2.0"
 	} >"$CONFIG"
@@ -47,6 +47,10 @@ sockets_gone() {
 	[[ $(alpnlb -j conn show | jq '[.[] | select(.worker != null)] | length') == 0 ]]
 }
 
+await_sockets_gone() {
+	netns_await 10 sockets_gone || fail "connections keep their sockets: $(alpnlb -p conn show)"
+}
+
 # three stay|hold stay|hold stay|hold: connections `one` and `two` to h2, `three` to h1, all without
 # sockets and with all bytes there.
 three() {
@@ -55,7 +59,7 @@ three() {
 	"$2" two "$LB4" --alpn h2 --source 192.0.2.4
 	"$3" three "$LB6" --sni www.alpnlb.test
 	await_flows '.bytes_from_server >= 5000 and .bytes_from_server == .bytes_from_client' 3
-	netns_await 10 sockets_gone || fail "connections keep their sockets: $(alpnlb -p conn show)"
+	await_sockets_gone
 }
 
 # ended NAME: how that connection ended, once it has.
@@ -214,10 +218,6 @@ says() {
 	done
 }
 
-hellos_forgotten() {
-	[[ $(bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/hellos" | jq length) == 0 ]]
-}
-
 @test "what clients said is shown on the packet path, without the daemon, and by the next one" {
 	local expected='["ssh",null,null,false,false]
 ["tls","www.alpnlb.test",["h2","http/1.1"],false,false]'
@@ -225,7 +225,7 @@ hellos_forgotten() {
 	hold one "$LB4" --sni www.alpnlb.test --alpn h2 http/1.1
 	hold two "$LB6" --text 'SSH-2.0-client\r\n'
 	await_flows '.bytes_from_server >= 5000' 2
-	netns_await 10 sockets_gone || fail "connections keep their sockets: $(alpnlb -p conn show)"
+	await_sockets_gone
 	says "$expected"
 	run -0 alpnlb flow show
 	assert_matches "$output" 'tls +www\.alpnlb\.test +h2, ?http/1\.1'
@@ -235,7 +235,7 @@ hellos_forgotten() {
 	says "$expected"
 	touch "$NETNS_DIR/go"
 	await_flows true 0
-	hellos_forgotten || fail "something is left of them"
+	assert_equal "$(pinned hellos)" 0 "something is left of them"
 	stop_daemon
 }
 
@@ -244,7 +244,7 @@ hellos_forgotten() {
 	start_two
 	hold one "$LB4" --sni www.alpnlb.test --alpn h2
 	await_flows '.sni == "www.alpnlb.test"' 1
-	netns_await 10 sockets_gone || fail "connections keep their sockets: $(alpnlb -p conn show)"
+	await_sockets_gone
 	kill_daemon
 	rm "$pins/hellos"
 	bpftool map create "$pins/hellos" type hash key 36 value 8 entries 16 name hellos flags 1
@@ -278,11 +278,11 @@ times() {
 	hold three "$LB4" --sni zz.test --alpn h2 "$(times 40 p)" "$(times 40 q)" http/1.1
 	hold four "$LB4" --sni zzz.test --alpn h2 "$(times 76 p)" http/1.1
 	await_flows '.bytes_from_server >= 5000' 4
-	netns_await 10 sockets_gone || fail "connections keep their sockets: $(alpnlb -p conn show)"
+	await_sockets_gone
 	says "$(printf '["tls","%s...",%s,true,%s]\n' \
 		"${long:0:76}" '["h2","http/1.1"]' false \
 		"z.${long:0:54}" "[\"h2\",\"$(times 28 p)...\"]" true
-	printf '["tls","%s",%s,false,true]\n' \
+		printf '["tls","%s",%s,false,true]\n' \
 			zz.test "[\"h2\",\"$(times 40 p)\",\"$(times 36 q)...\"]" \
 			zzz.test "[\"h2\",\"$(times 76 p)\",\"...\"]")"
 	touch "$NETNS_DIR/go"
@@ -300,15 +300,7 @@ live_are() {
 }
 
 @test "without a daemon the spliced connections are live and no others" {
-	{
-		farms h2=11 h1=12v6
-		frontend auto h1
-		printf 'routes:\n'
-		route http2 h2 "protocol is http/2.0"
-	} >"$CONFIG"
-	start_tcp h2 11 9000 echo
-	start_tcp h1 12 9000 echo
-	start_daemon
+	start_two auto
 	hold one "$LB4" --alpn h2
 	hold other "$LB4" --alpn http/1.1
 	await_flows '.bytes_from_server >= 5000' 1
@@ -344,15 +336,7 @@ live_are() {
 
 @test "conn show shows spliced connections among the others" {
 	local row
-	{
-		farms h2=11 h1=12v6
-		frontend auto h1
-		printf 'routes:\n'
-		route http2 h2 "protocol is http/2.0"
-	} >"$CONFIG"
-	start_tcp h2 11 9000 echo
-	start_tcp h1 12 9000 echo
-	start_daemon
+	start_two auto
 	hold one "$LB4" --alpn h2
 	hold other "$LB4" --alpn http/1.1
 	await_flows '.bytes_from_server >= 5000' 1
@@ -432,7 +416,7 @@ is_gone() {
 	stay one "$LB4" --alpn h2
 	hold two "$LB4" --alpn h2
 	await_flows '.bytes_from_server >= 5000' 2
-	netns_await 10 sockets_gone || fail "$(alpnlb -p conn show)"
+	await_sockets_gone
 	stop_daemon
 	bpftool map update pinned "$pins/layout" key 0 0 0 0 value 255 255 0 0
 	start_daemon
@@ -460,7 +444,6 @@ is_gone() {
 	bpftool map update pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/layout" key 0 0 0 0 value 255 255 0 0
 	start_daemon
 	run ! grep -q 'another version' "$NETNS_DIR/daemon.log"
-	rm -f "$NETNS_DIR/go"
 	hold one "$LB4" --alpn h2
 	await_flows true 1
 	touch "$NETNS_DIR/go"

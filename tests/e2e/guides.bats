@@ -22,23 +22,27 @@ closed() {
 	((status == 35)) || fail "curl to $2 at $1: exit status $status, $(cat "$NETNS_DIR/curl.out")"
 }
 
-# ---- routing by SNI, with reject and negate -----------------------------------------------
-
-# sni_file < ROUTES: two farms, one name each, behind one address.
-sni_file() {
+# two_farms FIRST SECOND DEFAULT < ROUTES: farms of a server each behind one address.
+two_farms() {
 	cat <<-END
 		farms:
-		  - name: www
+		  - name: $1
 		    port: 8443
-		    servers: [ { name: w, address: $(server4 11) } ]
-		  - name: shop
+		    servers: [ { name: a, address: $(server4 11) } ]
+		  - name: $2
 		    port: 8443
-		    servers: [ { name: s, address: $(server4 12) } ]
+		    servers: [ { name: b, address: $(server4 12) } ]
 		frontends:
-		  - { name: web, port: "443", default_farm: www }
+		  - { name: web, port: "443", default_farm: $3 }
 		routes:
 	END
 	cat
+}
+
+# ---- routing by SNI, with reject and negate -----------------------------------------------
+
+sni_file() {
+	two_farms www shop www
 }
 
 @test "guide: routing by SNI, with reject and negate" {
@@ -92,21 +96,9 @@ sni_file() {
 
 # ---- pre-production by source -------------------------------------------------------------
 
-# source_file < ROUTES: what is in production, and what comes next.
+# source_file DEFAULT < ROUTES: what is in production, and what comes next.
 source_file() {
-	cat <<-END
-		farms:
-		  - name: production
-		    port: 8443
-		    servers: [ { name: p, address: $(server4 11) } ]
-		  - name: preproduction
-		    port: 8443
-		    servers: [ { name: q, address: $(server4 12) } ]
-		frontends:
-		  - { name: web, port: "443", default_farm: $1 }
-		routes:
-	END
-	cat
+	two_farms production preproduction "$1"
 }
 
 # from ADDRESS-OF-CLIENT LB [CURL-OPTION...]: who answers a client at this address.
