@@ -20,20 +20,14 @@ start_both() {
 	start_daemon
 }
 
-# hold_connection: an echo connection through the balancer that ends when $NETNS_DIR/go exists.
+# hold_connection: an echo connection through the balancer that goes on.
 hold_connection() {
-	netns_spawn client "$NETNS_DIR/held.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
-		--alpn h2 --bytes 100000 --half-close --until-sent "$NETNS_DIR/go"
+	hold held "$LB4" 443 --alpn h2 --bytes 100000
 	await_connections 1
 }
 
 held_connection_ends_well() {
-	local report
-	touch "$NETNS_DIR/go"
-	netns_await 20 grep -q '^{' "$NETNS_DIR/held.log" || fail "the held connection does not end"
-	report=$(cat "$NETNS_DIR/held.log")
-	assert_equal "$(report_field end <<<"$report")" eof
-	assert_equal "$(report_field received_sha256 <<<"$report")" "$(report_field sent_sha256 <<<"$report")"
+	assert_echoed "$(end_held held)"
 }
 
 start_echo() {

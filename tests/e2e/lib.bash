@@ -166,6 +166,23 @@ report_field() {
 	jq -r ".$1"
 }
 
+# assert_same_bytes CLIENT SERVER: what each end sent, by its report, is what the other received.
+assert_same_bytes() {
+	local client=$1 server=$2 sha256='^[0-9a-f]{64}$'
+	assert_matches "$(report_field sent_sha256 <<<"$client")" "$sha256" "the client's report" || return
+	assert_matches "$(report_field sent_sha256 <<<"$server")" "$sha256" "the server's report" || return
+	assert_equal "$(report_field received_sha256 <<<"$server")" \
+		"$(report_field sent_sha256 <<<"$client")" "what the server received" || return
+	assert_equal "$(report_field received_sha256 <<<"$client")" \
+		"$(report_field sent_sha256 <<<"$server")" "what the client received"
+}
+
+# assert_echoed REPORT: of a client that has got back all that it sent, and then the end.
+assert_echoed() {
+	assert_equal "$(report_field end <<<"$1")" eof || return
+	assert_same_bytes "$1" "$1"
+}
+
 # hold NAME ADDRESS PORT [OPTION...]: a client that sends no end before $NETNS_DIR/NAME.go exists;
 # its report goes to $NETNS_DIR/NAME.log.
 hold() {
