@@ -14,7 +14,7 @@
  * the version that made them. struct flow_key, struct remove_request and struct flow_event up to
  * `end` have to stay as they are: by those another version's flows are ended.
  */
-#define FLOW_LAYOUT 2
+#define FLOW_LAYOUT 3
 
 /* A packet's addresses (IPv6, or IPv4 mapped) and ports (network order). */
 struct flow_key {
@@ -49,6 +49,7 @@ enum {
 	FLOW_PENDING = 1 << 6,	 /* the other entry does not exist yet */
 	FLOW_HOLDS = 1 << 7,	 /* this leg's socket got the bytes before `held_end` itself */
 	FLOW_AHEAD = 1 << 8,	 /* an RST came at `ahead`, before the bytes in front of it */
+	FLOW_BOUND = 1 << 9,	 /* the other entry is OWNED, see bound_ack() */
 };
 
 /* In `owned` of struct conn: an RST went from leg to leg, and no socket is of use any more. */

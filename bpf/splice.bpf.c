@@ -139,7 +139,7 @@ static __always_inline void disown(struct flow *flow)
 	key_of_peer(flow, &peer_key);
 	peer = bpf_map_lookup_elem(&flows, &peer_key);
 	if (peer)
-		__sync_fetch_and_and(&peer->state, ~FLOW_HOLDS);
+		__sync_fetch_and_and(&peer->state, ~(FLOW_HOLDS | FLOW_BOUND));
 
 	__sync_fetch_and_and(&flow->state, ~FLOW_OWNED);
 	if (conn && conn->serial == flow->serial)
@@ -493,6 +493,30 @@ static __always_inline enum fate inspect(struct flow *flow, const struct flow_ke
 	return seq == flow->held_end ? FATE_STACK : FATE_ACK;
 }
 
+/* Less than any window that a leg's socket has announced. */
+#define BOUND_AHEAD (16 * 1024)
+
+/*
+ * As long as the other leg's socket still sends, what it acknowledges with each packet is what it
+ * had received itself. Its peer would take none of them, once it has heard of far more: the packets
+ * look like an attack (RFC 5961 section 5), and the socket would repeat them in vain.
+ */
+static __noinline __u32 bound_ack(struct flow *flow, __u32 ack)
+{
+	struct flow_key peer_key = {};
+	const struct flow *peer;
+	__u32 most;
+
+	if (!flow)
+		return ack;
+	key_of_peer(flow, &peer_key);
+	peer = bpf_map_lookup_elem(&flows, &peer_key);
+	if (!peer)
+		return ack;
+	most = peer->held_end + BOUND_AHEAD - flow->ack_delta;
+	return (__s32)(ack - most) > 0 ? most : ack;
+}
+
 /* Options in an unusual order. Returns what was added to the header's sum. */
 static __noinline __u32 translate_options_slowly(struct __sk_buff *skb, struct flow *flow,
 						 __u32 offset, __u32 len)
@@ -534,6 +558,8 @@ static __always_inline bool translate(struct __sk_buff *skb, struct flow *flow, 
 		if ((void *)(tcp + 1) > end)
 			return false;
 	}
+	if (flow->state & FLOW_BOUND)
+		replace32(&tcp->ack, bpf_htonl(bound_ack(flow, bpf_ntohl(tcp->ack))), sum);
 	translate_header(tcp, flow, sum);
 	return true;
 }
@@ -1263,7 +1289,7 @@ static __noinline int flows_insert(struct splice_request *request, struct leg_st
 	flow.end = request->waiting;
 	flow.seq_delta = first - start;
 	flow.ack_delta = server->unread - client->send;
-	flow.state = FLOW_PENDING | (flow.end ? FLOW_HOLDS : 0);
+	flow.state = FLOW_PENDING | FLOW_BOUND | (flow.end ? FLOW_HOLDS : 0);
 	err = bpf_map_update_elem(&flows, &request->client, &flow, BPF_NOEXIST);
 	if (err)
 		return why_not_inserted(err);
@@ -1392,6 +1418,7 @@ static __always_inline bool extend(const struct extend_request *request)
 	peer->owned_end = after + flow->seq_delta;
 	__sync_fetch_and_or(&conn->owned, 1u << side);
 	__sync_fetch_and_or(&peer->state, FLOW_OWNED);
+	__sync_fetch_and_or(&flow->state, FLOW_BOUND);
 	/* It may have been acknowledged already, or never will be. */
 	note_ack(peer, &peer_key, peer->acked);
 	if (has_closed(flow, peer))

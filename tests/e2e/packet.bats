@@ -107,3 +107,28 @@ ahead_at_first() {
 }
 @test "connections that are ahead of the server are spliced at a quiet moment (IPv4)" { ahead_at_first 11 "$LB4"; }
 @test "connections that are ahead of the server are spliced at a quiet moment (IPv6)" { ahead_at_first 11v6 "$LB6"; }
+
+# Has the server leg's socket sent its first packet in vain, so many times?
+has_repeated() {
+	netns_exec balancer ss -Htin 'dport = :9000' | grep -q "backoff:[$1-9]"
+}
+
+# The hello is lost on its way to the server for so long that the socket which has sent it knows
+# nothing of much that the server says meanwhile.
+late_hello() {
+	local report loss
+	packet_farm packet "$1"
+	start_tcp server 11 9000 exchange --bytes 300000 --half-close
+	start_daemon
+	impair server balancer -l 300
+	loss=$NETNS_PID
+	hold client "$2" 443 --hello "$NETNS_DIR/hello" --buffer 65536 --then 200000 --timeout 30
+	await_stat .counters.spliced 1
+	netns_await 20 has_repeated 3 || fail "nothing is sent in vain"
+	netns_stop "$loss"
+	report=$(end_held client)
+	assert_equal "$(report_field end <<<"$report")" eof
+	assert_same_bytes "$report" "$(server_report server)"
+}
+@test "a hello that comes late reaches the server, whatever that has said meanwhile (IPv4)" { late_hello 11 "$LB4"; }
+@test "a hello that comes late reaches the server, whatever that has said meanwhile (IPv6)" { late_hello 11v6 "$LB6"; }

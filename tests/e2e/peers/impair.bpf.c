@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* At the egress of an interface: drops packets, or sends them on a detour; see impair.c. */
+/* At an interface: drops packets, or sends them on a detour; see impair.c. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
@@ -14,6 +14,7 @@ const volatile __u32 drop_per_mille;
 const volatile __u32 detour_per_mille;
 const volatile __u32 detour; /* interface */
 const volatile __u32 mark;   /* of packets that come back from it */
+const volatile __u32 most;   /* bytes of a frame that comes in */
 
 /* Drops so many packets of TCP that have neither payload nor another flag than ACK after a FIN has
  * gone the same way. */
@@ -56,6 +57,13 @@ int impair(struct __sk_buff *skb)
 	if (dice < drop_per_mille + detour_per_mille)
 		return bpf_redirect(detour, 0);
 	return TC_ACT_UNSPEC;
+}
+
+/* Who sends a packet that is lost here does not hear of it, as it does at its own egress. */
+SEC("tc")
+int lose_large(struct __sk_buff *skb)
+{
+	return skb->len > most ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

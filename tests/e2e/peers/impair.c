@@ -2,11 +2,12 @@
 /*
  * Makes the network behind an interface worse, until it is ended:
  *
- *	impair INTERFACE [-d DROP] [-r REORDER] [-a ACKS]
+ *	impair INTERFACE [-d DROP] [-r REORDER] [-a ACKS] [-l LARGE]
  *
  * DROP and REORDER of 1000 packets that leave are lost, or come a few milliseconds later than those
  * behind them; they take a detour by this process, for there may be no netem. ACKS: so many
- * acknowledgements behind a FIN are lost. Says "ready".
+ * acknowledgements behind a FIN are lost. LARGE: frames of more bytes are lost that come in. Says
+ * "ready".
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -27,10 +28,11 @@
 
 #include "tests/e2e/peers/impair.skel.h"
 
-#define ATTACH_TCX_EGRESS 47 /* BPF_TCX_EGRESS, kernel 6.6 */
-#define MARK		  0x1a7e
-#define HELD		  4096
-#define DELAY_MAX	  6 /* milliseconds */
+#define ATTACH_TCX_INGRESS 46 /* BPF_TCX_INGRESS, kernel 6.6 */
+#define ATTACH_TCX_EGRESS  47
+#define MARK		   0x1a7e
+#define HELD		   4096
+#define DELAY_MAX	   6 /* milliseconds */
 
 unsigned int if_nametoindex(const char *name);
 
@@ -121,7 +123,7 @@ static void options(int argc, char **argv, struct impair_bpf *programs)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "d:r:a:")) != -1)
+	while ((option = getopt(argc, argv, "d:r:a:l:")) != -1)
 		switch (option) {
 		case 'd':
 			programs->rodata->drop_per_mille = atoi(optarg);
@@ -132,9 +134,18 @@ static void options(int argc, char **argv, struct impair_bpf *programs)
 		case 'a':
 			programs->rodata->last_acks = atoi(optarg);
 			break;
+		case 'l':
+			programs->rodata->most = atoi(optarg);
+			break;
 		default:
 			exit(2);
 		}
+}
+
+static void attach(const struct bpf_program *program, int ifindex, int where)
+{
+	if (bpf_link_create(bpf_program__fd(program), ifindex, where, NULL) < 0)
+		die("attach");
 }
 
 int main(int argc, char **argv)
@@ -155,9 +166,9 @@ int main(int argc, char **argv)
 	programs->rodata->mark = MARK;
 	if (impair_bpf__load(programs))
 		die("load");
-	if (bpf_link_create(bpf_program__fd(programs->progs.impair), ifindex, ATTACH_TCX_EGRESS,
-			    NULL) < 0)
-		die("attach");
+	attach(programs->progs.impair, ifindex, ATTACH_TCX_EGRESS);
+	if (programs->rodata->most)
+		attach(programs->progs.lose_large, ifindex, ATTACH_TCX_INGRESS);
 	printf("ready\n");
 	fflush(stdout);
 	for (;;) {
