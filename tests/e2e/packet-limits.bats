@@ -63,9 +63,7 @@ echoed() {
 
 @test "an address that is given while flows live has their ports in use" {
 	local n
-	packet_farm packet 11 "nat_ports: 20000-20009"
-	start_tcp server 11 9000 echo
-	start_daemon
+	start_echo 11 "nat_ports: 20000-20009"
 	for n in 1 2 3 4 5; do hold "client$n" "$LB4" 443 --alpn h2 --bytes 100; done
 	await_stat .counters.spliced 5
 	sed -i '1i nat_ip: [198.51.100.1]' "$CONFIG"
@@ -87,9 +85,7 @@ refused() {
 }
 
 @test "source addresses of one family, and a server of the other" {
-	packet_farm packet 11v6 "nat_ip: [198.51.100.1]"
-	start_tcp server 11 9000 echo
-	start_daemon
+	start_echo 11v6 "nat_ip: [198.51.100.1]"
 	refused "$LB6" "nat_ip has no address of the server's family"
 }
 
@@ -117,9 +113,7 @@ end_second() {
 
 @test "two instances do not use the same source ports" {
 	FRONTEND="idle_timeout: 20s" # it looks again within a quarter of this
-	packet_farm packet 11
-	start_tcp server 11 9000 echo
-	start_daemon
+	start_echo 11
 	hold client "$LB4" 443 --alpn h2 --bytes 100
 	await_flows 1
 	sed 's/port: "443"/port: "444"/' "$CONFIG" >"$NETNS_DIR/second.yaml"
@@ -172,10 +166,6 @@ links_are() {
 	[[ $(links) == "$1" ]]
 }
 
-all_are_spliced() {
-	flows_are "$1" && [[ -z $(netns_exec balancer ss -Htn state established) ]]
-}
-
 # Kills the daemon and starts another one. Sets TOOK: microseconds until that accepts connections.
 replace_daemon() {
 	local began
@@ -189,7 +179,7 @@ replace_daemon() {
 	local tries=0
 	start
 	held_clients 1000 -w 400 -m 100000
-	netns_await 20 all_are_spliced 1000 || fail "some have sockets still"
+	all_are_spliced 1000 20
 	replace_daemon
 	while ((TOOK >= 1000000)); do # other tests may have had the processors
 		((++tries < 5)) || fail "each of $tries daemons took more than a second to start"
@@ -202,11 +192,9 @@ replace_daemon() {
 }
 
 @test "connections that ended without a daemon are forgotten when the next one has come" {
-	packet_farm packet 11
-	start_tcp server 11 9000 echo
-	start_daemon
+	start_echo 11
 	hold client "$LB4" 443 --alpn h2 --bytes 100
-	netns_await 10 all_are_spliced 1 || fail "it has sockets still"
+	all_are_spliced 1
 	kill_daemon
 	assert_equal "$(end_held client | report_field end)" eof
 	start_daemon
@@ -217,7 +205,7 @@ replace_daemon() {
 	local began
 	start
 	held_clients 100 -w 150 -m 100000
-	netns_await 20 all_are_spliced 100 || fail "some have sockets still"
+	all_are_spliced 100 20
 	began=${EPOCHREALTIME/[.,]/}
 	stop_daemon
 	((${EPOCHREALTIME/[.,]/} - began < 1500000)) || fail "it waited"
@@ -258,9 +246,7 @@ slowest_answer() {
 @test "the next daemon begins before it has looked at all flows, and uses none of their ports" {
 	local deleted
 	FORGOTTEN=true
-	packet_farm packet 11 "nat_ports: 10240-10249"
-	start_tcp server 11 9000 echo
-	start_daemon
+	start_echo 11 "nat_ports: 10240-10249"
 	fill 0 399999 0 0 "$(server4 11)"
 	start_daemon
 	run ! daemon_says 'goes on with'

@@ -154,9 +154,7 @@ small_window() {
 	tcp_sysctl balancer rmem="4096 131072 268435456"
 	tcp_sysctl client rmem="4096 131072 6291456"
 	tcp_sysctl server rmem="4096 131072 6291456"
-	packet_farm packet 11
-	start_tcp server 11 9000 echo
-	start_daemon
+	start_echo 11
 	hold client "$LB4" 443 --alpn h2
 	await_flows 1
 	assert_equal "$(show_flows | jq -c '[.window_scale, .other_scale]' | sort | tr '\n' ' ')" "[7,7] [7,9] "

@@ -30,9 +30,7 @@ move() {
 }
 
 held_flow() {
-	packet_farm packet "$1"
-	start_tcp server 11 9000 echo
-	start_daemon
+	start_echo "$1"
 	hold client "$2" 443 --alpn h2 --bytes 1000
 	await_flows 1
 	await_stat .counters.spliced 1
@@ -75,9 +73,7 @@ has_moved() {
 
 shrinks() {
 	local host=$1 address=$2
-	packet_farm packet "$host"
-	start_tcp server 11 9000 echo
-	start_daemon
+	start_echo "$host"
 	hold client "$address" 443 --alpn h2 --then 300000000 --timeout 30
 	await_stat .counters.spliced 1
 	touch "$NETNS_DIR/client.go"

@@ -34,6 +34,23 @@ packet_farm() {
 	"$TREE/tests/e2e/peers/tcp.py" hello --alpn h2 >"$NETNS_DIR/hello"
 }
 
+# start_echo HOSTS [LINE...]: the default farm, which echoes.
+start_echo() {
+	packet_farm packet "$@"
+	start_tcp server 11 9000 echo
+	start_daemon
+}
+
+sockets_are_gone() {
+	[[ -z $(netns_exec balancer ss -Htn state established) ]]
+}
+
+# all_are_spliced CONNECTIONS [SECONDS]: and the balancer has none of their sockets any more.
+all_are_spliced() {
+	await_flows "$1" "${2:-10}" || return
+	netns_await "${2:-10}" sockets_are_gone || fail "the balancer still has sockets"
+}
+
 # ---- position-coded connections: peers/crossing.c ---------------------------------------------
 
 # crossing_serve [OPTION...]: on both addresses of host 11. Sets SERVER_PID.
