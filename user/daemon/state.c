@@ -338,6 +338,19 @@ static int unreadable(struct state *state, const char *path, const char *why)
 			  state->directory);
 }
 
+/* Is of each revision known what it is asked for? */
+static int check_revisions(const json_t *index, json_error_t *error)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach (json_object_get(index, "revisions"), i, entry)
+		if (json_unpack_ex(entry, error, JSON_VALIDATE_ONLY, "{s:I, s:s}", "number",
+				   "hash"))
+			return -EINVAL;
+	return 0;
+}
+
 /* state.json, but for what is staged and the highest ids, which state_load() takes. */
 static int read_index(struct state *state)
 {
@@ -360,6 +373,8 @@ static int read_index(struct state *state)
 		return unreadable(state, path, error.text);
 	if (json_integer_value(json_object_get(state->index, "format")) != FORMAT)
 		return unreadable(state, path, "it is of another version");
+	if (check_revisions(state->index, &error))
+		return unreadable(state, path, error.text);
 	return 0;
 }
 
