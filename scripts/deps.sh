@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # Installs what the build, the demo and the tests need, from Debian's packages, and the public client
-# of the API below build/npm. Does nothing when everything is there. The nginx and haproxy packages
-# bring system services: those this script installs are neither started nor enabled.
+# of the API below build/npm. Does nothing when everything is there. The nginx, haproxy and postfix
+# packages bring system services: those this script installs are neither started nor enabled.
 set -euo pipefail
 
 BUILD_PACKAGES=(
@@ -13,7 +13,7 @@ BUILD_PACKAGES=(
 )
 TEST_PACKAGES=(
 	bats curl ethtool gnutls-bin haproxy iproute2 jq libcmocka-dev libnginx-mod-stream man-db
-	nghttp2-client nginx-light nodejs npm openssl procps python3 shellcheck tshark
+	nghttp2-client nginx-light nodejs npm openssl postfix procps python3 shellcheck tshark
 )
 # The client with what it needs itself, for tests/e2e/https.bats.
 NPM_PACKAGES=(ovh@2.0.3 async@0.9.2 bluebird@3.7.2)
@@ -53,7 +53,7 @@ disable_services() {
 	for package in "$@"; do
 		case $package in
 		nginx-light) systemctl --quiet disable nginx ;;
-		haproxy) systemctl --quiet disable haproxy ;;
+		haproxy | postfix) systemctl --quiet disable "$package" ;;
 		esac
 	done
 }

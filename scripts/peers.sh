@@ -17,16 +17,18 @@ peers_certificate() {
 	cp "$NETNS_DIR/cert.pem" "$NETNS_DIR/ca.pem"
 }
 
-# peers_nginx NAME HOST PORT h2|http1|clear: an nginx on both addresses of server HOST. It says
+# peers_nginx NAME HOST PORT h2|http1|clear|proxy: an nginx on both addresses of server HOST. It says
 # NAME in the header x-server and in the body; PUT and GET below /files/ store and serve files;
-# /slow/ serves the same files at 1 kB/s. Sets NETNS_PID.
+# /slow/ serves the same files at 1 kB/s. `proxy` is h2 behind a PROXY header, and says the client's
+# address in the header x-client. Sets NETNS_PID.
 peers_nginx() {
-	local name=$1 host=$2 port=$3 kind=$4 dir=$NETNS_DIR/$1 options=
+	local name=$1 host=$2 port=$3 kind=$4 dir=$NETNS_DIR/$1 options='' headers=''
 	case $kind in
 	h2) options='ssl http2' ;;
 	http1) options=ssl ;;
 	clear) ;;
-	*) netns_die "nginx speaks h2, http1 or clear, not $kind" || return ;;
+	proxy) options='ssl http2 proxy_protocol' headers="add_header x-client \$proxy_protocol_addr always;" ;;
+	*) netns_die "nginx speaks h2, http1, clear or proxy, not $kind" || return ;;
 	esac
 	mkdir -p "$dir/files"
 	[[ $kind == clear ]] || peers_certificate || return
@@ -52,6 +54,7 @@ peers_nginx() {
 				$([[ $kind == clear ]] || printf 'ssl_certificate %s; ssl_certificate_key %s;' \
 					"$NETNS_DIR/cert.pem" "$NETNS_DIR/key.pem")
 				add_header x-server $name always;
+				$headers
 				location / { return 200 "$name\n"; }
 				location /files/ { alias $dir/files/; dav_methods PUT; }
 				location /slow/ { alias $dir/files/; limit_rate 1k; }

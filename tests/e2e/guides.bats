@@ -143,3 +143,107 @@ from() {
 	assert_equal "$(from 2001:db8:1::6 "$LB6")" "HTTP/2 next"
 	stop_daemon
 }
+
+# ---- PROXY protocol -----------------------------------------------------------------------
+
+# proxy_file VERSION: of the header that the only server gets.
+proxy_file() {
+	cat <<-END
+		farms:
+		  - name: web
+		    port: 8443
+		    servers: [ { name: a, address: $(server4 11), proxy_protocol_version: $1 } ]
+		frontends:
+		  - { name: web, port: "443", default_farm: web }
+	END
+}
+
+# client_seen LB SOURCE: which client the server tells of.
+client_seen() {
+	peers_curl "$1" www.alpnlb.test/ --interface "$2" --output /dev/null --dump-header - |
+		tr -d '\r' | sed -n 's/^x-client: //p'
+}
+
+@test "guide: the client's address by the PROXY protocol" {
+	local version
+	start_nginx web 11 8443 proxy
+
+	# 1. the server expects a header and gets none: no handshake
+	proxy_file null >"$CONFIG"
+	start_daemon
+	closed "$LB4" www.alpnlb.test
+
+	# 2. with either version of the header it knows the client
+	for version in v1 v2; do
+		proxy_file "$version" | apply_file
+		assert_equal "$(client_seen "$LB4" 192.0.2.4)" 192.0.2.4
+		assert_equal "$(client_seen "$LB6" 2001:db8:1::5)" 2001:db8:1::5
+	done
+	stop_daemon
+}
+
+# ---- SMTP with PROXY v1 -------------------------------------------------------------------
+
+# start_postfix HOST PORT: takes mail behind a PROXY header, and throws it away.
+start_postfix() {
+	local dir=$NETNS_DIR/postfix
+	mkdir -p "$dir/queue" "$dir/data"
+	chown postfix "$dir/data"
+	cat >"$dir/main.cf" <<-END
+		compatibility_level = 3.6
+		queue_directory = $dir/queue
+		data_directory = $dir/data
+		mail_owner = postfix
+		setgid_group = postdrop
+		maillog_file = $dir/log
+		maillog_file_prefixes = $dir
+		myhostname = mx.alpnlb.test
+		mynetworks =
+		smtpd_upstream_proxy_protocol = haproxy
+		smtpd_peername_lookup = no
+		alias_maps =
+		local_recipient_maps =
+		local_transport = discard
+	END
+	cat >"$dir/master.cf" <<-END
+		$(server4 "$1"):$2 inet n - n - - smtpd
+		postlog unix-dgram n - n - 1 postlogd
+		cleanup unix n - n - 0 cleanup
+		qmgr unix n - n 300 1 qmgr
+		rewrite unix - - n - - trivial-rewrite
+		anvil unix - - n - 1 anvil
+		discard unix - - n - - discard
+	END
+	postfix -c "$dir" check || fail "no place for postfix"
+	netns_spawn server "$NETNS_DIR/postfix.log" env MAIL_CONFIG="$dir" \
+		"$(postconf -h daemon_directory)/master" -s
+	netns_await 20 netns_listens_at "$(server4 "$1")" "$2" || fail "$(cat "$dir/log")"
+}
+
+has_been_sent() {
+	grep -q 'status=sent' "$NETNS_DIR/postfix/log"
+}
+
+@test "guide: SMTP with PROXY v1" {
+	start_postfix 11 2525
+
+	# 1. a farm for the mail server, and a frontend without routes: the server speaks first
+	cat >"$CONFIG" <<-END
+		farms:
+		  - name: mail
+		    port: 2525
+		    servers: [ { name: mx, address: $(server4 11), proxy_protocol_version: v1 } ]
+		frontends:
+		  - { name: smtp, port: "25", default_farm: mail }
+	END
+	start_daemon
+
+	# 2. mail gets through, and the mail server knows who sent it
+	printf 'Subject: greetings\n\nhello\n' >"$NETNS_DIR/mail"
+	netns_exec client curl --silent --show-error --max-time 20 --interface 192.0.2.4 \
+		"smtp://$LB4/client.alpnlb.test" --mail-from me@client.alpnlb.test \
+		--mail-rcpt you@mx.alpnlb.test --upload-file "$NETNS_DIR/mail"
+	netns_await 20 has_been_sent || fail "$(cat "$NETNS_DIR/postfix/log")"
+	assert_matches "$(cat "$NETNS_DIR/postfix/log")" 'client=unknown\[192\.0\.2\.4\]'
+	stop_daemon
+}
