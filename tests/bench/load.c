@@ -448,9 +448,10 @@ static void report_stream(const struct count *count, const struct usage *from,
 static void report_rate(uint64_t n, const struct usage *from, const struct usage *to,
 			uint64_t errors)
 {
-	printf("{\"total\": %llu, \"per_second\": %.1f, \"median_us\": %.2f, \"p99_us\": %.2f, ",
+	printf("{\"total\": %llu, \"per_second\": %.1f, \"median_us\": %.2f, \"p90_us\": %.2f, "
+	       "\"p99_us\": %.2f, \"p999_us\": %.2f, ",
 	       (unsigned long long)n, n * 1e9 / (to->time - from->time), histogram_quantile(0.5),
-	       histogram_quantile(0.99));
+	       histogram_quantile(0.9), histogram_quantile(0.99), histogram_quantile(0.999));
 	report_usage(from, to, errors);
 }
 

@@ -11,6 +11,7 @@ import time
 
 BASELINE = "direct"
 REFERENCES = ["haproxy", BASELINE]
+UNCHANGED = "unchanged"
 SUBJECTS = ["direct", "packet", "sockmap", "relay", "haproxy", "nginx"]
 COLUMN = 23
 LABEL = 39
@@ -73,6 +74,14 @@ METRICS = [
 ]
 
 
+METRICS += [("refresh", "refresh_rate", "new connections/s, a refresh each second", 0, True,
+             member("per_second"))]
+METRICS += [("refresh", f"refresh_{name}_us", f"  until the answer, {label}, us", 0, False,
+             member(f"{name}_us"))
+            for name, label in [("median", "median"), ("p90", "p90"), ("p99", "p99"),
+                                ("p999", "p99.9")]]
+
+
 def memory_metrics(line):
     return [
         (line, f"{line}_kb", "{connections:,} idle connections, kB each", 2, False,
@@ -88,7 +97,8 @@ METRICS += memory_metrics("memory") + memory_metrics("memory_few")
 
 AT_LEAST, AT_MOST = ">=", "<="
 
-# of which path, the better one if several; metric; reference, None: the value itself; bound
+# Of which path, the better one if several; metric; reference, None: the value itself; bound.
+# UNCHANGED is the same path in the line `connect`, without a refresh.
 TARGETS = [
     (["packet"], "up_gbit", "haproxy", AT_LEAST, 2.5),
     (["packet"], "up_gbit", "direct", AT_LEAST, 0.8),
@@ -109,6 +119,9 @@ TARGETS = [
     (["sockmap", "relay"], "connect_rate", "haproxy", AT_LEAST, 1),
     (["sockmap", "relay"], "memory_kb", "haproxy", AT_MOST, 1),
     (["sockmap", "relay"], "memory_few_kb", "haproxy", AT_MOST, 1),
+] + [
+    ([path], f"refresh_{name}_us", UNCHANGED, AT_MOST, 1.1)
+    for path in ("packet", "sockmap", "relay") for name in ("median", "p90", "p99", "p999")
 ]
 
 
@@ -161,12 +174,18 @@ def label_of(label, line, results):
     return label
 
 
+def references_of(results, line, subject, function, values):
+    if line == "refresh":
+        return {UNCHANGED: values_of(results, "connect", subject, function)}
+    return {name: values[name] for name in REFERENCES}
+
+
 def summaries(results):
     table = {}
     for line, name, label, decimals, more, function in METRICS:
         values = {subject: values_of(results, line, subject, function) for subject in SUBJECTS}
-        references = {subject: values[subject] for subject in REFERENCES}
-        row = {subject: summarize(values[subject], references)
+        row = {subject: summarize(values[subject],
+                                  references_of(results, line, subject, function, values))
                for subject in SUBJECTS if values[subject]}
         if row:
             table[name] = {"line": line, "label": label_of(label.strip(), line, results),
@@ -216,7 +235,8 @@ def with_ratio(text, summary, reference):
 def median_cell(summary, decimals):
     if summary is None:
         return "-" + " " * 8
-    return with_ratio(f"{summary['median']:,.{decimals}f}", summary, "haproxy")
+    reference = UNCHANGED if UNCHANGED in summary["ratios"] else "haproxy"
+    return with_ratio(f"{summary['median']:,.{decimals}f}", summary, reference)
 
 
 def spread_cell(summary, decimals):
@@ -269,7 +289,7 @@ def print_head(machine, busy):
         print(f"Before the rounds the machine was {min(busy)} to {max(busy)} % busy with other "
               "things.")
     print("Medians, below them min..max; NNx is the ratio to haproxy, below it to direct, within a "
-          "round, median of the rounds.\n")
+          "round, median of the rounds; with a refresh each second it is that to without.\n")
 
 
 def failures(records):
