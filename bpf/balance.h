@@ -92,6 +92,37 @@ SUBPROGRAM void scan_members(struct choice *c, __u32 start)
 	LOOP(c->count, member_step, c);
 }
 
+/* Live connections are compared by weight: a/b < c/d without dividing. */
+static __always_inline bool is_less_loaded(const struct choice *c, __u32 server, __u32 other)
+{
+	const struct server_stats *stats = stats_server(server), *others = stats_server(other);
+	const struct server_row *row = table_server(c->tables, server);
+	const struct server_row *other_row = table_server(c->tables, other);
+
+	return stats && others && row && other_row &&
+	       stats->live * other_row->weight < others->live * row->weight;
+}
+
+static __always_inline __u32 ring_server(const struct choice *c, __u64 position)
+{
+	const struct member_row *member =
+		table_ring(c->tables, c->farm->ring_first + position % c->farm->ring_count);
+
+	return member ? member->server : 0;
+}
+
+/*
+ * The better one of two places: the power of two choices (Mitzenmacher, 2001). The numbers come of
+ * a counter, so that program and daemon choose alike.
+ */
+static __always_inline __u32 random_server(const struct choice *c, __u64 position)
+{
+	__u64 hash = hash_word(hash_word(HASH_SEED, position), 1);
+	__u32 one = ring_server(c, hash), other = ring_server(c, hash_word(hash, 2));
+
+	return is_less_loaded(c, other, one) ? other : one;
+}
+
 /*
  * Chooses for a client of the given source (two numbers, high half first). Returns a server
  * id, which is counted as live from now on, or 0 when the farm has none left to try.
@@ -100,26 +131,23 @@ static __always_inline __u32 server_choose(struct choice *c, __u32 farm_id, cons
 {
 	struct farm_stats *farm_stats = stats_farm(farm_id);
 	struct server_stats *stats;
-	const struct member_row *member;
 	__u64 position;
 
 	if (!farm_stats || !c->farm->ring_count)
 		return 0;
-	if (c->farm->balance == BALANCE_SOURCE)
+	if (c->farm->balance == BALANCE_SOURCE || c->farm->balance == BALANCE_MAGLEV)
 		position = source_hash(source, 128);
 	else if (c->farm->balance == BALANCE_FIRST)
 		position = 0;
 	else
 		position = __sync_fetch_and_add(&farm_stats->next, 1);
-	if (c->farm->balance <= BALANCE_SOURCE) {
-		member =
-			table_ring(c->tables, c->farm->ring_first + position % c->farm->ring_count);
-		c->server = member ? member->server : 0;
-		if (!member || was_tried(c, member->server))
-			scan_members(c, position);
-	} else {
+	c->server = 0;
+	if (c->farm->balance == BALANCE_RANDOM)
+		c->server = random_server(c, position);
+	else if (c->farm->balance < BALANCE_RANDOM)
+		c->server = ring_server(c, position);
+	if (!c->server || was_tried(c, c->server))
 		scan_members(c, position);
-	}
 	stats = stats_server(c->server);
 	if (!c->server || !stats)
 		return 0;

@@ -148,6 +148,8 @@ enum path_kind {
 enum balance {
 	BALANCE_ROUNDROBIN = 0,
 	BALANCE_SOURCE,
+	BALANCE_MAGLEV,
+	BALANCE_RANDOM, /* up to here by the ring */
 	BALANCE_LEASTCONN,
 	BALANCE_FIRST,
 };
@@ -269,7 +271,7 @@ struct farm_row {
 	__u32 member_first; /* members table: server ids, primaries before backups */
 	__u32 member_count; /* servers that may be chosen: active, weight not 0 */
 	__u32 primary_count;
-	__u32 ring_first; /* ring table: server ids interleaved by weight */
+	__u32 ring_first; /* ring table: server ids interleaved by weight, or a Maglev table */
 	__u32 ring_count; /* 0 = the farm has no server to choose */
 };
 

@@ -59,6 +59,8 @@ load api
 		'[80,"leastconn",30,true,null]'
 	api PUT tcp/farm/3 '{"port": null, "probe": {"type": "tcp", "interval": 0.5}}'
 	assert_equal "$(api GET tcp/farm/3 | jq -c '[.port, .probe.interval]')" '[null,0.5]'
+	api PUT tcp/farm/3 '{"balance": "maglev", "stickiness": "sourceIp"}'
+	assert_equal "$(api GET tcp/farm/3 | jq -c '[.balance, .stickiness]')" '["maglev","sourceIp"]'
 	assert_equal "$(api DELETE tcp/farm/3)" null
 	refused 404 NotFound 'no farm with the id 3' GET tcp/farm/3
 	assert_equal "$(created tcp/farm '{}' farmId)" 4 "ids are not given twice"
@@ -199,7 +201,7 @@ load api
 	refused 400 BadRequest '^port: a mapping is not an integer' POST tcp/farm '{"port": {}}'
 	refused 400 BadRequest '^farmId: is read-only' POST tcp/farm '{"farmId": 7}'
 	refused 400 BadRequest '^zone: cannot be changed' PUT tcp/farm/1 '{"zone": "gra"}'
-	refused 400 BadRequest '^balance: "maglev" is not supported' POST tcp/farm '{"balance": "maglev"}'
+	refused 400 BadRequest '^balance: "rr" is unknown' POST tcp/farm '{"balance": "rr"}'
 	refused 400 BadRequest '^name: "one" is already the name of another farm' POST tcp/farm '{"name": "one"}'
 	refused 400 BadRequest '^port: unknown filter' GET 'tcp/farm?port=1'
 	refused 400 BadRequest '^frontendId: is not an integer' GET 'tcp/route?frontendId=x'

@@ -496,12 +496,12 @@ reject_routes() {
 	stop_daemon
 }
 
-@test "source balance keeps a client on its server and spreads clients" {
+keeps_clients() {
 	local host first
 	{
 		farms default=11,12,13,14
 		frontend auto default
-	} | sed '/- name: default/a\    balance: source' >"$CONFIG"
+	} | sed "/- name: default/a\    balance: $1" >"$CONFIG"
 	for host in 11 12 13 14; do start_tcp "s$host" "$host" 9000 name; done
 	start_daemon
 	for host in {2..9}; do
@@ -512,5 +512,25 @@ reject_routes() {
 		done
 	done
 	(($(sort -u "$NETNS_DIR/chosen" | wc -l) >= 2)) || fail "8 clients, one server"
+	stop_daemon
+}
+@test "source balance keeps a client on its server and spreads clients" { keeps_clients source; }
+@test "maglev balance keeps a client on its server and spreads clients" { keeps_clients maglev; }
+
+@test "a server that drains gets no new connections and keeps the live ones" {
+	{
+		farms default=11,12
+		frontend auto default
+	} >"$CONFIG"
+	start_tcp drained 11 9000 echo
+	start_tcp other 12 9000 name
+	start_daemon
+	hold client "$LB4" 443 --alpn h2 --then 1000
+	await_stat '.servers[0].live' 1
+	alpnlb server set default/s11 status drain
+	alpnlb refresh run
+	for _ in 1 2 3 4; do assert_equal "$(reached "$LB4" 443 --alpn h2)" other; done
+	assert_echoed "$(end_held client)"
+	assert_equal "$(alpnlb -j server show name default/s11 | jq -r .status)" drain
 	stop_daemon
 }

@@ -221,7 +221,7 @@ static void defaults_apply_when_unset(void **state)
 	const struct frontend *frontend = &config->frontends[0];
 
 	assert_int_equal(server->weight, 1);
-	assert_true(server->active);
+	assert_int_equal(server->status, STATUS_ACTIVE);
 	assert_int_equal(server->port, 0);
 	assert_int_equal(server->proxy_protocol, PROXY_PROTOCOL_NONE);
 	assert_int_equal(config->farms[0].balance, BALANCE_ROUNDROBIN);
@@ -652,9 +652,8 @@ static void server_enums_are_checked(void **state)
 	static const struct example examples[] = {
 		{"status: active", NULL},
 		{"status: inactive", NULL},
-		{"status: drain",
-		 "status: \"drain\" is not supported by this version, allowed: active, inactive"},
-		{"status: up", "status: \"up\" is unknown, allowed: active, inactive"},
+		{"status: drain", NULL},
+		{"status: up", "status: \"up\" is unknown, allowed: active, inactive, drain"},
 		{"proxy_protocol_version: v1", NULL},
 		{"proxy_protocol_version: v2", NULL},
 		{"proxy_protocol_version: null", NULL},
@@ -669,6 +668,12 @@ static void server_enums_are_checked(void **state)
 		{"on_marked_down: shutdown-sessions", NULL},
 		{"on_marked_down: no",
 		 "on_marked_down: \"no\" is unknown, allowed: shutdown-sessions, null"},
+		{"max_connections: 5", NULL},
+		{"max_connections: 0",
+		 "max_connections: 0 is out of range, allowed: 1..4294967295, null"},
+		{"slow_start: 5s", NULL},
+		{"slow_start: 5ms", "slow_start: \"5ms\" is out of range, allowed: 1s..1d with a "
+				    "unit (ms, s, m, h, d), null"},
 	};
 
 	check_servers(examples, COUNT(examples));
@@ -683,10 +688,6 @@ static void server_attributes_out_of_scope_are_refused(void **state)
 		{"chain: null", NULL},
 		{"chain: x",
 		 "chain: \"x\" is out of scope, TLS passes through untouched, allowed: null"},
-		{"max_connections: 5",
-		 "max_connections: 5 is not supported by this version, allowed: null"},
-		{"slow_start: 5s",
-		 "slow_start: \"5s\" is not supported by this version, allowed: null"},
 	};
 
 	check_servers(examples, COUNT(examples));
@@ -802,15 +803,14 @@ static void farm_attributes_are_checked(void **state)
 		{"balance: leastconn", NULL},
 		{"balance: first", NULL},
 		{"balance: null", NULL},
-		{"balance: maglev", "balance: \"maglev\" is not supported by this version, "
-				    "allowed: roundrobin, source, leastconn, first, null"},
-		{"balance: random", "balance: \"random\" is not supported by this version, "
-				    "allowed: roundrobin, source, leastconn, first, null"},
-		{"balance: rr",
-		 "balance: \"rr\" is unknown, allowed: roundrobin, source, leastconn, first, null"},
+		{"balance: maglev", NULL},
+		{"balance: random", NULL},
+		{"balance: rr", "balance: \"rr\" is unknown, allowed: roundrobin, source, "
+				"leastconn, first, maglev, random, null"},
 		{"stickiness: null", NULL},
-		{"stickiness: sourceIp",
-		 "stickiness: \"sourceIp\" is not supported by this version, allowed: null"},
+		{"stickiness: sourceIp", NULL},
+		{"stickiness: cookie",
+		 "stickiness: \"cookie\" is unknown, allowed: sourceIp, null"},
 		{"port: 0", "port: 0 is out of range, allowed: 1..65535, null"},
 		{"zone: all", NULL},
 		{"zone: a b",
@@ -972,8 +972,9 @@ static void frontend_attributes_out_of_scope_are_refused(void **state)
 		 "ssl: true is out of scope, TLS passes through untouched, allowed: false, null"},
 		{"port: 1, default_ssl: 12",
 		 "default_ssl: 12 is out of scope, TLS passes through untouched, allowed: null"},
-		{"port: 1, rate_limit: 100",
-		 "rate_limit: 100 is not supported by this version, allowed: null"},
+		{"port: 1, rate_limit: 100", NULL},
+		{"port: 1, rate_limit: 0",
+		 "rate_limit: 0 is out of range, allowed: 1..4294967295, null"},
 		{"port: 1, max_connections: 100", NULL},
 		{"port: 1, max_connections: -1",
 		 "max_connections: -1 is out of range, allowed: 0..4294967295, null"},
@@ -1670,15 +1671,17 @@ static const char everything[] =
 	"farms:\n"
 	"  - {id: 7, name: f, display_name: \"d \\u0007 é\", zone: gra, port: 8443, balance: "
 	"first,\n"
-	"     probe: {type: tcp, interval: 1s}, vrack_network_id: 5, servers: [\n"
+	"     stickiness: sourceIp, probe: {type: tcp, interval: 1s}, vrack_network_id: 5, "
+	"servers: [\n"
 	"     {id: 9, name: s, display_name: x, address: \"::1\", port: 1, status: inactive,\n"
 	"      weight: 0, backup: true, probe: true, proxy_protocol_version: v1,\n"
-	"      on_marked_down: shutdown-sessions}]}\n"
+	"      on_marked_down: shutdown-sessions, max_connections: 7, slow_start: 3s}]}\n"
 	"frontends:\n"
 	"  - {id: 3, name: w, zone: all, port: \"1,3-5\", default_farm: f,\n"
 	"     denied_source: [10.0.0.0/8], dedicated_ipfo: [\"::1\"], disabled: true, path: "
 	"relay,\n"
-	"     hello_timeout: 90s, connect_timeout: 10ms, idle_timeout: 1d, max_connections: 4}\n"
+	"     hello_timeout: 90s, connect_timeout: 10ms, idle_timeout: 1d, max_connections: 4,\n"
+	"     rate_limit: 9}\n"
 	"routes:\n"
 	"  - {id: 2, name: r, display_name: z, frontend: w, weight: 255,\n"
 	"     action: {type: farm, target: f}, rules: [\n"

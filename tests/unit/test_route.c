@@ -15,6 +15,7 @@
 
 #include "../../user/kernel/decide.h"
 #include "../../user/model/decode.h"
+#include "../../user/model/text.h"
 
 /* ---- configurations ---------------------------------------------------------------------- */
 
@@ -720,11 +721,78 @@ static void first_fills_servers_in_order(void **state)
 	tables_free(&t);
 }
 
-static const char *const balances[] = {"roundrobin", "source", "leastconn", "first"};
+enum { CLIENTS = 20000 };
+
+/* A farm of servers 10.0.0.1 .. n, of which one may be left out: who serves each of the clients. */
+static void maglev_of(unsigned int n, unsigned int without, uint8_t serves[CLIENTS])
+{
+	struct text servers = {0};
+	struct tables t;
+
+	for (unsigned int i = 1; i <= n; i++)
+		if (i != without)
+			text_append(&servers,
+				    "{id: %u, name: s%u, address: 10.0.0.%u, weight: %u},", i, i, i,
+				    i == 1 ? 2 : 1);
+	farm_of(&t, "maglev", servers.s);
+	for (unsigned int i = 0; i < CLIENTS; i++) {
+		uint8_t from[16] = {0x20, 1, 0xd, 0xb8, [14] = i >> 8, [15] = i};
+
+		serves[i] = choose_server(&t, &stats, 1, from, NULL, 0);
+		assert_int_equal(choose_server(&t, &stats, 1, from, NULL, 0), serves[i]);
+	}
+	tables_free(&t);
+}
+
+static void maglev_shares_by_weight_and_hardly_moves_clients(void **state)
+{
+	static uint8_t before[CLIENTS], after[CLIENTS];
+	unsigned int counts[11] = {0}, moved = 0;
+	double chi_square = 0;
+
+	maglev_of(10, 0, before);
+	for (unsigned int i = 0; i < CLIENTS; i++)
+		counts[before[i]]++;
+	for (unsigned int i = 1; i <= 10; i++) {
+		double expected = CLIENTS * (i == 1 ? 2 : 1) / 11.0;
+
+		chi_square += (counts[i] - expected) * (counts[i] - expected) / expected;
+	}
+	assert_true(chi_square < 27.9); /* 9 degrees of freedom: exceeded once in a thousand */
+	for (unsigned int without = 1; without <= 10; without += 3) {
+		maglev_of(10, without, after);
+		for (unsigned int i = moved = 0; i < CLIENTS; i++)
+			moved += after[i] != before[i];
+		assert_in_range(moved, counts[without], counts[without] + CLIENTS / 50);
+	}
+}
+
+static void random_takes_the_less_loaded_of_two(void **state)
+{
+	unsigned int n = 0;
+	struct tables t;
+
+	farm_of(&t, "random",
+		"{name: a, address: 10.0.0.1, weight: 1}, {name: b, address: 10.0.0.2, weight: 3}");
+	for (int i = 0; i < 8000; i++)
+		assert_int_not_equal(choose(&t), 0);
+	assert_in_range(server_stats[1].live, 1980, 2020);
+	tables_free(&t);
+	farm_of(&t, "random", "{name: a, address: 10.0.0.1}, {name: b, address: 10.0.0.2}");
+	server_stats[1].live = 1000000;
+	for (int i = 0; i < 8000; i++)
+		n += choose(&t) == 1;
+	assert_in_range(n, 1880, 2120); /* a quarter: both are the first; 3 standard deviations */
+	tables_free(&t);
+}
+
+static const char *const balances[] = {"roundrobin", "source", "leastconn",
+				       "first",	     "maglev", "random"};
+#define N_BALANCES (sizeof(balances) / sizeof(*balances))
 
 static void servers_that_were_tried_are_skipped(void **state)
 {
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < N_BALANCES; i++) {
 		struct tables t;
 
 		farm_of(&t, balances[i],
@@ -744,7 +812,7 @@ static void servers_that_were_tried_are_skipped(void **state)
 
 static void backups_serve_when_no_primary_is_left(void **state)
 {
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < N_BALANCES; i++) {
 		bool chosen[5] = {false};
 		struct tables t;
 
@@ -804,6 +872,8 @@ int main(void)
 		cmocka_unit_test(source_keeps_a_client_at_its_server),
 		cmocka_unit_test(leastconn_compares_live_connections_by_weight),
 		cmocka_unit_test(first_fills_servers_in_order),
+		cmocka_unit_test(maglev_shares_by_weight_and_hardly_moves_clients),
+		cmocka_unit_test(random_takes_the_less_loaded_of_two),
 		cmocka_unit_test(servers_that_were_tried_are_skipped),
 		cmocka_unit_test(backups_serve_when_no_primary_is_left),
 		cmocka_unit_test(a_farm_may_have_no_server_to_choose),

@@ -98,7 +98,7 @@ static json_t *healths_json(const size_t counts[HEALTH_MAX])
 static enum health farm_health(const struct farm *farm)
 {
 	for (size_t i = 0; i < farm->n_servers; i++)
-		if (farm->servers[i].active && farm->servers[i].weight)
+		if (farm->servers[i].status == STATUS_ACTIVE && farm->servers[i].weight)
 			return HEALTH_UNKNOWN;
 	return HEALTH_ERROR;
 }

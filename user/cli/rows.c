@@ -177,9 +177,9 @@ static bool takes_share(const struct farm *farm, const struct server *server)
 	bool primary = false;
 
 	for (size_t i = 0; i < farm->n_servers; i++)
-		primary |= farm->servers[i].active && farm->servers[i].weight &&
+		primary |= farm->servers[i].status == STATUS_ACTIVE && farm->servers[i].weight &&
 			   !farm->servers[i].backup;
-	return server->active && server->weight && (!server->backup || !primary);
+	return server->status == STATUS_ACTIVE && server->weight && (!server->backup || !primary);
 }
 
 /* The part of a farm's new connections a server is to get, in percent, every server being up. */
@@ -217,7 +217,7 @@ json_t *server_row(const struct farm *farm, const struct server *server, const s
 	json_object_set_new(
 		row, "endpoint",
 		json_endpoint(server->address, server->port ? server->port : farm->port));
-	set_string(row, "status", server->active ? "active" : "inactive");
+	set_string(row, "status", server_status_name(server->status));
 	set_integer(row, "weight", server->weight);
 	json_object_set_new(row, "share",
 			    by_weight ? json_real(server_share(farm, server)) : json_null());

@@ -527,6 +527,8 @@ static int compile_frontend(struct compiler *c, const struct frontend *frontend)
 
 /* ---- farms ------------------------------------------------------------------------------- */
 
+#define MAGLEV_SIZE 65537 /* a prime; 1 % of difference between 655 servers at most */
+
 /* A place in the ring: servers stand at even distances, so that weights interleave. */
 struct place {
 	uint64_t at; /* fraction of the ring, in units of 2^-32 */
@@ -542,6 +544,11 @@ static int by_place(const void *a, const void *b)
 	return x->server < y->server ? -1 : x->server > y->server;
 }
 
+static uint32_t greater(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
 static uint32_t greatest_common_divisor(uint32_t a, uint32_t b)
 {
 	while (b) {
@@ -553,6 +560,7 @@ static uint32_t greatest_common_divisor(uint32_t a, uint32_t b)
 	return a;
 }
 
+/* The members of a farm in turn, as often as their weights say. */
 static int compile_ring(struct tables *tables, struct farm_row *row,
 			const struct server *const *servers, size_t n)
 {
@@ -584,6 +592,76 @@ static int compile_ring(struct tables *tables, struct farm_row *row,
 	return err;
 }
 
+/*
+ * Where a server wants to stand in a Maglev table: at offset, offset + skip, ... (Eisenbud et al.,
+ * NSDI 2016, section 3.4). By its address, so that balancers with the same servers agree.
+ */
+struct permutation {
+	uint32_t at, skip; /* modulo MAGLEV_SIZE */
+	uint32_t credit;   /* at the greatest weight it takes a place, and loses as much */
+	const struct server *server;
+};
+
+static struct permutation permutation_of(const struct server *server)
+{
+	uint64_t words[2], hash;
+
+	memcpy(words, server->address, sizeof(words));
+	hash = hash_word(hash_word(hash_word(HASH_SEED, words[0]), words[1]), server->port);
+	return (struct permutation){
+		.at = hash % MAGLEV_SIZE,
+		.skip = hash_word(hash, 1) % (MAGLEV_SIZE - 1) + 1,
+		.server = server,
+	};
+}
+
+/* The next free place the server wants. MAGLEV_SIZE is a prime: there is one. */
+static void take_place(struct member_row *ring, struct permutation *p)
+{
+	while (ring[p->at].server)
+		p->at = (p->at + p->skip) % MAGLEV_SIZE;
+	ring[p->at].server = p->server->o.id;
+}
+
+static void fill_maglev(struct member_row *ring, struct permutation *permutations, size_t n)
+{
+	uint32_t greatest = 0;
+
+	for (size_t i = 0; i < n; i++)
+		greatest = greater(permutations[i].server->weight, greatest);
+	for (size_t i = 0, filled = 0; filled < MAGLEV_SIZE; i = (i + 1) % n) {
+		struct permutation *p = &permutations[i];
+
+		p->credit += p->server->weight;
+		if (p->credit < greatest)
+			continue;
+		p->credit -= greatest;
+		take_place(ring, p);
+		filled++;
+	}
+}
+
+static int compile_maglev(struct tables *tables, struct farm_row *row,
+			  const struct server *const *servers, size_t n)
+{
+	struct permutation *permutations;
+	int err;
+
+	if (!n)
+		return 0;
+	permutations = calloc(n, sizeof(*permutations));
+	if (!permutations)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		permutations[i] = permutation_of(servers[i]);
+	err = table_grow(tables, TABLE_ring, MAGLEV_SIZE, &row->ring_first);
+	if (!err)
+		fill_maglev(tables_row(tables, ring, row->ring_first), permutations, n);
+	row->ring_count = MAGLEV_SIZE;
+	free(permutations);
+	return err;
+}
+
 /* Primaries before backups, each in ascending id. */
 static int by_role_and_id(const void *a, const void *b)
 {
@@ -612,7 +690,9 @@ static int compile_members(struct tables *tables, struct farm_row *row,
 	for (size_t i = 0; i < n; i++)
 		tables_row(tables, members, row->member_first + i)->server = members[i]->o.id;
 	/* Backups are for when no primary is up: then they share the connections. */
-	return compile_ring(tables, row, members, primaries ? primaries : n);
+	n = primaries ? primaries : n;
+	return row->balance == BALANCE_MAGLEV ? compile_maglev(tables, row, members, n)
+					      : compile_ring(tables, row, members, n);
 }
 
 static int compile_farm(struct tables *tables, const struct config *config, const struct farm *farm)
@@ -635,7 +715,8 @@ static int compile_farm(struct tables *tables, const struct config *config, cons
 		server_row->proxy_protocol = server->proxy_protocol;
 		server_row->weight = server->weight;
 		server_row->farm = farm->o.id;
-		if (server->active && server->weight && config_in_zone(config, farm->zone))
+		if (server->status == STATUS_ACTIVE && server->weight &&
+		    config_in_zone(config, farm->zone))
 			members[n++] = server;
 	}
 	err = compile_members(tables, row, members, n);
@@ -645,11 +726,6 @@ static int compile_farm(struct tables *tables, const struct config *config, cons
 
 /* ---- the whole --------------------------------------------------------------------------- */
 
-static uint32_t max_id(uint32_t id, uint32_t max)
-{
-	return id > max ? id : max;
-}
-
 /* Tables that are indexed by id get all their rows at once. */
 static int size_tables(const struct config *config, struct tables *tables)
 {
@@ -657,13 +733,13 @@ static int size_tables(const struct config *config, struct tables *tables)
 	int err;
 
 	for (size_t i = 0; i < config->n_frontends; i++)
-		frontend = max_id(config->frontends[i].o.id, frontend);
+		frontend = greater(config->frontends[i].o.id, frontend);
 	for (size_t i = 0; i < config->n_routes; i++)
-		route = max_id(config->routes[i].o.id, route);
+		route = greater(config->routes[i].o.id, route);
 	for (size_t i = 0; i < config->n_farms; i++) {
-		farm = max_id(config->farms[i].o.id, farm);
+		farm = greater(config->farms[i].o.id, farm);
 		for (size_t j = 0; j < config->farms[i].n_servers; j++)
-			server = max_id(config->farms[i].servers[j].o.id, server);
+			server = greater(config->farms[i].servers[j].o.id, server);
 	}
 	err = table_grow(tables, TABLE_frontends, frontend + 1, &ignored);
 	err = err ? err : table_grow(tables, TABLE_routes, route + 1, &ignored);

@@ -99,6 +99,7 @@ bool field_takes_match(enum field field, enum match match);
  */
 const char *path_name(enum path_kind path);
 const char *balance_name(enum balance balance);
+const char *server_status_name(enum server_status status);
 const char *action_name(enum action action);
 const char *field_name(enum field field);
 const char *match_name(enum match match);

@@ -6,7 +6,6 @@
 #include "decoder.h"
 
 #define TLS_WHY	       "is out of scope, TLS passes through untouched"
-#define LATER	       "is not supported by this version"
 #define DISPLAY_MAX    255
 #define PROBE_PORT_OCO 79
 
@@ -19,7 +18,8 @@ static const struct attribute server_rows[] = {
 	{"address", &type_address, FIELD(struct server, address), .required = true},
 	{"port", &type_integer, FIELD(struct server, port), .nullable = true, .min = 1,
 	 .max = 65535},
-	{"status", &type_enum, FIELD(struct server, active), .names = &status_names, .preset = 1},
+	{"status", &type_enum, FIELD(struct server, status), .names = &status_names,
+	 .preset = STATUS_ACTIVE},
 	{"weight", &type_integer, FIELD(struct server, weight), .nullable = true, .max = 256,
 	 .preset = 1},
 	{"backup", &type_bool, FIELD(struct server, backup)},
@@ -30,8 +30,10 @@ static const struct attribute server_rows[] = {
 	 .names = &on_marked_down_names, .unused = true},
 	{"ssl", &type_off, .nullable = true, .why = TLS_WHY},
 	{"chain", &type_refused, .nullable = true, .why = TLS_WHY},
-	{"max_connections", &type_refused, .nullable = true, .why = LATER},
-	{"slow_start", &type_refused, .nullable = true, .why = LATER},
+	{"max_connections", &type_integer, FIELD(struct server, max_connections), .nullable = true,
+	 .min = 1, .max = UINT32_MAX, .unused = true},
+	{"slow_start", &type_duration, FIELD(struct server, slow_start), .nullable = true,
+	 .min = SECOND, .max = DAY, .unused = true},
 };
 
 static const struct table server_table = TABLE(server_rows);
@@ -139,7 +141,8 @@ static const struct attribute farm_rows[] = {
 	{"port", &type_integer, FIELD(struct farm, port), .nullable = true, .min = 1, .max = 65535},
 	{"balance", &type_enum, FIELD(struct farm, balance), .nullable = true,
 	 .names = &balance_names},
-	{"stickiness", &type_refused, .nullable = true, .why = LATER},
+	{"stickiness", &type_enum, FIELD(struct farm, sticky), .nullable = true,
+	 .names = &stickiness_names, .unused = true},
 	{"probe", &type_probe, .nullable = true, .unused = true, .table = &probe_table},
 	{"vrack_network_id", &type_integer, FIELD(struct farm, vrack_network_id), .nullable = true,
 	 .min = 1, .max = INT64_MAX, .unused = true},

@@ -2,12 +2,7 @@
 #include "decoder.h"
 
 #define TLS_WHY	    "is out of scope, TLS passes through untouched"
-#define LATER	    "is not supported by this version"
 #define DISPLAY_MAX 255
-#define SECOND	    1000 /* milliseconds */
-#define MINUTE	    (60 * SECOND)
-#define HOUR	    (60 * MINUTE)
-#define DAY	    (24 * (int64_t)HOUR)
 
 static const struct attribute frontend_rows[] = {
 	{"id", &type_id, FIELD(struct frontend, o.id), .min = 1, .max = MAX_FRONTENDS,
@@ -33,7 +28,8 @@ static const struct attribute frontend_rows[] = {
 	 .or_zero = true, .min = SECOND, .max = 30 * DAY},
 	{"max_connections", &type_integer, FIELD(struct frontend, max_connections),
 	 .nullable = true, .max = UINT32_MAX},
-	{"rate_limit", &type_refused, .nullable = true, .why = LATER},
+	{"rate_limit", &type_integer, FIELD(struct frontend, rate_limit), .nullable = true,
+	 .min = 1, .max = UINT32_MAX, .unused = true},
 	{"ssl", &type_off, .nullable = true, .why = TLS_WHY},
 	{"default_ssl", &type_refused, .nullable = true, .why = TLS_WHY},
 };

@@ -14,6 +14,12 @@
 #include "names.h"
 #include "problems.h"
 
+/* Bounds of durations, in milliseconds. */
+#define SECOND 1000
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * (int64_t)HOUR)
+
 struct decoder {
 	struct problems *problems;
 	struct config *config;

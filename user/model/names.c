@@ -37,8 +37,8 @@ NAMES(balance_names,
 	ALLOWED("source", BALANCE_SOURCE),
 	ALLOWED("leastconn", BALANCE_LEASTCONN),
 	ALLOWED("first", BALANCE_FIRST),
-	UNSUPPORTED("maglev", -1),
-	UNSUPPORTED("random", -1));
+	ALLOWED("maglev", BALANCE_MAGLEV),
+	ALLOWED("random", BALANCE_RANDOM));
 
 NAMES(action_names,
 	ALLOWED("farm", ACTION_FARM),
@@ -104,9 +104,12 @@ NAMES(verdict_names,
 	ALLOWED("unread", VERDICT_UNREAD));
 
 NAMES(status_names,
-	ALLOWED("active", 1),
-	ALLOWED("inactive", 0),
-	UNSUPPORTED("drain", -1));
+	ALLOWED("active", STATUS_ACTIVE),
+	ALLOWED("inactive", STATUS_INACTIVE),
+	ALLOWED("drain", STATUS_DRAIN));
+
+NAMES(stickiness_names,
+	ALLOWED("sourceIp", 1));
 
 NAMES(on_marked_down_names,
 	ALLOWED("shutdown-sessions", 1));
@@ -185,6 +188,11 @@ const char *path_name(enum path_kind path)
 const char *balance_name(enum balance balance)
 {
 	return names_text(&balance_names, balance);
+}
+
+const char *server_status_name(enum server_status status)
+{
+	return names_text(&status_names, status);
 }
 
 const char *action_name(enum action action)

@@ -56,7 +56,8 @@ extern const struct names tls_version_names;
 extern const struct names tls_ech_names;
 extern const struct names proxy_protocol_names;
 extern const struct names verdict_names;
-extern const struct names status_names;		/* of a server; 1 = active */
+extern const struct names status_names;		/* of a server */
+extern const struct names stickiness_names;	/* 1 = sourceIp */
 extern const struct names on_marked_down_names; /* 1 = shutdown-sessions */
 extern const struct names probe_type_names;
 extern const struct names probe_match_names;

@@ -43,15 +43,25 @@ struct object {
 	int line; /* in the file it came from, 0 = unknown */
 };
 
+/* Only an active one is chosen. Live connections of one that drains go on, as those of others do.
+ */
+enum server_status {
+	STATUS_INACTIVE,
+	STATUS_ACTIVE,
+	STATUS_DRAIN,
+};
+
 struct server {
 	struct object o;
 	uint8_t address[16]; /* IPv6, or IPv4 mapped */
 	uint16_t port;	     /* host order; 0 = null, the farm's */
 	uint16_t weight;     /* 0..256; null = 1 */
-	bool active;	     /* status */
+	enum server_status status;
 	bool backup;
 	bool probe;
-	bool shutdown_sessions; /* onMarkedDown */
+	bool shutdown_sessions;	  /* onMarkedDown; not acted on */
+	uint32_t max_connections; /* 0 = null; not acted on */
+	uint32_t slow_start;	  /* milliseconds, 0 = null; not acted on */
 	enum proxy_protocol proxy_protocol;
 };
 
@@ -60,6 +70,7 @@ struct farm {
 	char *zone;
 	uint16_t port; /* host order; 0 = null, the frontend's */
 	enum balance balance;
+	bool sticky;		  /* by the client's address; not acted on */
 	struct json_t *probe;	  /* as given, checked; NULL = null; not acted on yet */
 	int64_t vrack_network_id; /* 0 = null; not acted on */
 	struct server *servers;
@@ -78,6 +89,7 @@ struct frontend {
 	enum path_kind path;
 	uint32_t hello_timeout, connect_timeout, idle_timeout; /* milliseconds; idle 0 = none */
 	uint32_t max_connections;			       /* 0 = no limit */
+	uint32_t rate_limit; /* connections per second, 0 = null; not acted on */
 };
 
 /* One pattern of a rule: a rule with `in` has several, `exists` has none. */
@@ -119,8 +131,8 @@ struct api_settings {
 
 /* Owns everything below it; arrays keep the order of the file. */
 struct config {
-	char *zone;		     /* of this instance, NULL = none given */
-	char *control_group;	     /* may use the control socket, as root may; NULL = none */
+	char *zone;	     /* of this instance, NULL = none given */
+	char *control_group; /* may use the control socket, as root may; NULL = none */
 	struct api_settings api;
 	struct prefix_list nat_ip;   /* to connect from; not set = the kernel's choice */
 	struct port_range nat_ports; /* to connect from on the packet path */
