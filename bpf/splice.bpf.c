@@ -1085,6 +1085,10 @@ static __always_inline int splice_v6(struct __sk_buff *skb)
 	__builtin_memcpy(key.destination, &ip->daddr, sizeof(key.destination));
 	if (fragment)
 		return first_fragment(skb, &key, offset);
+	/* Kernels before 6.18 have forgotten the bound by now. */
+	barrier_var(offset);
+	if (offset > OFFSET_MAX)
+		return TC_ACT_UNSPEC;
 	tcp = data + offset;
 	if ((void *)(tcp + 1) > end)
 		return TC_ACT_UNSPEC;
