@@ -134,7 +134,7 @@ make_initramfs() {
 	for tool in $("$root/bin/busybox" --list); do
 		[[ -e $root/bin/$tool ]] || ln -s busybox "$root/bin/$tool"
 	done
-	cp build/classify.bpf.o tests/verifier-ceilings "$GUEST"/config-*.yaml "$root/"
+	cp build/classify.bpf.o build/splice.bpf.o tests/verifier-ceilings "$GUEST"/config-*.yaml "$root/"
 	cp "$GUEST/lib.sh" "$root/"
 	[[ -n $systemd ]] || install -m 755 "$GUEST/init" "$root/init"
 	make_hellos "$root/hello"
@@ -205,7 +205,7 @@ for version; do
 	fetch "$package"
 	packages+=("$package")
 done
-make --no-print-directory alpnlb build/tests/verifier/verifier build/classify.bpf.o
+make --no-print-directory alpnlb build/tests/verifier/verifier build/classify.bpf.o build/splice.bpf.o
 "${CC:-cc}" -O2 -Wall -Wextra -o "$DIR/peer" "$GUEST/peer.c"
 make_initramfs
 
