@@ -13,6 +13,18 @@
 
 static const uint8_t source[16] = {[10] = 0xff, 0xff, 192, 0, 2, 1};
 
+/* What a client says that offers no more than a server name. */
+static void init_named(struct classification *c, const char *name, size_t len)
+{
+	memset(c, 0, sizeof(*c));
+	c->source_known = true;
+	c->hello.verdict = VERDICT_TLS;
+	c->hello.flags = HELLO_SNI;
+	c->hello.sni_len = len;
+	memcpy(c->hello.sni, name, len);
+	subject_init(&c->subject, &c->hello, source);
+}
+
 /* A ClientHello in records of `cut` bytes that offers `names`, each behind its length byte. */
 static size_t build_hello(uint8_t *out, const char *names, size_t names_len, size_t cut)
 {
@@ -46,18 +58,18 @@ static size_t build_hello(uint8_t *out, const char *names, size_t names_len, siz
 	return size;
 }
 
-static struct config *load(const char *rules)
+static struct config *load_routes(const char *routes)
 {
 	struct problems problems = {0};
 	struct document *document;
 	struct config *config;
-	char text[1024];
+	char text[2048];
 
 	snprintf(text, sizeof(text),
 		 "farms: [{name: f, servers: [{name: s, address: 10.0.0.1, port: 1}]}]\n"
 		 "frontends: [{name: web, port: 443, default_farm: f}]\n"
-		 "routes: [{name: r, frontend: web, action: {type: reject}, rules: [%s]}]\n",
-		 rules);
+		 "routes: [%s]\n",
+		 routes);
 	document = document_parse(text, strlen(text), &problems);
 	assert_non_null(document);
 	config = config_decode(document, &problems);
@@ -66,7 +78,19 @@ static struct config *load(const char *rules)
 	assert_non_null(config);
 	document_free(document);
 	problems_free(&problems);
+	assert_int_equal(config_assign_ids(config, NULL, NULL), 0);
 	return config;
+}
+
+#define REJECT(name, rules)                                                                        \
+	"{name: " name ", frontend: web, action: {type: reject}, rules: [" rules "]},"
+
+static struct config *load(const char *rules)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), REJECT("r", "%s"), rules);
+	return load_routes(text);
 }
 
 static void names_that_do_not_fit_the_program_are_seen_over_any_cut(void **state)
@@ -162,7 +186,6 @@ static void each_route_is_explained_by_its_outcome(void **state)
 	assert_int_equal(classify(hello, len, source, &c), 0);
 	assert_string_equal(outcome_of(config, &c, NULL), "does not match");
 	route->n_rules = 1;
-	assert_string_equal(outcome_of(config, &c, NULL), "matches, but comes later");
 	assert_string_equal(outcome_of(config, &c, route), "decides");
 	route->n_rules = 0;
 	assert_string_equal(outcome_of(config, &c, NULL), "never matches: it has no rules");
@@ -199,6 +222,45 @@ static void what_depends_on_an_unknown_source_is_not_told(void **state)
 	config_free(config);
 }
 
+#define SLOW(name) REJECT(name, "{field: sni, match: matches, pattern: '(a+)+$'}")
+
+/* The daemon tries no more of them after four that were given up. */
+static void a_rule_is_explained_by_what_it_came_to_in_the_decision(void **state)
+{
+	struct config *config = load_routes(
+		SLOW("s1") SLOW("s2") SLOW("s3") SLOW("s4") SLOW("s5")
+			REJECT("good", "{field: sni, match: matches, pattern: 'b$'}")
+				REJECT("any", "{field: sni, match: exists}")
+					REJECT("late", "{field: sni, match: matches, pattern: b}"));
+	static const char *const outcomes[] = {"does not match", "decides",
+					       "matches, but comes later"};
+	struct classification c;
+	struct decision decision;
+	struct tables tables = {0};
+	char name[251];
+	json_t *routes, *row;
+
+	memset(name, 'a', sizeof(name));
+	name[250] = 'b';
+	init_named(&c, name, sizeof(name));
+	assert_int_equal(tables_compile(config, &tables), 0);
+	assert_int_equal(classification_decide(&c, &tables, 1, &decision), 0);
+	assert_int_equal(decision.route_id, 7);
+	routes = explain_routes(config, &config->frontends[0], &c, &config->routes[6]);
+	for (size_t i = 0; i < 3; i++) {
+		row = json_array_get(routes, 5 + i);
+		assert_string_equal(json_string_value(json_object_get(row, "outcome")),
+				    outcomes[i]);
+		row = json_array_get(json_object_get(row, "rules"), 0);
+		assert_int_equal(json_is_true(json_object_get(row, "gave_up")), i == 0);
+		assert_int_equal(json_is_true(json_object_get(row, "holds")), i != 0);
+	}
+	json_decref(routes);
+	tables_free(&tables);
+	classification_free(&c);
+	config_free(config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +268,7 @@ int main(void)
 		cmocka_unit_test(each_rule_is_explained_by_what_it_looks_at),
 		cmocka_unit_test(each_route_is_explained_by_its_outcome),
 		cmocka_unit_test(what_depends_on_an_unknown_source_is_not_told),
+		cmocka_unit_test(a_rule_is_explained_by_what_it_came_to_in_the_decision),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,21 @@ int classify(const uint8_t *bytes, size_t len, const uint8_t source[16], struct 
 void classification_free(struct classification *c)
 {
 	free(c->list);
+	free(c->notes);
 	c->list = NULL;
+	c->notes = NULL;
+}
+
+int classification_decide(struct classification *c, const struct tables *tables,
+			  uint32_t frontend_id, struct decision *decision)
+{
+	free(c->notes);
+	c->tables = tables;
+	c->notes = calloc(tables->n_regexes + 1, sizeof(*c->notes));
+	if (!c->notes)
+		return -ENOMEM;
+	decide_and_note(tables, frontend_id, &c->subject, decision, c->notes);
+	return 0;
 }
 
 static bool offers(const struct subject *subject, const char *name)
@@ -71,4 +86,28 @@ struct rule_answer evaluate_rule(const struct classification *c, const struct ru
 		decide(&tables, frontend.o.id, &c->subject, &decision);
 	tables_free(&tables);
 	return (struct rule_answer){.holds = decision.route_id, .gave_up = decision.gave_up};
+}
+
+static const struct regex_note *find_note(const struct classification *c, const struct route *route,
+					  const struct rule *rule)
+{
+	if (!c->notes || rule->match != MATCH_MATCHES)
+		return NULL;
+	for (size_t i = 0; i < c->tables->n_regexes; i++)
+		if (c->notes[i].route_id == route->o.id && c->notes[i].field == rule->field &&
+		    !strcmp(regex_pattern(c->tables->regexes[i]), rule->patterns->text))
+			return &c->notes[i];
+	return NULL;
+}
+
+struct rule_answer decided_rule(const struct classification *c, const struct route *route,
+				const struct rule *rule)
+{
+	const struct regex_note *note = find_note(c, route, rule);
+
+	if (!note)
+		return evaluate_rule(c, rule);
+	if (note->answer == REGEX_GAVE_UP)
+		return (struct rule_answer){.gave_up = true};
+	return (struct rule_answer){.holds = (note->answer == REGEX_YES) != rule->negate};
 }

@@ -48,17 +48,17 @@ static const uint8_t *deciding_name(const struct classification *c, const struct
 	return NULL;
 }
 
-static json_t *alpn_value(const struct classification *c, const struct rule *rule)
+static json_t *alpn_value(const struct classification *c, const struct rule *rule, bool gave_up)
 {
 	const uint8_t *list = c->subject.alpn;
 	size_t len = c->subject.alpn_len;
-	const uint8_t *name = deciding_name(c, rule, &len);
+	const uint8_t *name = gave_up ? NULL : deciding_name(c, rule, &len);
 
 	return json_alpn(name ? name : list, len, false);
 }
 
 /* NULL when the client does not have it, or it is not known. */
-static json_t *rule_value(const struct classification *c, const struct rule *rule)
+static json_t *rule_value(const struct classification *c, const struct rule *rule, bool gave_up)
 {
 	const struct hello *hello = &c->hello;
 	uint32_t protocols = classification_protocols(c);
@@ -72,7 +72,7 @@ static json_t *rule_value(const struct classification *c, const struct rule *rul
 	case FIELD_SNI:
 		return flags & HELLO_SNI ? json_bytes(hello->sni, hello->sni_len, false) : NULL;
 	case FIELD_ALPN:
-		return flags & HELLO_ALPN ? alpn_value(c, rule) : NULL;
+		return flags & HELLO_ALPN ? alpn_value(c, rule, gave_up) : NULL;
 	case FIELD_TLS_VERSION:
 		protocols &= PROTOCOL_VERSIONS;
 		return protocols ? json_string(names_text(&tls_version_names, protocols)) : NULL;
@@ -88,9 +88,9 @@ static json_t *rule_value(const struct classification *c, const struct rule *rul
 static json_t *explain_rule(const struct classification *c, const struct route *route,
 			    const struct rule *rule)
 {
-	struct rule_answer answer = evaluate_rule(c, rule);
+	struct rule_answer answer = decided_rule(c, route, rule);
 	bool known = rule->field != FIELD_SOURCE || c->source_known;
-	json_t *value = known ? rule_value(c, rule) : NULL;
+	json_t *value = known ? rule_value(c, rule, answer.gave_up) : NULL;
 	json_t *row = rule_row(route, rule);
 
 	json_object_set_new(row, "value", value ? value : json_null());
@@ -115,7 +115,8 @@ static json_t *explain_rules(const struct classification *c, const struct route 
 	return some_null && !some_false ? json_null() : json_boolean(!some_false);
 }
 
-static const char *outcome(const struct route *route, const struct route *decided,
+/* `late`: the one that decided came before. */
+static const char *outcome(const struct route *route, const struct route *decided, bool late,
 			   const json_t *matches, bool source_needed)
 {
 	if (json_is_null(matches))
@@ -124,18 +125,19 @@ static const char *outcome(const struct route *route, const struct route *decide
 		return source_needed ? "decides otherwise" : "decides";
 	if (!route->n_rules)
 		return "never matches: it has no rules";
-	return json_is_true(matches) ? "matches, but comes later" : "does not match";
+	return late && json_is_true(matches) ? "matches, but comes later" : "does not match";
 }
 
 static json_t *explain_route(const struct classification *c, const struct route *route,
-			     size_t place, const struct route *decided, bool source_needed)
+			     size_t place, const struct route *decided, bool late,
+			     bool source_needed)
 {
 	json_t *row = route_row(route, place, NULL), *rules = json_array();
 	json_t *matches = explain_rules(c, route, rules);
 
 	json_object_set_new(row, "rules", rules);
 	json_object_set_new(row, "matches", matches);
-	set_string(row, "outcome", outcome(route, decided, matches, source_needed));
+	set_string(row, "outcome", outcome(route, decided, late, matches, source_needed));
 	return row;
 }
 
@@ -158,10 +160,13 @@ json_t *explain_routes(const struct config *config, const struct frontend *front
 	size_t n = 0;
 	struct route **routes = config_routes_in_order(config, frontend, &n);
 	json_t *rows = json_array();
+	bool late = false;
 
-	for (size_t i = 0; routes && i < n; i++)
-		json_array_append_new(rows, explain_route(c, routes[i], i + 1, decided,
+	for (size_t i = 0; routes && i < n; i++) {
+		json_array_append_new(rows, explain_route(c, routes[i], i + 1, decided, late,
 							  explain_needs_source(rows)));
+		late |= routes[i] == decided;
+	}
 	free(routes);
 	return rows;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,9 +156,9 @@ static void set_action(json_t *row, const char *action)
 	set_string(row, "farm", NULL);
 }
 
-/* Fills in what happens to the client, and how that came about if `explained`. */
-static void decide_client(const struct dry_run *run, const struct client *client,
-			  const struct classification *c, bool explained, json_t *row)
+/* Fills in what happens to the client, and how that came about if `explained`. 0 or -ENOMEM. */
+static int decide_client(const struct dry_run *run, const struct client *client,
+			 struct classification *c, bool explained, json_t *row)
 {
 	const struct frontend *frontend = client_frontend(run, client);
 	const struct frontend_row *compiled;
@@ -168,16 +169,17 @@ static void decide_client(const struct dry_run *run, const struct client *client
 
 	set_string(row, "frontend", frontend ? frontend->o.name : NULL);
 	if (!frontend)
-		return;
+		return 0;
 	compiled = tables_row(&run->tables, frontends, frontend->o.id);
 	admitted = !c->source_known || source_admitted(&run->tables, compiled, c->subject.source);
 	json_object_set_new(row, "source_allowed",
 			    c->source_known ? json_boolean(admitted) : json_null());
 	if (!admitted) {
 		set_action(row, "refused");
-		return;
+		return 0;
 	}
-	decide(&run->tables, frontend->o.id, &c->subject, &decision);
+	if (classification_decide(c, &run->tables, frontend->o.id, &decision))
+		return -ENOMEM;
 	route = route_by_id(run->config, decision.route_id);
 	if (explained)
 		routes = explain_routes(run->config, frontend, c, route);
@@ -187,6 +189,7 @@ static void decide_client(const struct dry_run *run, const struct client *client
 		set_decision(row, &decision, route, frontend);
 	if (routes)
 		json_object_set_new(row, "routes", routes);
+	return 0;
 }
 
 /* A row for one client, or NULL when out of memory. */
@@ -202,7 +205,10 @@ static json_t *client_row(const struct dry_run *run, const struct client *client
 		row = json_object();
 		set_ends(row, client);
 		set_hello(row, client, &c);
-		decide_client(run, client, &c, explained, row);
+		if (decide_client(run, client, &c, explained, row)) {
+			json_decref(row);
+			row = NULL;
+		}
 	}
 	classification_free(&c);
 	return row;

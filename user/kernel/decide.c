@@ -113,7 +113,8 @@ int subject_whole_alpn(struct subject *subject, const void *data, size_t len, ui
 struct walk {
 	struct evaluation e; /* first: the headers know only this */
 	struct decision *decision;
-	uint64_t deadline; /* 0 = not set yet */
+	struct regex_note *notes; /* NULL = nobody wants to know */
+	uint64_t deadline;	  /* 0 = not set yet */
 };
 
 static uint64_t processor_time(void)
@@ -166,12 +167,17 @@ static enum regex_answer match_names(struct walk *walk, const struct test_row *t
 
 static long walk_regex(struct evaluation *e)
 {
+	struct walk *walk = (struct walk *)e;
 	const struct test_row *test =
 		e->test & TEST_REGEX ? table_test(e->tables, e->test & ~TEST_REGEX) : NULL;
+	enum regex_answer answer;
 
 	if (!test)
 		return 1;
-	switch (match_names((struct walk *)e, test)) {
+	answer = match_names(walk, test);
+	if (walk->notes)
+		walk->notes[test->operand] = (struct regex_note){e->route, test->field, answer};
+	switch (answer) {
 	case REGEX_YES:
 		e->test = test->yes;
 		break;
@@ -219,7 +225,14 @@ static void evaluation_init(struct evaluation *e, const struct tables *tables,
 void decide(const struct tables *tables, uint32_t frontend_id, const struct subject *subject,
 	    struct decision *decision)
 {
-	struct walk walk = {.decision = decision};
+	decide_and_note(tables, frontend_id, subject, decision, NULL);
+}
+
+void decide_and_note(const struct tables *tables, uint32_t frontend_id,
+		     const struct subject *subject, struct decision *decision,
+		     struct regex_note *notes)
+{
+	struct walk walk = {.decision = decision, .notes = notes};
 	struct evaluation *e = &walk.e;
 	const struct route_row *route;
 

@@ -35,6 +35,13 @@ struct decision {
 	const struct regex *gave_up_on; /* of the tables */
 };
 
+/* What came of a regular expression on the way to a decision. */
+struct regex_note {
+	uint32_t route_id; /* 0: it was not asked */
+	enum field field;
+	enum regex_answer answer;
+};
+
 /*
  * The daemon has other connections to look after: when this many regular expressions of a decision
  * were given up, so are the rest. And when they have taken that long of a processor, in
@@ -65,6 +72,11 @@ int subject_whole_alpn(struct subject *subject, const void *data, size_t len, ui
 /* Which route and farm a client of this frontend gets. */
 void decide(const struct tables *tables, uint32_t frontend_id, const struct subject *subject,
 	    struct decision *decision);
+
+/* The same; `notes` has room for each of the tables' regular expressions, or is NULL. */
+void decide_and_note(const struct tables *tables, uint32_t frontend_id,
+		     const struct subject *subject, struct decision *decision,
+		     struct regex_note *notes);
 
 /* May a client of this source use the frontend? */
 bool source_admitted(const struct tables *tables, const struct frontend_row *frontend,
