@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "../../user/kernel/decide.h"
@@ -402,6 +404,43 @@ static void a_rule_that_is_given_up_does_not_hold_and_is_counted(void **state)
 	tables_free(&t);
 }
 
+/* The host is slow for ten seconds in this call, counted down, of what asks for the time. */
+static int slow_call;
+
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+	static time_t late;
+
+	if (slow_call && !--slow_call)
+		late += 10;
+	if (syscall(SYS_clock_gettime, clock, time))
+		return -1;
+	time->tv_sec += late;
+	return 0;
+}
+
+static void a_host_that_is_slow_for_a_moment_changes_no_decision(void **state)
+{
+	struct client client = {.sni = "abc"};
+	struct tables t;
+
+	begin_routes();
+	route(0, TO_TWO, "{field: sni, match: matches, pattern: '^x'}");
+	route(1, TO_TWO, "{field: sni, match: matches, pattern: '^y'}");
+	route(2, TO_TWO, "{field: sni, match: matches, pattern: '^a'}");
+	compile(&t);
+	for (int call = 1; call <= 6; call++) {
+		struct decision decision;
+
+		slow_call = call;
+		decision = decide_for(&t, &client);
+		assert_int_equal(slow_call, 0);
+		assert_int_equal(decision.route_id, 3);
+		assert_int_equal(decision.gave_up, 0);
+	}
+	tables_free(&t);
+}
+
 static double processor_seconds(void)
 {
 	struct timespec time;
@@ -427,6 +466,48 @@ static void many_slow_expressions_do_not_add_up(void **state)
 	assert_true(processor_seconds() - begin < 0.5);
 	assert_int_equal(decision.route_id, 4096);
 	assert_int_equal(decision.gave_up, 4095);
+	tables_free(&t);
+}
+
+/* Not so slow that one of them is given up: they have a few milliseconds together. */
+static void expressions_that_are_nearly_too_slow_do_not_add_up(void **state)
+{
+	static char name[255];
+	struct client client = {.sni = name};
+	struct decision decision;
+	struct tables t;
+	double begin;
+
+	memset(name, 'a', 254);
+	begin_routes();
+	for (int i = 0; i < 400; i++)
+		route(0, TO_TWO, "{field: sni, match: matches, pattern: '[ab]+[bc]'}");
+	compile(&t);
+	begin = processor_seconds();
+	decision = decide_for(&t, &client);
+	assert_true(processor_seconds() - begin < 0.04);
+	assert_int_equal(decision.route_id, 0);
+	assert_true(decision.gave_up > 0 && decision.gave_up < 399);
+	tables_free(&t);
+}
+
+static void any_number_of_ordinary_expressions_is_tried(void **state)
+{
+	static char name[255];
+	struct client client = {.sni = name};
+	struct decision decision;
+	struct tables t;
+
+	for (int i = 0; i < 254; i++)
+		name[i] = i % 20 ? 'a' : '.';
+	memcpy(name + 242, ".example.com", 12);
+	begin_routes();
+	for (int i = 0; i < 4096; i++)
+		route(0, TO_TWO,
+		      "{field: sni, match: matches, pattern: '^.*[.](x|y)[.]example[.]com$'}");
+	compile(&t);
+	decision = decide_for(&t, &client);
+	assert_int_equal(decision.gave_up, 0);
 	tables_free(&t);
 }
 
@@ -859,7 +940,10 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_read_lacks_no_names),
 		cmocka_unit_test(expressions_take_their_place_in_the_order),
 		cmocka_unit_test(a_rule_that_is_given_up_does_not_hold_and_is_counted),
+		cmocka_unit_test(a_host_that_is_slow_for_a_moment_changes_no_decision),
 		cmocka_unit_test(many_slow_expressions_do_not_add_up),
+		cmocka_unit_test(expressions_that_are_nearly_too_slow_do_not_add_up),
+		cmocka_unit_test(any_number_of_ordinary_expressions_is_tried),
 		cmocka_unit_test(reject_comes_first_then_weight_then_age),
 		cmocka_unit_test(routes_may_share_an_anchor),
 		cmocka_unit_test(a_suffix_may_end_another_one),

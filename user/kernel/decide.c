@@ -114,7 +114,7 @@ struct walk {
 	struct evaluation e; /* first: the headers know only this */
 	struct decision *decision;
 	struct regex_note *notes; /* NULL = nobody wants to know */
-	uint64_t deadline;	  /* 0 = not set yet */
+	uint64_t spent, allowed;  /* nanoseconds */
 };
 
 static uint64_t processor_time(void)
@@ -125,20 +125,22 @@ static uint64_t processor_time(void)
 	return time.tv_sec * 1000000000ULL + time.tv_nsec;
 }
 
-static bool is_exhausted(struct walk *walk)
+static enum regex_answer match_timed(struct walk *walk, const struct regex *regex,
+				     const uint8_t *name, size_t len)
 {
-	uint64_t now = processor_time();
+	uint64_t begin = processor_time(), took;
+	enum regex_answer answer = regex_match(regex, name, len);
 
-	if (!walk->deadline)
-		walk->deadline = now + REGEX_TIME;
-	return walk->decision->gave_up >= GIVE_UPS_MAX || now >= walk->deadline;
+	took = processor_time() - begin;
+	walk->spent += MIN(took, REGEX_TIME_ONE);
+	return answer;
 }
 
 static enum regex_answer match_name(struct walk *walk, const struct regex *regex,
 				    const uint8_t *name, size_t len)
 {
-	enum regex_answer answer =
-		is_exhausted(walk) ? REGEX_GAVE_UP : regex_match(regex, name, len);
+	bool exhausted = walk->decision->gave_up >= GIVE_UPS_MAX || walk->spent >= walk->allowed;
+	enum regex_answer answer = exhausted ? REGEX_GAVE_UP : match_timed(walk, regex, name, len);
 
 	if (answer == REGEX_GAVE_UP) {
 		walk->decision->gave_up++;
@@ -155,6 +157,7 @@ static enum regex_answer match_names(struct walk *walk, const struct test_row *t
 	const uint8_t *alpn = e->alpn->bytes;
 	enum regex_answer all = REGEX_NO;
 
+	walk->allowed += REGEX_SHARE;
 	if (test->field == FIELD_SNI)
 		return match_name(walk, regex, e->sni->bytes, e->sni_len);
 	for (size_t at = 0; at < e->alpn_len && all != REGEX_YES; at += 1 + alpn[at]) {
@@ -232,7 +235,7 @@ void decide_and_note(const struct tables *tables, uint32_t frontend_id,
 		     const struct subject *subject, struct decision *decision,
 		     struct regex_note *notes)
 {
-	struct walk walk = {.decision = decision, .notes = notes};
+	struct walk walk = {.decision = decision, .notes = notes, .allowed = REGEX_TIME};
 	struct evaluation *e = &walk.e;
 	const struct route_row *route;
 

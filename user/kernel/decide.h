@@ -45,11 +45,13 @@ struct regex_note {
 /*
  * The daemon has other connections to look after: when this many regular expressions of a decision
  * were given up, so are the rest. And when they have taken that long of a processor, in
- * nanoseconds: far more than any number of innocent ones, so that no hiccup of the host changes a
- * decision.
+ * nanoseconds. The share of each lets any number of ordinary ones be tried. One counts for no more
+ * than it can well take, since the host may be slow at times, and that shall change no decision.
  */
-#define GIVE_UPS_MAX 4
-#define REGEX_TIME   100000000
+#define GIVE_UPS_MAX   4
+#define REGEX_TIME     5000000 /* for all ... */
+#define REGEX_SHARE    10000   /* ... and for each rule that is tried */
+#define REGEX_TIME_ONE 1000000
 
 /* Feeds the next bytes of a client to a parser. */
 enum verdict hello_read(struct hello *hello, const void *data, size_t len);

@@ -13,8 +13,8 @@
 
 struct regex {
 	pcre2_code *code;
-	pcre2_match_context *limits;
 	char *pattern;
+	bool anchored; /* a match begins where the text does */
 };
 
 /* Text is bytes, and $ is its end: no newline before it is passed over. */
@@ -25,6 +25,7 @@ struct regex {
 static int compile(struct regex *regex, bool any_case, struct regex_mistake *mistake)
 {
 	uint32_t options = REGEX_OPTIONS | (any_case ? PCRE2_CASELESS : 0);
+	uint32_t all = 0;
 	size_t size = 0;
 	int error;
 
@@ -36,6 +37,8 @@ static int compile(struct regex *regex, bool any_case, struct regex_mistake *mis
 		return error == PCRE2_ERROR_HEAP_FAILED ? -ENOMEM : -EINVAL;
 	}
 	pcre2_pattern_info(regex->code, PCRE2_INFO_SIZE, &size);
+	pcre2_pattern_info(regex->code, PCRE2_INFO_ALLOPTIONS, &all);
+	regex->anchored = all & PCRE2_ANCHORED;
 	if (size <= REGEX_COMPILED_MAX)
 		return 0;
 	mistake->at = strlen(regex->pattern);
@@ -54,18 +57,27 @@ int regex_compile(const char *pattern, bool any_case, struct regex **regex,
 	if (!r)
 		return err;
 	r->pattern = strdup(pattern);
-	r->limits = pcre2_match_context_create(NULL);
-	if (r->pattern && r->limits)
+	if (r->pattern)
 		err = compile(r, any_case, mistake ? mistake : &ignored);
 	if (err) {
 		regex_free(r);
 		return err;
 	}
-	pcre2_set_match_limit(r->limits, REGEX_STEPS);
-	pcre2_set_depth_limit(r->limits, REGEX_STEPS);
-	pcre2_set_heap_limit(r->limits, REGEX_HEAP);
 	*regex = r;
 	return 0;
+}
+
+/* PCRE2 counts anew from each place where a match may begin, the text's end is one. */
+static void set_limits(pcre2_match_context *limits, const struct regex *regex, size_t len)
+{
+	uint32_t steps = REGEX_STEPS_ALL / (regex->anchored ? 1 : len + 1);
+
+	if (steps > REGEX_STEPS)
+		steps = REGEX_STEPS;
+
+	pcre2_set_match_limit(limits, steps);
+	pcre2_set_depth_limit(limits, steps);
+	pcre2_set_heap_limit(limits, REGEX_HEAP);
 }
 
 /*
@@ -74,13 +86,16 @@ int regex_compile(const char *pattern, bool any_case, struct regex **regex,
  */
 enum regex_answer regex_match(const struct regex *regex, const void *text, size_t len)
 {
+	pcre2_match_context *limits = pcre2_match_context_create(NULL);
 	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
-	int n;
+	int n = PCRE2_ERROR_NOMEMORY;
 
-	if (!data)
-		return REGEX_GAVE_UP;
-	n = pcre2_match(regex->code, text, len, 0, 0, data, regex->limits);
+	if (limits && data) {
+		set_limits(limits, regex, len);
+		n = pcre2_match(regex->code, text, len, 0, 0, data, limits);
+	}
 	pcre2_match_data_free(data);
+	pcre2_match_context_free(limits);
 	if (n >= 0) /* 0: more groups than `data` has room for */
 		return REGEX_YES;
 	return n == PCRE2_ERROR_NOMATCH ? REGEX_NO : REGEX_GAVE_UP;
@@ -96,7 +111,6 @@ void regex_free(struct regex *regex)
 	if (!regex)
 		return;
 	pcre2_code_free(regex->code);
-	pcre2_match_context_free(regex->limits);
 	free(regex->pattern);
 	free(regex);
 }

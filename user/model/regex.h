@@ -10,11 +10,13 @@
 #include <stddef.h>
 
 /*
- * How often a match may try another way from each place of the text where it may begin. A pattern
- * with two repetitions can need half the square of the text's length; patterns made to be slow
- * take up to 30 ms for 255 bytes.
+ * How often a match may try another way: from one place of the text where it may begin, and from
+ * all of them together. A step takes some 10 ns. An ordinary pattern needs some ten steps from a
+ * place; one that repeats a class and then fails, as many as the text has bytes. A pattern that is
+ * tied to the text's begin has only that place.
  */
 #define REGEX_STEPS	   5000
+#define REGEX_STEPS_ALL	   100000
 #define REGEX_COMPILED_MAX 16384 /* bytes; nested repetitions multiply */
 
 enum regex_answer {
