@@ -136,7 +136,8 @@ load api
 	created "tcp/route/$id/rule" '{"field": "host", "match": "matches", "pattern": "^w{3}[.]"}' ruleId
 	created "tcp/route/$id/rule" '{"field": "tls.version", "match": "in", "pattern": "1.2, 1.3"}' ruleId
 	created "tcp/route/$id/rule" '{"field": "tls.ech", "match": "is", "pattern": "absent"}' ruleId
-	assert_equal "$(api POST refresh | jq -c '[.status, .problems]')" '["done",[]]'
+	assert_equal "$(api POST refresh | jq -c '[.status, (.problems[] | .warning, .path)]')" \
+		'["done",true,"frontends[0]"]'
 	assert_equal "$(reached "$LB4" 443 --sni www.alpnlb.test)" two
 	assert_equal "$(reached "$LB4" 443 --sni ww.alpnlb.test)" one
 	created "tcp/route/$id/rule" '{"field": "protocol", "match": "is", "pattern": "ssh"}' ruleId

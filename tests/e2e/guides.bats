@@ -77,7 +77,9 @@ sni_file() {
     rules:
       - { field: host, match: in, pattern: "www.alpnlb.test, shop.alpnlb.test", negate: true }'
 	sni_file <<<"$route_shop"$'\n'"$route_foreign" | apply_file
-	assert_equal "$(cat "$NETNS_DIR/warned")" ""
+	assert_matches "$(cat "$NETNS_DIR/warned")" \
+		'warning: [^ ]*: frontends\[0\]: server names choose between the farms "shop", "[a-z]+", for HTTP/2'
+	assert_equal "$(wc -l <"$NETNS_DIR/warned")" 1
 	for address in "$LB4" "$LB6"; do
 		assert_equal "$(served_by "$address" shop.alpnlb.test --http2)" "HTTP/2 shop"
 		assert_equal "$(served_by "$address" www.alpnlb.test --http2)" "HTTP/2 www"

@@ -347,46 +347,112 @@ static void warn_of_ech(struct decoder *d, const struct value *routes, const str
 			       "name, the one they ask for is encrypted");
 }
 
-/* ---- frontends --------------------------------------------------------------------------- */
+/* ---- HTTP/2 ------------------------------------------------------------------------------ */
 
-/* Clients that offer HTTP/2, and others not. */
-static bool is_http2(const struct rule *rule)
+static struct pattern http2_pattern = {.text = "h2", .len = 2};
+
+/* Holds for every client that wants HTTP/2 of a server that lies behind TLS. */
+static const struct rule offers_http2 = {
+	.field = FIELD_ALPN,
+	.match = MATCH_IS,
+	.patterns = &http2_pattern,
+	.n_patterns = 1,
+};
+
+/* Nobody offers such names beside those of HTTP. */
+static bool is_alpn_of_others(const struct rule *rule)
 {
-	if (rule->field == FIELD_PROTOCOL)
-		return rule_protocols(rule) == PROTOCOL_HTTP2;
-	return rule->field == FIELD_ALPN && match_is_exact(rule->match) &&
-	       certain(rule) & PROTOCOL_HTTP2;
+	if (rule->field != FIELD_ALPN || rule->negate || !match_is_exact(rule->match))
+		return false;
+	for (size_t i = 0; i < rule->n_patterns; i++)
+		if (alpn_certain(&rule->patterns[i]) & PROTOCOL_HTTPS)
+			return false;
+	return true;
 }
+
+static bool may_take_http2(const struct route *route)
+{
+	for (size_t i = 0; i < route->n_rules; i++)
+		if (contradict(&route->rules[i], &offers_http2) ||
+		    is_alpn_of_others(&route->rules[i]))
+			return false;
+	return route->n_rules;
+}
+
+static bool takes_all_http2(const struct route *route)
+{
+	for (size_t i = 0; i < route->n_rules; i++)
+		if (!implies(&offers_http2, &route->rules[i]))
+			return false;
+	return route->n_rules;
+}
+
+static bool has_name_rule(const struct route *route)
+{
+	for (size_t i = 0; i < route->n_rules; i++)
+		if (is_server_name(&route->rules[i]))
+			return true;
+	return false;
+}
+
+#define FARMS_NAMED 4
+
+/* Farms that one client may get by the names it asks for; no more of them than are named. */
+struct choice {
+	const struct farm *v[FARMS_NAMED + 1];
+	size_t n;
+};
+
+static void choice_add(struct choice *choice, const struct farm *farm)
+{
+	for (size_t i = 0; i < choice->n; i++)
+		if (choice->v[i] == farm)
+			return;
+	if (farm && choice->n <= FARMS_NAMED)
+		choice->v[choice->n++] = farm;
+}
+
+/* Whoever is not taken by a route with names goes on to the routes behind it. */
+static void http2_choice(struct choice *choice, const struct farm *default_farm,
+			 struct route *const *routes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (may_take_http2(routes[i]) && (choice->n || has_name_rule(routes[i])))
+			choice_add(choice, routes[i]->target);
+		if (takes_all_http2(routes[i]))
+			return;
+	}
+	if (choice->n)
+		choice_add(choice, default_farm);
+}
+
+static void warn_of_coalescing(struct decoder *d, const struct value *frontend,
+			       const struct farm *default_farm, struct route *const *routes,
+			       size_t n)
+{
+	struct choice choice = {0};
+	struct text farms = {0};
+
+	http2_choice(&choice, default_farm, routes, n);
+	if (choice.n < 2)
+		return;
+	for (size_t i = 0; i < choice.n && i < FARMS_NAMED; i++)
+		text_append(&farms, "%s%s", i ? ", " : "", object_quoted(&choice.v[i]->o).s);
+	decode_warning(
+		d, frontend,
+		"server names choose between the farms %s%s, for HTTP/2 clients, too: if "
+		"their certificates share names, browsers ask one for names of another; give "
+		"each its own certificates, or have servers answer that with 421",
+		farms.s, choice.n > FARMS_NAMED ? ", ..." : "");
+}
+
+/* ---- frontends --------------------------------------------------------------------------- */
 
 /* Clients that offer some ALPN name. */
 static bool is_alpn(const struct rule *rule)
 {
-	return rule->field == FIELD_ALPN || is_http2(rule);
-}
-
-static void warn_of_coalescing(struct decoder *d, const struct value *frontend,
-			       struct route *const *routes, size_t n)
-{
-	const struct farm *first = NULL, *second = NULL;
-	bool http2 = false;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct farm *farm = routes[i]->target;
-
-		http2 |= has_rule(routes[i], is_http2);
-		if (!farm || !has_rule(routes[i], is_server_name))
-			continue;
-		if (!first)
-			first = farm;
-		else if (farm != first)
-			second = farm;
-	}
-	if (http2 && second)
-		decode_warning(d, frontend,
-			       "server names lead to the farms %s and %s, and clients use HTTP/2: "
-			       "browsers send requests for all names of a certificate over one "
-			       "connection, so no certificate may have names of both",
-			       object_quoted(&first->o).s, object_quoted(&second->o).s);
+	return rule->field == FIELD_ALPN ||
+	       (rule->field == FIELD_PROTOCOL && rule_protocols(rule) == PROTOCOL_HTTP2);
 }
 
 static void warn_of_no_default(struct decoder *d, const struct value *frontend,
@@ -426,7 +492,7 @@ static void warn_of_frontend(struct decoder *d, const struct value *root,
 		warn_of_ech(d, &list, routes[i]);
 	}
 	if (routes) {
-		warn_of_coalescing(d, &value, routes, n);
+		warn_of_coalescing(d, &value, frontend->default_farm, routes, n);
 		warn_of_no_default(d, &value, frontend->default_farm, routes, n);
 	}
 	free(names);
