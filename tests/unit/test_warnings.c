@@ -282,8 +282,8 @@ static void names_that_do_not_lead_http2_clients_apart_are_not_told(void **state
 }
 
 #define NO_DEFAULT                                                                                 \
-	"frontends[0].default_farm: there is none, and each route to a farm wants an ALPN name: "  \
-	"clients that offer none are closed"
+	"frontends[0].default_farm: there is none, and each route to a farm wants an ALPN name "   \
+	"of clients with TLS: those that offer none are closed"
 
 static void names_of_alpn_alone_without_a_default_farm_are_told(void **state)
 {
@@ -295,6 +295,13 @@ static void names_of_alpn_alone_without_a_default_farm_are_told(void **state)
 		ROUTE("i", "two", RULE("protocol", "is", "tls"));
 
 	expect("null", h2, NO_DEFAULT);
+	expect("null",
+	       ROUTE("h", "one", RULE("protocol", "is", "http/2.0"))
+		       ROUTE("i", "two", RULE("protocol", "is", "http/1.1")),
+	       NO_DEFAULT);
+	expect("null", ROUTE("h", "one", RULE("protocol", "in", "http/2.0, http/1.1")), NO_DEFAULT);
+	expect("null", ROUTE("h", "one", RULE("protocol", "in", "http/2.0, https")), "");
+	expect("null", ROUTE("h", "one", RULE("protocol", "is", "http")), "");
 	expect("one", h2, "");
 	expect("null", both, NO_DEFAULT);
 	expect("null", rest, "");

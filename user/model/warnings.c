@@ -448,11 +448,12 @@ static void warn_of_coalescing(struct decoder *d, const struct value *frontend,
 
 /* ---- frontends --------------------------------------------------------------------------- */
 
-/* Clients that offer some ALPN name. */
+/* Clients that offer some ALPN name, if they use TLS. */
 static bool is_alpn(const struct rule *rule)
 {
 	return rule->field == FIELD_ALPN ||
-	       (rule->field == FIELD_PROTOCOL && rule_protocols(rule) == PROTOCOL_HTTP2);
+	       (rule->field == FIELD_PROTOCOL &&
+		!(rule_protocols(rule) & ~(PROTOCOL_HTTP1 | PROTOCOL_HTTP2)));
 }
 
 static void warn_of_no_default(struct decoder *d, const struct value *frontend,
@@ -472,8 +473,8 @@ static void warn_of_no_default(struct decoder *d, const struct value *frontend,
 	if (farms && !default_farm)
 		decode_warning(
 			d, &value,
-			"there is none, and each route to a farm wants an ALPN name: clients "
-			"that offer none are closed");
+			"there is none, and each route to a farm wants an ALPN name of clients "
+			"with TLS: those that offer none are closed");
 }
 
 static void warn_of_frontend(struct decoder *d, const struct value *root,
