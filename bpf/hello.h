@@ -625,9 +625,9 @@ static __always_inline enum verdict hello_feed(struct hello *h, void *source, __
 static __always_inline __u32 hello_highest_version(__u32 flags, __u32 version)
 {
 	/* RFC 8446 section 4.2.1: without supported_versions that is TLS 1.2 at most. */
-	__u32 minor = version & 0xff, most = flags & HELLO_VERSIONS ? 5 : 3;
+	__u32 most = flags & HELLO_VERSIONS ? 0x0305 : 0x0303;
 
-	return version >> 8 == 3 ? PROTOCOL_SSL3 << MIN(minor, most) : 0;
+	return version >> 8 >= 3 ? PROTOCOL_SSL3 << (MIN(version, most) & 7) : 0;
 }
 
 /* What can be said of a client: a set of PROTOCOL_*. */

@@ -662,8 +662,9 @@ static void the_highest_version_and_ech_are_of_a_hello(void **state)
 		{0x0304, HELLO_VERSIONS, PROTOCOL_TLS13},
 		{0x0305, HELLO_VERSIONS, PROTOCOL_TLS_LATER},
 		{0x03ff, HELLO_VERSIONS, PROTOCOL_TLS_LATER},
-		{0, HELLO_VERSIONS, 0}, /* GREASE alone */
-		{0xfe00, 0, 0},
+		{0, HELLO_VERSIONS, 0},	     /* GREASE alone */
+		{0x0400, 0, PROTOCOL_TLS12}, /* RFC 5246 appendix E.1 */
+		{0xfe00, 0, PROTOCOL_TLS12},
 	};
 	const uint32_t of_hello = PROTOCOL_VERSIONS | PROTOCOL_ECH | PROTOCOL_NO_ECH;
 
