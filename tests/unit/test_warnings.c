@@ -15,7 +15,7 @@
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /* "path: message" of each problem of a configuration with these routes; malloc()ed. */
-static char *warnings_of(const char *default_farm, const char *routes)
+static char *warnings_for(const char *frontend, const char *routes)
 {
 	struct problems problems = {0};
 	struct document *document;
@@ -27,8 +27,8 @@ static char *warnings_of(const char *default_farm, const char *routes)
 		asprintf(&text,
 			 "farms: [{name: one, servers: [{name: s, address: 10.0.0.1, port: 1}]},"
 			 "{name: two, servers: [{name: s, address: 10.0.0.2, port: 1}]}]\n"
-			 "frontends: [{name: web, port: 443, default_farm: %s}]\nroutes:\n%s",
-			 default_farm, routes) > 0);
+			 "frontends: [{name: web, port: 443, %s}]\nroutes:\n%s",
+			 frontend, routes) > 0);
 	document = document_parse(text, strlen(text), &problems);
 	assert_non_null(document);
 	config_free(config_decode(document, &problems));
@@ -40,6 +40,14 @@ static char *warnings_of(const char *default_farm, const char *routes)
 	problems_free(&problems);
 	free(text);
 	return found;
+}
+
+static char *warnings_of(const char *default_farm, const char *routes)
+{
+	char frontend[64];
+
+	snprintf(frontend, sizeof(frontend), "default_farm: %s", default_farm);
+	return warnings_for(frontend, routes);
 }
 
 static void expect(const char *default_farm, const char *routes, const char *expected)
@@ -103,6 +111,12 @@ static const struct pair {
 	{RULE("tls.version", "is", "1.2"), RULE("tls.version", "is", "1.3"), true},
 	{RULE("tls.version", "in", "1.2, 1.3"), NOT("tls.version", "is", "1.3"), false},
 	{RULE("tls.ech", "is", "absent"), EXISTS("tls.ech"), true},
+	{NOT_EXISTS("tls.version"), RULE("protocol", "is", "tls"), true},
+	{NOT_EXISTS("tls.version"), EXISTS("alpn"), true},
+	{NOT_EXISTS("tls.version"), RULE("protocol", "is", "ssh"), false},
+	{NOT("tls.version", "in", "1.2, 1.3"), RULE("protocol", "is", "tls"), false},
+	{NOT("tls.ech", "in", "absent, present"), RULE("protocol", "is", "https"), true},
+	{NOT("tls.ech", "is", "absent"), NOT("tls.ech", "is", "present"), false}, /* in clear */
 };
 
 static void rules_that_exclude_each_other_are_told(void **state)
@@ -164,6 +178,7 @@ static const struct pair shadows[] = {
 	{RULE("source", "is", "10.1.0.0/16"), RULE("source", "is", "10.0.0.0/8"), false},
 	{EXISTS("tls.version"), RULE("tls.version", "is", "1.3"), true},
 	{RULE("tls.version", "is", "1.3"), EXISTS("tls.version"), false},
+	{EXISTS("tls.version"), RULE("sni", "is", "a"), true},
 };
 
 static void a_route_behind_one_that_takes_its_clients_is_told(void **state)
@@ -198,9 +213,50 @@ static void only_a_route_of_the_frontend_shadows(void **state)
 	expect("one",
 	       "- {name: r, action: {type: reject}, rules: [" EXISTS("sni") "]}\n" REJECT(
 		       "s", RULE("sni", "is", "a")),
-	       "");
+	       "routes[0]: is attached to no frontend: the route never matches");
 	expect("one", REJECT("r", "") REJECT("s", RULE("sni", "is", "a")),
 	       "routes[0].rules: no rules: the route never matches");
+}
+
+#define DENIED	"denied_source: [10.0.0.0/8, '2001:db8::/32']"
+#define ALLOWED "allowed_source: [10.0.0.0/8, '2001:db8::/32']"
+
+static const struct {
+	const char *frontend, *rule;
+	bool warns;
+} sources[] = {
+	{DENIED, RULE("source", "is", "10.1.2.3"), true},
+	{DENIED, RULE("source", "in", "10.1.0.0/16, 2001:db8::/48"), true},
+	{DENIED, RULE("source", "in", "10.1.0.0/16, 11.0.0.0/8"), false},
+	{DENIED, RULE("source", "is", "8.0.0.0/5"), false},
+	{DENIED, NOT("source", "is", "10.0.0.0/8"), false},
+	{DENIED, NOT("source", "is", "11.0.0.0/8"), false},
+	{ALLOWED, RULE("source", "in", "11.0.0.0/8, 2001:db9::1"), true},
+	{ALLOWED, RULE("source", "in", "11.0.0.0/8, 10.0.0.1"), false},
+	{ALLOWED, RULE("source", "is", "8.0.0.0/5"), false},
+	{ALLOWED, NOT("source", "in", "8.0.0.0/5, 2001:db8::/32"), true},
+	{ALLOWED, NOT("source", "is", "10.0.0.0/8"), false},
+	{"disabled: false", RULE("source", "is", "10.0.0.0/8"), false},
+};
+
+static void a_route_for_sources_that_are_not_let_in_is_told(void **state)
+{
+	for (size_t i = 0; i < COUNT(sources); i++) {
+		char *routes, *frontend, *found;
+
+		assert_true(asprintf(&routes, ROUTE("r", "one", "%s, %s"), EXISTS("alpn"),
+				     sources[i].rule) > 0);
+		assert_true(asprintf(&frontend, "default_farm: one, %s", sources[i].frontend) > 0);
+		found = warnings_for(frontend, routes);
+		if (strcmp(found, sources[i].warns
+					  ? "routes[0]: rule 2 is for sources that the frontend "
+					    "does not let in: the route never matches"
+					  : ""))
+			fail_msg("%zu: %s: '%s'", i, routes, found);
+		free(routes);
+		free(frontend);
+		free(found);
+	}
 }
 
 static void many_routes_are_compared_in_little_time(void **state)
@@ -331,6 +387,7 @@ int main(void)
 		cmocka_unit_test(a_route_behind_one_that_takes_its_clients_is_told),
 		cmocka_unit_test(a_shadow_is_named_in_the_order_of_evaluation),
 		cmocka_unit_test(only_a_route_of_the_frontend_shadows),
+		cmocka_unit_test(a_route_for_sources_that_are_not_let_in_is_told),
 		cmocka_unit_test(many_routes_are_compared_in_little_time),
 		cmocka_unit_test(names_that_lead_http2_clients_apart_are_told),
 		cmocka_unit_test(names_that_do_not_lead_http2_clients_apart_are_not_told),

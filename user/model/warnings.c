@@ -150,12 +150,22 @@ static bool patterns_exclude(const struct rule *a, const struct pattern *p, cons
 
 /* ---- rules, taken without `negate` ------------------------------------------------------- */
 
+/* Does it hold for every ClientHello? */
+static bool holds_for_tls(const struct rule *rule)
+{
+	uint32_t none = ~rule_protocols(rule);
+
+	return !(none & PROTOCOL_VERSIONS) || !(none & (PROTOCOL_ECH | PROTOCOL_NO_ECH));
+}
+
 /* Does `b` hold for every client that `a` holds for? */
 static bool positive_implies(const struct rule *a, const struct rule *b)
 {
 	uint32_t protocols = rule_protocols(b);
 
 	if (b->field == FIELD_PROTOCOL && certain(a) & protocols)
+		return true;
+	if (certain(a) & PROTOCOL_TLS && holds_for_tls(b))
 		return true;
 	if (a->field != b->field)
 		return false;
@@ -227,6 +237,54 @@ const struct rule *route_contradiction(const struct route *route, const struct r
 				return a;
 		}
 	}
+	return NULL;
+}
+
+static bool is_refused(const struct frontend *frontend, const struct prefix *source)
+{
+	const struct prefix_list *allowed = &frontend->allowed_source;
+	const struct prefix_list *denied = &frontend->denied_source;
+
+	for (size_t i = 0; denied->set && i < denied->n; i++)
+		if (prefix_within(source, &denied->v[i]))
+			return true;
+	for (size_t i = 0; allowed->set && i < allowed->n; i++)
+		if (prefix_within(source, &allowed->v[i]) || prefix_within(&allowed->v[i], source))
+			return false;
+	return allowed->set;
+}
+
+static bool has_source(const struct rule *rule, const struct prefix *source)
+{
+	for (size_t i = 0; i < rule->n_patterns; i++)
+		if (prefix_within(source, &rule->patterns[i].source))
+			return true;
+	return false;
+}
+
+/* Does the frontend let nobody in that the rule on the source holds for? */
+static bool all_refused(const struct frontend *frontend, const struct rule *rule)
+{
+	const struct prefix_list *allowed = &frontend->allowed_source;
+
+	if (!rule->negate) {
+		for (size_t i = 0; i < rule->n_patterns; i++)
+			if (!is_refused(frontend, &rule->patterns[i].source))
+				return false;
+		return true;
+	}
+	for (size_t i = 0; allowed->set && i < allowed->n; i++)
+		if (!has_source(rule, &allowed->v[i]))
+			return false;
+	return allowed->set;
+}
+
+static const struct rule *route_refused(const struct route *route)
+{
+	for (size_t i = 0; i < route->n_rules; i++)
+		if (route->rules[i].field == FIELD_SOURCE &&
+		    all_refused(route->frontend, &route->rules[i]))
+			return &route->rules[i];
 	return NULL;
 }
 
@@ -307,6 +365,14 @@ static void warn_of_route(struct decoder *d, const struct value *routes, struct 
 	a = route_contradiction(route, &b);
 	if (a) {
 		warn_contradiction(d, &value, route, a, b);
+		return;
+	}
+	a = route_refused(route);
+	if (a) {
+		decode_warning(d, &value,
+			       "rule %zu is for sources that the frontend does not let in: the "
+			       "route never matches",
+			       a - route->rules + 1);
 		return;
 	}
 	shadow = find_shadow(order, names, at, comparisons);
@@ -500,9 +566,26 @@ static void warn_of_frontend(struct decoder *d, const struct value *root,
 	free(routes);
 }
 
+/* Those without rules were told when they were decoded. */
+static void warn_of_unattached(struct decoder *d, const struct value *root)
+{
+	struct value list = value_member(root, "routes");
+
+	for (size_t i = 0; i < d->config->n_routes; i++) {
+		const struct route *route = &d->config->routes[i];
+		struct value value = value_item(&list, i);
+
+		if (!route->frontend && route->n_rules)
+			decode_warning(d, &value,
+				       "is attached to no frontend: the route never matches");
+	}
+}
+
 void config_warn(struct decoder *d, const struct value *root)
 {
 	size_t comparisons = 0;
+
+	warn_of_unattached(d, root);
 
 	for (size_t i = 0; i < d->config->n_frontends; i++)
 		warn_of_frontend(d, root, &d->config->frontends[i], &comparisons);
