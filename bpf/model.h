@@ -448,6 +448,7 @@ struct frontend_stats {
 	__u64 verdicts[VERDICT_MAX]; /* by enum verdict */
 	__u64 paths[PATH_COUNT];     /* connections by enum path_kind */
 	__u64 default_farm;	     /* no route matched */
+	__u64 ech;		     /* hellos with encrypted_client_hello */
 };
 
 struct route_stats {

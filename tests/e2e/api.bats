@@ -147,6 +147,29 @@ load api
 	stop_daemon
 }
 
+@test "a refresh warns of clients with ECH where routes go by server names, once there are some" {
+	local warned='[.status // "apply", (.problems[] | .path, .message)] | @tsv'
+	start_small
+	created tcp/route '{"action": {"type": "farm", "target": 1}, "frontendId": 1}' routeId
+	created tcp/route/1/rule '{"field": "sni", "match": "is", "pattern": "a.test"}' ruleId
+	assert_equal "$(api POST refresh | jq -r "$warned")" done
+	"$TREE/tests/e2e/peers/tcp.py" hello --sni a.test --ech >"$NETNS_DIR/hello"
+	assert_equal "$(reached "$LB4" 443 --hello "$NETNS_DIR/hello")" one
+	assert_equal "$(alpnlb -j frontend show name web | jq .ech)" 1
+	assert_matches "$(api POST refresh | jq -r "$warned")" \
+		"^done.frontends\[0\].routes go by server names, and 1 hellos had encrypted_client_hello: "
+	run -0 --separate-stderr alpnlb refresh dry-run
+	assert_matches "$stderr" "warning: .*web.*: routes go by server names" dry-run
+	alpnlb export >"$NETNS_DIR/exported.yaml"
+	run -0 --separate-stderr alpnlb apply "$NETNS_DIR/exported.yaml"
+	assert_matches "$stderr" "warning: .*frontends\[0\]: routes go by server names" apply
+	run -0 --separate-stderr alpnlb check "$NETNS_DIR/exported.yaml"
+	assert_equal "$stderr" ""
+	created tcp/route/1/rule '{"field": "tls.ech", "match": "is", "pattern": "absent"}' ruleId
+	assert_equal "$(api POST refresh | jq -r "$warned")" done
+	stop_daemon
+}
+
 @test "routes stand in order of evaluation and go with their rules" {
 	start_small
 	assert_equal "$(created tcp/route '{"action": {"type": "farm", "target": 1}, "frontendId": 1, "weight": 9}' routeId)" 1

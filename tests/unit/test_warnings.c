@@ -11,14 +11,17 @@
 #include <cmocka.h>
 
 #include "../../user/model/decode.h"
+#include "../../user/model/warnings.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /* "path: message" of each problem of a configuration with these routes; malloc()ed. */
-static char *warnings_for(const char *frontend, const char *routes)
+static char *warnings_for(const char *frontend, const char *routes,
+			  const struct frontend_stats *stats)
 {
 	struct problems problems = {0};
 	struct document *document;
+	struct config *config;
 	char *text, *found;
 	size_t size;
 	FILE *out = open_memstream(&found, &size);
@@ -31,11 +34,16 @@ static char *warnings_for(const char *frontend, const char *routes)
 			 frontend, routes) > 0);
 	document = document_parse(text, strlen(text), &problems);
 	assert_non_null(document);
-	config_free(config_decode(document, &problems));
+	config = config_decode(document, &problems);
 	assert_int_equal(problems.errors, 0);
+	if (stats) {
+		assert_int_equal(config_assign_ids(config, NULL, NULL), 0);
+		config_warn_of_ech(config, document_root(document), stats, &problems);
+	}
 	for (size_t i = 0; i < problems.n; i++)
 		fprintf(out, "%s%s: %s", i ? "\n" : "", problems.v[i].path, problems.v[i].message);
 	fclose(out);
+	config_free(config);
 	document_free(document);
 	problems_free(&problems);
 	free(text);
@@ -47,7 +55,7 @@ static char *warnings_of(const char *default_farm, const char *routes)
 	char frontend[64];
 
 	snprintf(frontend, sizeof(frontend), "default_farm: %s", default_farm);
-	return warnings_for(frontend, routes);
+	return warnings_for(frontend, routes, NULL);
 }
 
 static void expect(const char *default_farm, const char *routes, const char *expected)
@@ -247,7 +255,7 @@ static void a_route_for_sources_that_are_not_let_in_is_told(void **state)
 		assert_true(asprintf(&routes, ROUTE("r", "one", "%s, %s"), EXISTS("alpn"),
 				     sources[i].rule) > 0);
 		assert_true(asprintf(&frontend, "default_farm: one, %s", sources[i].frontend) > 0);
-		found = warnings_for(frontend, routes);
+		found = warnings_for(frontend, routes, NULL);
 		if (strcmp(found, sources[i].warns
 					  ? "routes[0]: rule 2 is for sources that the frontend "
 					    "does not let in: the route never matches"
@@ -379,6 +387,35 @@ static void names_of_clients_with_ech_are_told(void **state)
 	expect("one", ROUTE("e", "one", RULE("sni", "is", "a") "," NOT_EXISTS("tls.ech")), "");
 }
 
+/* With so many hellos that had it. */
+static void expect_of_ech(const char *frontend, const char *routes, uint64_t hellos,
+			  const char *expected)
+{
+	struct frontend_stats stats[2] = {[1] = {.ech = hellos}};
+	char *found = warnings_for(frontend, routes, stats);
+
+	assert_string_equal(found, expected);
+	free(found);
+}
+
+static void clients_with_ech_are_told_where_routes_go_by_server_names(void **state)
+{
+	const char *web = "default_farm: one";
+	const char *name = ROUTE("a", "one", NOT("sni", "is", "a"));
+	const char *told = "frontends[0]: routes go by server names, and 7 hellos had "
+			   "encrypted_client_hello: theirs may be an outer name, common to many; "
+			   "a rule on tls.ech tells them apart";
+
+	expect_of_ech(web, name, 7, told);
+	expect_of_ech(web, name, 0, "");
+	expect_of_ech("default_farm: one, disabled: true", name, 7, "");
+	expect_of_ech(web, ROUTE("a", "one", RULE("alpn", "is", "h2") "," EXISTS("sni")), 7, "");
+	expect_of_ech(web,
+		      ROUTE("a", "one", RULE("sni", "is", "a"))
+			      REJECT("e", RULE("tls.ech", "is", "present")),
+		      7, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,6 +430,7 @@ int main(void)
 		cmocka_unit_test(names_that_do_not_lead_http2_clients_apart_are_not_told),
 		cmocka_unit_test(names_of_alpn_alone_without_a_default_farm_are_told),
 		cmocka_unit_test(names_of_clients_with_ech_are_told),
+		cmocka_unit_test(clients_with_ech_are_told_where_routes_go_by_server_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,8 +52,10 @@ void config_put(struct api_call *call, const struct api_resource *resource)
 		api_refuse(call, 400, "the configuration has errors; nothing was changed");
 	else if (apply_document(daemon, document, config, &refresh, failed, sizeof(failed)))
 		api_refuse(call, 409, "%s", failed);
-	else
+	else {
 		api_answer(call, applied_json(daemon, &refresh));
+		refresh_warn(daemon, &problems);
+	}
 	json_object_set_new(call->answer, "problems", problems_json(&problems));
 	document_free(document);
 	problems_free(&problems);

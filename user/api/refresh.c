@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../model/warnings.h"
 #include "handlers.h"
 #include "tasks.h"
 
@@ -70,6 +71,12 @@ int refresh_end(struct daemon *daemon, struct refresh *refresh, int err, struct 
 	return err;
 }
 
+void refresh_warn(const struct daemon *daemon, struct problems *problems)
+{
+	config_warn_of_ech(daemon->staged.config, daemon->staged.root,
+			   daemon->engine.instance.frontend_stats, problems);
+}
+
 /* The zone asked for, NULL for every zone, and a comment; false after refusing. */
 static bool read_refresh(struct api_call *call, struct refresh *refresh)
 {
@@ -117,6 +124,7 @@ void refresh_post(struct api_call *call, const struct api_resource *resource)
 		task = tasks_begin(&daemon->tasks, "refreshIplb",
 				   zones_of_task(&daemon->staged, refresh.zone));
 		task_end(task, err ? failed : NULL);
+		refresh_warn(daemon, &problems);
 		json_object_set_new(task, "problems", problems_json(&problems));
 		api_answer(call, json_incref(task));
 	}
@@ -142,8 +150,10 @@ void dry_run_post(struct api_call *call, const struct api_resource *resource)
 		api_refuse_problems(call, 400, &problems);
 	else if (err)
 		api_refuse(call, 409, "%s", failed);
-	else
+	else {
+		refresh_warn(daemon, &problems);
 		api_answer(call, json_pack("{s:o}", "problems", problems_json(&problems)));
+	}
 	config_free(config);
 	problems_free(&problems);
 }

@@ -21,4 +21,7 @@ void refresh_begin(struct daemon *daemon, struct refresh *refresh);
 int refresh_end(struct daemon *daemon, struct refresh *refresh, int err, struct problems *problems,
 		char *failed, size_t size);
 
+/* Warns of what clients have shown about the configuration that is staged. */
+void refresh_warn(const struct daemon *daemon, struct problems *problems);
+
 #endif

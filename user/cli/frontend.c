@@ -26,6 +26,7 @@ static const struct column columns[] = {
 	COLUMN("accepted", "ACCEPTED"),
 	COLUMN("refused", "REFUSED"),
 	DETAIL("to_default_farm", "TO DEFAULT FARM"),
+	DETAIL("ech", "WITH ECH"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS"),
 	DETAIL("packets_from_clients", "PACKETS FROM CLIENTS"),

@@ -82,6 +82,7 @@ static void frontend_stats_set(json_t *row, const struct frontend_stats *stats)
 	set_integer(row, "accepted", stats->accepted);
 	set_integer(row, "refused", stats->refused);
 	set_integer(row, "to_default_farm", stats->default_farm);
+	set_integer(row, "ech", stats->ech);
 	set_traffic(row, stats->bytes, stats->packets);
 	for (int i = VERDICT_TLS; i < (int)COUNT(stats->verdicts); i++)
 		set_integer(verdicts, verdict_name(i), stats->verdicts[i]);

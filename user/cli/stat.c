@@ -18,6 +18,7 @@ static const struct column frontend_columns[] = {
 	COLUMN("accepted", "ACCEPTED"),
 	COLUMN("refused", "REFUSED"),
 	COLUMN("to_default_farm", "TO DEFAULT FARM"),
+	COLUMN("ech", "ECH"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS"),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS"),
 	COLUMN("packets_from_clients", "PACKETS"),

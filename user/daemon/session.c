@@ -759,6 +759,8 @@ static void session_decided(struct session *s)
 	struct conn *conn = s->conn;
 
 	add(&frontend_stats(s)->verdicts[conn->hello.verdict], 1);
+	if (conn->hello.verdict == VERDICT_TLS && conn->hello.flags & HELLO_ECH)
+		add(&frontend_stats(s)->ech, 1);
 	event_del(&s->timer);
 	s->phase = PHASE_CONNECT;
 	find_local(s);

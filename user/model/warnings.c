@@ -398,6 +398,42 @@ static bool is_server_name(const struct rule *rule)
 	return rule->field == FIELD_SNI && rule->match != MATCH_EXISTS;
 }
 
+/* Does the frontend's choice depend on server names, and on nothing that tells of ECH? */
+static bool trusts_names(const struct config *config, const struct frontend *frontend)
+{
+	bool names = false;
+
+	for (size_t i = 0; i < config->n_routes; i++) {
+		const struct route *route = &config->routes[i];
+
+		for (size_t j = 0; route->frontend == frontend && j < route->n_rules; j++) {
+			if (route->rules[j].field == FIELD_TLS_ECH)
+				return false;
+			names |= is_server_name(&route->rules[j]);
+		}
+	}
+	return names;
+}
+
+void config_warn_of_ech(const struct config *config, const json_t *root,
+			const struct frontend_stats *stats, struct problems *problems)
+{
+	struct value top = {.json = root}, list = value_member(&top, "frontends");
+
+	for (size_t i = 0; i < config->n_frontends; i++) {
+		const struct frontend *frontend = &config->frontends[i];
+		unsigned long long hellos = stats[frontend->o.id].ech;
+		struct value value = value_item(&list, i);
+
+		if (!frontend->disabled && hellos && trusts_names(config, frontend))
+			value_warning(problems, &value,
+				      "routes go by server names, and %llu hellos had "
+				      "encrypted_client_hello: theirs may be an outer name, common "
+				      "to many; a rule on tls.ech tells them apart",
+				      hellos);
+	}
+}
+
 static bool is_ech(const struct rule *rule)
 {
 	return rule->field == FIELD_TLS_ECH && rule_protocols(rule) == PROTOCOL_ECH;

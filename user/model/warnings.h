@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What can be said of routes without a client. Each may say no where it takes more than pairs. */
+/* What can be said of routes without a client. May say no where it takes more than pairs. */
 #ifndef ALPNLB_WARNINGS_H
 #define ALPNLB_WARNINGS_H
 
+#include "decode.h"
 #include "objects.h"
 
 /*
@@ -13,5 +14,12 @@ const struct rule *route_contradiction(const struct route *route, const struct r
 
 /* Does every client that matches `later` match `earlier`, too? */
 bool route_shadows(const struct route *earlier, const struct route *later);
+
+/*
+ * Warns of frontends that clients with Encrypted Client Hello use by `stats`, which has a row for
+ * each id, and whose routes go by server names and not by that. `root` is the tree of `config`.
+ */
+void config_warn_of_ech(const struct config *config, const json_t *root,
+			const struct frontend_stats *stats, struct problems *problems);
 
 #endif
