@@ -257,6 +257,23 @@ explained() {
 	assert_matches "$output" '4 +any .*tls, https.* yes +matches, but comes later'
 }
 
+@test "hello classify explains a client that says nothing" {
+	{
+		farms one=11 two=12
+		frontend auto one "hello_timeout: 200ms"
+		printf 'routes:\n'
+		route mail two "not protocol is tls"
+	} >"$CONFIG"
+	start_tcp two 12 9000 banner
+	start_daemon
+	: >"$NETNS_DIR/hello"
+	local said='[.verdict, .size, .farm, (.routes[].outcome)] | join(" ")'
+	assert_equal "$(classified "$said")" "silent 0 two decides"
+	assert_equal "$(alpnlb -j hello classify </dev/null | jq -r "$said")" "silent 0 two decides"
+	assert_equal "$(reached "$LB4" 443 --expect 4)" two
+	stop_daemon
+}
+
 @test "hello classify says that the frontend refuses a source" {
 	{
 		farms one=11

@@ -222,6 +222,28 @@ static void what_depends_on_an_unknown_source_is_not_told(void **state)
 	config_free(config);
 }
 
+/* As the daemon decides when the hello timeout is over. */
+static void a_client_that_says_nothing_is_explained(void **state)
+{
+	struct config *config = load_routes(
+		REJECT("named", "{field: sni, match: exists, negate: true}")
+			REJECT("near", "{field: source, match: is, pattern: 192.0.2.0/24}"));
+	struct classification c;
+	json_t *routes;
+
+	assert_int_equal(classify(NULL, 0, source, &c), 0);
+	assert_int_equal(c.hello.verdict, VERDICT_SILENT);
+	assert_int_equal(classification_protocols(&c), PROTOCOL_TCP);
+	routes = explain_routes(config, &config->frontends[0], &c, &config->routes[1]);
+	expect_rule(routes, 0, false, "null");
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(routes, 1), "outcome")),
+		"decides");
+	json_decref(routes);
+	classification_free(&c);
+	config_free(config);
+}
+
 #define SLOW(name) REJECT(name, "{field: sni, match: matches, pattern: '(a+)+$'}")
 
 /* The daemon tries no more of them after four that were given up. */
@@ -268,6 +290,7 @@ int main(void)
 		cmocka_unit_test(each_rule_is_explained_by_what_it_looks_at),
 		cmocka_unit_test(each_route_is_explained_by_its_outcome),
 		cmocka_unit_test(what_depends_on_an_unknown_source_is_not_told),
+		cmocka_unit_test(a_client_that_says_nothing_is_explained),
 		cmocka_unit_test(a_rule_is_explained_by_what_it_came_to_in_the_decision),
 	};
 

@@ -11,6 +11,8 @@ int classify(const uint8_t *bytes, size_t len, const uint8_t source[16], struct 
 
 	memset(c, 0, sizeof(*c));
 	c->source_known = source;
+	if (!len)
+		c->hello.verdict = VERDICT_SILENT;
 	hello_read(&c->hello, bytes, len);
 	subject_init(&c->subject, &c->hello, source ? source : unknown);
 	if (c->hello.verdict != VERDICT_TLS || !(c->hello.flags & HELLO_ALPN_CUT))

@@ -20,7 +20,8 @@ struct classification {
 };
 
 /*
- * Reads what a client sent from `source`, NULL = not known. Returns 0 or -ENOMEM;
+ * Reads what a client sent from `source`, NULL = not known; nothing: it was silent for as long as
+ * the balancer waits. Returns 0 or -ENOMEM;
  * classification_free() in any case.
  */
 int classify(const uint8_t *bytes, size_t len, const uint8_t source[16], struct classification *c);

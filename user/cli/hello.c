@@ -237,8 +237,6 @@ static int classify_raw(const struct dry_run *run, const char *bytes, size_t len
 	struct client client = {.bytes = (const uint8_t *)bytes, .len = len};
 	char names[512] = "";
 
-	if (!len)
-		return fail(CLI_FAILED, "the input is empty");
 	if (client_frontend(run, &client))
 		return print_one(client_row(run, &client, true));
 	for (size_t i = 0; i < run->config->n_frontends; i++)
