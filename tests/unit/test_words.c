@@ -65,6 +65,17 @@ static void values_have_the_type_of_their_attribute(void **state)
 		     NULL);
 }
 
+static void null_in_quotes_is_a_text(void **state)
+{
+	check_fields("{\"pattern\": null}", NULL, KIND_RULE, "pattern", "null", NULL);
+	check_fields("{\"pattern\": \"null\", \"display_name\": \"\\\"null\\\"\"}", NULL, KIND_RULE,
+		     "pattern", "\"null\"", "display_name", "\"\"null\"\"", NULL);
+	check_fields("{\"default_farm\": \"null\"}", NULL, KIND_FRONTEND, "default_farm",
+		     "\"null\"", NULL);
+	check_fields("{\"pattern\": \"\\\"nul\\\"\"}", NULL, KIND_RULE, "pattern", "\"nul\"", NULL);
+	check_fields("{\"pattern\": \"\\\"null\"}", NULL, KIND_RULE, "pattern", "\"null", NULL);
+}
+
 static void mappings_are_written_by_member(void **state)
 {
 	struct farm farm = {.probe = json_loads("{\"type\": \"http\", \"port\": 1}", 0, NULL)};
@@ -127,6 +138,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_have_the_type_of_their_attribute),
+		cmocka_unit_test(null_in_quotes_is_a_text),
 		cmocka_unit_test(mappings_are_written_by_member),
 		cmocka_unit_test(the_api_spelling_is_understood),
 		cmocka_unit_test(every_attribute_has_a_word),

@@ -143,6 +143,17 @@ static json_t *list_of(const char *text)
 	}
 }
 
+/* Null is a text when it stands in quotes; that with its quotes, in one pair more. */
+static json_t *text_of(const char *text)
+{
+	size_t len = strlen(text), quotes = strspn(text, "\"");
+
+	if (quotes && len == 2 * quotes + 4 && !strncmp(text + quotes, "null", 4) &&
+	    strspn(text + quotes + 4, "\"") == quotes)
+		return json_stringn(text + 1, len - 2);
+	return json_string(text);
+}
+
 static json_t *value_of(const struct attribute *a, const char *text)
 {
 	if (!strcmp(text, "null"))
@@ -154,7 +165,7 @@ static json_t *value_of(const struct attribute *a, const char *text)
 		return json_boolean(!strcmp(text, "true"));
 	if (a->type == &type_prefixes || a->type == &type_addresses)
 		return list_of(text);
-	return json_string(text);
+	return text_of(text);
 }
 
 /* ---- fields -------------------------------------------------------------------------- */
