@@ -1825,6 +1825,14 @@ static void every_object_can_be_replaced_at_the_limit(void **state)
 	free(new);
 }
 
+static void who_refers_to_an_object_without_a_name_is_not_at_fault(void **state)
+{
+	expect_errors("farms: [{name: null}, {name: two}]\n"
+		      "frontends: [{name: w, port: 1, default_farm: one}]\n",
+		      "1: farms[0].name: null is not a string without quotes, allowed: 1..50 of "
+		      "A-Z a-z 0-9 . _ -");
+}
+
 static void farms_have_a_limit(void **state)
 {
 	char *yaml = many_farms(MAX_FARMS + 1, 'a');
@@ -2022,6 +2030,7 @@ static const struct CMUnitTest of_values[] = {
 	cmocka_unit_test(rules_keep_ids_by_place),
 	cmocka_unit_test(free_ids_are_reused_when_the_highest_is_taken),
 	cmocka_unit_test(every_object_can_be_replaced_at_the_limit),
+	cmocka_unit_test(who_refers_to_an_object_without_a_name_is_not_at_fault),
 	cmocka_unit_test(farms_have_a_limit),
 	cmocka_unit_test(prefixes_are_parsed_and_formatted),
 	cmocka_unit_test(bad_prefixes_are_refused),

@@ -556,6 +556,7 @@ static void index_names(struct decoder *d, const struct list *list, const struct
 		struct object *other = object->name ? name_index_add(names, object) : NULL;
 		struct value item = value_item(value, i), name = value_member(&item, "name");
 
+		d->nameless[list->kind] |= !object->name;
 		if (other)
 			decode_error(d, &name,
 				     "%s is already the name of %s %s%s, allowed: one of its own",

@@ -18,6 +18,8 @@ static void refuse_reference(struct decoder *d, const struct value *value, enum 
 	struct text names = {0};
 	size_t listed = 0;
 
+	if (d->nameless[kind]) /* one of them may be meant */
+		return;
 	for (size_t i = 0; i < n && listed < NAMES_LISTED; i++) {
 		const char *name =
 			((const struct object *)((const char *)objects + i * size))->name;

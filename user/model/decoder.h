@@ -24,6 +24,7 @@ struct decoder {
 	struct problems *problems;
 	struct config *config;
 	struct name_index names[KIND_MAX]; /* servers and rules: of the list being decoded */
+	bool nameless[KIND_MAX];	   /* of some object the name was refused */
 	struct id_set ids[KIND_MAX];
 	/* What a reference to nothing points to, so that one mistake is reported once. */
 	struct farm no_farm;
