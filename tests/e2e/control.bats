@@ -233,6 +233,27 @@ staged() {
 	stop_daemon
 }
 
+@test "null in quotes is a text, and blanks at the ends of a pattern are shown" {
+	start_small
+	alpnlb route add r frontend web action farm target two display_name '"null"'
+	alpnlb rule add route r field sni match is pattern '"null"'
+	alpnlb rule add route r field alpn match is pattern ' x '
+	assert_equal "$(alpnlb -j rule show staged | jq -c 'map(.pattern)')" '["null"," x "]'
+	assert_equal "$(alpnlb -j route show name r staged | jq -r .display_name)" null
+	assert_matches "$(alpnlb rule show staged)" ' is +null.* is +" x "$'
+	assert_matches "$(alpnlb route show staged)" 'sni is null and alpn is " x "'
+	alpnlb rule set r/1 display_name '"null"' pattern a
+	alpnlb route set r display_name null
+	assert_equal "$(alpnlb -j route show name r staged | jq -r '.display_name | type')" null
+	run -1 --separate-stderr alpnlb farm set one name null
+	assert_equal "$stderr" "alpnlb: farm one: name: null is not a string without quotes, allowed: 1..50 of A-Z a-z 0-9 . _ -"
+	alpnlb farm set one name '"null"'
+	assert_equal "$(alpnlb -j frontend show name web staged | jq -r .default_farm)" null
+	alpnlb frontend set web default_farm two
+	alpnlb frontend set web default_farm '"null"'
+	stop_daemon
+}
+
 # ---- files --------------------------------------------------------------------------------
 
 @test "export, check, apply: what comes out goes in" {

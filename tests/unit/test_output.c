@@ -135,6 +135,16 @@ static void tables_are_aligned(void **state)
 	assert_table(columns, "[]", 0, "NAME  SIZE  LIST\n");
 }
 
+static void blanks_at_the_ends_of_a_text_are_seen(void **state)
+{
+	static const struct column columns[] = {COLUMN("a", "A"), COLUMN("b", "B"), COLUMNS_END};
+
+	assert_table(columns, "[{\"a\": \" x\", \"b\": \"y \"}, {\"a\": \"x y\", \"b\": \"\"}]", 0,
+		     "A     B\n"
+		     "\" x\"  \"y \"\n"
+		     "x y   \n");
+}
+
 static void tables_fit_the_terminal(void **state)
 {
 	static const struct column columns[] = {
@@ -157,6 +167,7 @@ int main(void)
 		cmocka_unit_test(text_of_operators_keeps_its_letters_only),
 		cmocka_unit_test(sizes_and_durations_are_readable),
 		cmocka_unit_test(tables_are_aligned),
+		cmocka_unit_test(blanks_at_the_ends_of_a_text_are_seen),
 		cmocka_unit_test(tables_fit_the_terminal),
 	};
 

@@ -118,6 +118,13 @@ char *display_escape(const char *text)
 	return escaped;
 }
 
+bool display_is_blank(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len && (text[0] == ' ' || text[len - 1] == ' ');
+}
+
 size_t display_width(const char *text)
 {
 	size_t n = 0;

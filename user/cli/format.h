@@ -30,6 +30,9 @@ json_t *json_alpn(const uint8_t *list, size_t len, bool cut);
  */
 char *display_escape(const char *text);
 
+/* Does it begin or end with a blank, so that it has to be in quotes to be seen? */
+bool display_is_blank(const char *text);
+
 /* Characters of a UTF-8 string, which is how many columns it is taken to need. */
 size_t display_width(const char *text);
 

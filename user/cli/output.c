@@ -13,13 +13,25 @@
 
 /* ---- cells --------------------------------------------------------------------------- */
 
+static char *string_text(const char *string)
+{
+	char *text = display_escape(string), *quoted = NULL;
+
+	if (!text || !display_is_blank(text))
+		return text;
+	if (asprintf(&quoted, "\"%s\"", text) < 0)
+		quoted = NULL;
+	free(text);
+	return quoted;
+}
+
 static char *scalar_text(const json_t *value)
 {
 	char *text = NULL;
 
 	switch (json_typeof(value)) {
 	case JSON_STRING:
-		return display_escape(json_string_value(value));
+		return string_text(json_string_value(value));
 	case JSON_INTEGER:
 		return asprintf(&text, "%lld", (long long)json_integer_value(value)) < 0 ? NULL
 											 : text;

@@ -4,6 +4,7 @@
 
 #include "../model/decode.h"
 #include "cli.h"
+#include "format.h"
 #include "rows.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
@@ -264,14 +265,14 @@ json_t *rule_row(const struct route *route, const struct rule *rule)
 
 json_t *rule_text(const json_t *rule)
 {
-	const json_t *pattern = json_object_get(rule, "pattern");
+	const char *pattern = json_string_value(json_object_get(rule, "pattern"));
+	const char *quote = pattern && display_is_blank(pattern) ? "\"" : "";
 
-	return json_sprintf("%s%s %s%s%s",
+	return json_sprintf("%s%s %s%s%s%s%s",
 			    json_is_true(json_object_get(rule, "negate")) ? "not " : "",
 			    json_string_value(json_object_get(rule, "field")),
-			    json_string_value(json_object_get(rule, "match")),
-			    json_is_string(pattern) ? " " : "",
-			    json_is_string(pattern) ? json_string_value(pattern) : "");
+			    json_string_value(json_object_get(rule, "match")), pattern ? " " : "",
+			    quote, pattern ? pattern : "", quote);
 }
 
 /* Every rule has to match: "sni is a and not alpn is h2". */
