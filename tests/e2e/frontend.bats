@@ -3,6 +3,8 @@
 #
 # Where a frontend listens, whom it lets in, how many, and for how long.
 
+# shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell, `run` sets output and stderr
+
 load lib
 
 # two_frontends FARM [ATTRIBUTE...]: 443 over sockmap and 444 over relay, alike in the rest.
@@ -60,6 +62,163 @@ routes_on_both() {
 	assert_equal "$(reached 2001:db8:1::102 443 --alpn h2)" two
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" refused
 	assert_equal "$(reached "$LB6" 443 --alpn h2)" refused
+	stop_daemon
+}
+
+# keep_connecting NAME ADDRESS PORT: clients of which some are always in the handshake.
+keep_connecting() {
+	netns_spawn client "$NETNS_DIR/$1.log" "$TREE/tests/e2e/peers/tcp.py" client "$2" "$3" --alpn h2 \
+		--handshake 0.15 --timeout 10 --parallel 6 --repeat-until "$NETNS_DIR/$1.go"
+	netns_await 10 grep -q '^{' "$NETNS_DIR/$1.log"
+}
+
+# came_to NAME PID: ends these clients; who answered them, or how the connection ended, each once.
+came_to() {
+	touch "$NETNS_DIR/$1.go"
+	netns_await 20 netns_dead "$2" || fail "clients $1 do not end"
+	jq -r 'if .received > 0 then .line else .end end' "$NETNS_DIR/$1.log" | sort -u | paste -sd,
+}
+
+# reaches ADDRESS=NAME...: who answers on 443.
+reaches() {
+	local pair
+	for pair in "$@"; do
+		assert_equal "$(reached "${pair%=*}" 443 --alpn h2)" "${pair##*=}" "${pair%=*}" || return
+	done
+}
+
+more_addresses() {
+	ip -n "$NETNS_NAME-balancer" addr add 192.0.2.101/24 dev client
+	ip -n "$NETNS_NAME-balancer" addr add 2001:db8:1::101/64 dev client nodad
+}
+
+@test "a frontend gets and loses dedicated addresses, and no client fails" {
+	local v4 v6
+	more_addresses
+	start_small
+	hold held "$LB4" 443 --alpn h2
+	keep_connecting v4 "$LB4" 443
+	v4=$NETNS_PID
+	keep_connecting v6 "$LB6" 443
+	v6=$NETNS_PID
+	# One that fails opens much before that.
+	take_port 11999
+	alpnlb frontend set web dedicated_ipfo "$LB6,$LB4" port 443,10000-11999
+	run -1 alpnlb refresh run
+	assert_matches "$output" 'cannot listen on 192.0.2.1:11999: Address already in use'
+	alpnlb frontend set web port 443
+	for _ in 1 2; do
+		alpnlb frontend set web dedicated_ipfo "$LB4,$LB6"
+		alpnlb refresh run
+		reaches 192.0.2.101=refused 2001:db8:1::101=refused "$LB4=one" "$LB6=one"
+		alpnlb frontend set web dedicated_ipfo null
+		alpnlb refresh run
+		reaches 192.0.2.101=one 2001:db8:1::101=one "$LB4=one" "$LB6=one"
+	done
+	sed "/name: web/a\    dedicated_ipfo: [ 192.0.2.101, $LB4, \"$LB6\" ]" "$CONFIG" >"$NETNS_DIR/dedicated.yaml"
+	alpnlb apply "$NETNS_DIR/dedicated.yaml"
+	reaches 192.0.2.101=one 2001:db8:1::101=refused
+	assert_equal "$(came_to v4 "$v4")" one
+	assert_equal "$(came_to v6 "$v6")" one
+	assert_equal "$(end_held held | report_field line)" one
+	stop_daemon
+}
+
+# foreign ADDRESS: another program listens there, ready to share the port with others.
+foreign() {
+	netns_spawn balancer "$NETNS_DIR/foreign.log" python3 -c '
+import signal, socket, sys
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+listener.bind((sys.argv[1], 443))
+listener.listen()
+print("listens", flush=True)
+signal.pause()' "$1"
+	netns_await 10 grep -Eq 'listens|Error' "$NETNS_DIR/foreign.log"
+}
+
+@test "a port is not shared with another program, before or after, and a switch that fails is none" {
+	local foreign clients
+	more_addresses
+	small_config | sed "/name: web/a\    dedicated_ipfo: [ $LB4 ]" >"$CONFIG"
+	start_tcp one 11 9000 name
+	start_daemon
+	foreign "$LB4"
+	assert_matches "$(cat "$NETNS_DIR/foreign.log")" 'Address already in use'
+	foreign 192.0.2.101
+	foreign=$NETNS_PID
+	keep_connecting clients "$LB4" 443
+	clients=$NETNS_PID
+	alpnlb frontend set web dedicated_ipfo null
+	run -1 alpnlb refresh run
+	assert_matches "$output" 'frontend web: cannot listen on 0\.0\.0\.0:443: Address already in use'
+	assert_equal "$(alpnlb -j frontend show name web | jq -c .addresses)" "[\"$LB4\"]"
+	alpnlb frontend set web dedicated_ipfo "$LB4,$LB6,192.0.2.101"
+	run -1 alpnlb refresh run
+	assert_matches "$output" 'cannot listen on 192\.0\.2\.101:443: Address already in use'
+	reaches "$LB4=one" "$LB6=refused"
+	netns_stop "$foreign"
+	alpnlb frontend set web dedicated_ipfo null
+	alpnlb refresh dry-run
+	reaches 192.0.2.101=refused
+	alpnlb refresh run
+	reaches "$LB4=one" "$LB6=one" 192.0.2.101=one
+	assert_equal "$(came_to clients "$clients")" one
+	stop_daemon
+}
+
+@test "the capabilities that the unit grants are enough to listen and to switch" {
+	local granted
+	granted=$(sed -n 's/^CapabilityBoundingSet=//p' "$TREE/user/systemd/alpnlb@.service.in" |
+		sed 's/CAP_/+/g; s/ /,/g' | tr '[:upper:]' '[:lower:]')
+	daemon_under setpriv --bounding-set="-all,$granted" --
+	start_small
+	reaches "$LB4=one"
+	alpnlb frontend set web dedicated_ipfo "$LB4"
+	alpnlb refresh run
+	reaches "$LB4=one" "$LB6=refused"
+	stop_daemon
+}
+
+@test "frontends swap ports and addresses, and one takes over another's, and no client fails" {
+	local clients
+	more_addresses
+	{
+		small_config
+		printf '  - { name: other, port: "444", default_farm: two, dedicated_ipfo: [ 192.0.2.1 ] }\n'
+	} >"$CONFIG"
+	start_tcp one 11 9000 name
+	start_tcp two 12 9000 name
+	start_daemon
+	keep_connecting clients "$LB4" 443
+	clients=$NETNS_PID
+	# ports: 443 at one address, and at all of them
+	alpnlb frontend set web port 444 disabled true
+	alpnlb frontend set other port 443
+	alpnlb frontend set web disabled false
+	alpnlb refresh run
+	reaches "$LB4=two" 192.0.2.101=refused
+	assert_equal "$(reached 192.0.2.101 444 --alpn h2)" one
+	# addresses
+	alpnlb frontend set web port 443 dedicated_ipfo 192.0.2.101
+	alpnlb refresh run
+	reaches "$LB4=two" 192.0.2.101=one
+	alpnlb frontend set web dedicated_ipfo "$LB4" disabled true
+	alpnlb frontend set other dedicated_ipfo 192.0.2.101
+	alpnlb frontend set web disabled false
+	alpnlb refresh run
+	reaches "$LB4=one" 192.0.2.101=two
+	# what has the port at one address goes, and another one has it at all of them
+	alpnlb frontend delete web
+	alpnlb frontend set other dedicated_ipfo null
+	alpnlb refresh run
+	reaches "$LB4=two" 192.0.2.101=two
+	alpnlb frontend delete other
+	alpnlb frontend add last port 443 default_farm one dedicated_ipfo "$LB4"
+	alpnlb refresh run
+	reaches "$LB4=one" 192.0.2.101=refused
+	assert_equal "$(came_to clients "$clients")" one,two
 	stop_daemon
 }
 

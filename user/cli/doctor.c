@@ -153,6 +153,8 @@ static void check_capabilities(json_t *rows)
 		{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
 		{CAP_PERFMON, "CAP_PERFMON"},
 		{CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE"},
+		{CAP_NET_RAW, "CAP_NET_RAW"},
+		{CAP_CHOWN, "CAP_CHOWN"},
 		{CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE"},
 	};
 	uint64_t caps = capabilities();

@@ -220,9 +220,7 @@ static int start_workers(struct daemon *daemon, unsigned int n)
 		if (err)
 			return step(what, err);
 	}
-	daemon->listeners.workers = daemon->workers;
-	daemon->listeners.n_workers = n;
-	return 0;
+	return step("prepare to listen", listeners_init(&daemon->listeners, daemon->workers, n));
 }
 
 /* ---- refresh ----------------------------------------------------------------------------- */

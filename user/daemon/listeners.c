@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 #include <uthash.h>
 
@@ -25,9 +27,43 @@ struct endpoint {
 	struct endpoint_key key;
 	uint32_t frontend_id; /* in the configuration being prepared; 0 = not in it */
 	bool accepting;
+	bool hidden;		    /* see take_over() */
 	struct listener *listeners; /* n_workers */
 	UT_hash_handle hh;
 };
+
+static const uint8_t any4[16] = {[10] = 0xff, [11] = 0xff}, any6[16];
+
+int listeners_init(struct listeners *l, struct worker *workers, unsigned int n_workers)
+{
+	uint32_t random;
+
+	l->workers = workers;
+	l->n_workers = n_workers;
+	if (getrandom(&random, sizeof(random), 0) < 0)
+		return -errno;
+	l->owner = 1u << 31 | random >> 2; /* users are below, and -1 is none */
+	return 0;
+}
+
+static struct endpoint *find_endpoint(const struct listeners *l, const uint8_t address[16],
+				      uint16_t port)
+{
+	struct endpoint_key key;
+	struct endpoint *endpoint;
+
+	memset(&key, 0, sizeof(key));
+	memcpy(key.address, address, sizeof(key.address));
+	key.port = port;
+	HASH_FIND(hh, l->open, &key, sizeof(key), endpoint);
+	return endpoint;
+}
+
+static struct endpoint *find_any(const struct listeners *l, const uint8_t address[16],
+				 uint16_t port)
+{
+	return find_endpoint(l, address_is_mapped(address) ? any4 : any6, port);
+}
 
 static void endpoint_free(struct listeners *l, struct endpoint *endpoint)
 {
@@ -43,12 +79,8 @@ static void endpoint_free(struct listeners *l, struct endpoint *endpoint)
 static int endpoint_open(struct listeners *l, const struct endpoint_key *key, bool carry,
 			 struct endpoint **opened)
 {
-	int err = socket_probe(key->address, htons(key->port));
-	struct endpoint *endpoint;
+	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
 
-	if (err)
-		return err;
-	endpoint = calloc(1, sizeof(*endpoint));
 	if (!endpoint)
 		return -ENOMEM;
 	endpoint->key = *key;
@@ -61,7 +93,7 @@ static int endpoint_open(struct listeners *l, const struct endpoint_key *key, bo
 		endpoint->listeners[i].fd = -1;
 	HASH_ADD(hh, l->open, key, sizeof(*key), endpoint);
 	for (unsigned int i = 0; i < l->n_workers; i++) {
-		int fd = socket_listen(key->address, htons(key->port), carry);
+		int fd = socket_listen(key->address, htons(key->port), carry, l->owner);
 
 		if (fd < 0) {
 			endpoint_free(l, endpoint);
@@ -102,7 +134,6 @@ static int walk_endpoint(struct walk *walk, const struct frontend *frontend,
 /* All addresses: of both families, where the host has them. */
 static int walk_any(struct walk *walk, const struct frontend *frontend, uint16_t port)
 {
-	static const uint8_t any4[16] = {[10] = 0xff, [11] = 0xff}, any6[16];
 	int err = walk_endpoint(walk, frontend, any4, port);
 
 	if (err)
@@ -152,10 +183,7 @@ static int walk_config(struct walk *walk, const struct config *config)
 static int count_missing(struct walk *walk, const struct frontend *frontend,
 			 const struct endpoint_key *key)
 {
-	struct endpoint *endpoint;
-
-	HASH_FIND(hh, walk->listeners->open, key, sizeof(*key), endpoint);
-	walk->missing += !endpoint;
+	walk->missing += !find_endpoint(walk->listeners, key->address, key->port);
 	return 0;
 }
 
@@ -189,12 +217,11 @@ static int prepare_endpoint(struct walk *walk, const struct frontend *frontend,
 			    const struct endpoint_key *key)
 {
 	struct listeners *l = walk->listeners;
-	struct endpoint *endpoint;
+	struct endpoint *endpoint = find_endpoint(l, key->address, key->port);
 	char text[64];
 	bool carry;
 	int err;
 
-	HASH_FIND(hh, l->open, key, sizeof(*key), endpoint);
 	/* Only a guess: a refresh may change the path, and a connection take another one. */
 	carry = frontend->path == PATH_SOCKMAP || frontend->path == PATH_RELAY;
 	err = endpoint ? 0 : endpoint_open(l, key, carry, &endpoint);
@@ -262,8 +289,10 @@ static void endpoint_accept(struct listeners *l, struct endpoint *endpoint)
 	for (unsigned int i = 0; i < l->n_workers; i++) {
 		struct listener *listener = &endpoint->listeners[i];
 
-		if (!endpoint->accepting)
-			worker_call(&l->workers[i], listen_step, listener, true);
+		if (endpoint->accepting)
+			continue;
+		worker_call(&l->workers[i], listen_step, listener, true);
+		(void)socket_hide(listener->fd, false); /* socket_listen() has tried it */
 	}
 	endpoint->accepting = true;
 }
@@ -275,16 +304,50 @@ static void endpoint_close(struct listeners *l, struct endpoint *endpoint)
 	endpoint_free(l, endpoint);
 }
 
+/*
+ * Sockets for all addresses of a port and ones for a single address: where only one of them goes
+ * on, it takes new connections over. Returns whether the other one has handshakes to wait for.
+ */
+static bool take_over(struct listeners *l, struct endpoint *endpoint)
+{
+	struct endpoint *any = find_any(l, endpoint->key.address, endpoint->key.port);
+	struct endpoint *old;
+
+	if (!any || !any->frontend_id == !endpoint->frontend_id)
+		return false;
+	old = any->frontend_id ? endpoint : any;
+	for (unsigned int i = 0; i < l->n_workers; i++)
+		(void)socket_hide(old->listeners[i].fd, true);
+	old->hidden = true;
+	return true;
+}
+
+/* A handshake that has begun at a socket ends with it. */
+static void await_handshakes(void)
+{
+	static const struct timespec enough = {.tv_sec = 1};
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &enough, NULL);
+}
+
 void listeners_commit(struct listeners *l)
 {
 	struct endpoint *endpoint, *next;
+	bool wait = false;
 
-	HASH_ITER (hh, l->open, endpoint, next) {
+	HASH_ITER (hh, l->open, endpoint, next)
 		if (endpoint->frontend_id)
 			endpoint_accept(l, endpoint);
-		else
+	HASH_ITER (hh, l->open, endpoint, next)
+		wait |= take_over(l, endpoint);
+	HASH_ITER (hh, l->open, endpoint, next)
+		if (!endpoint->frontend_id && !endpoint->hidden)
 			endpoint_close(l, endpoint);
-	}
+	if (wait)
+		await_handshakes();
+	HASH_ITER (hh, l->open, endpoint, next)
+		if (endpoint->hidden)
+			endpoint_close(l, endpoint);
 }
 
 void listeners_close(struct listeners *l)

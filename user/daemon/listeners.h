@@ -13,7 +13,11 @@ struct listeners {
 	struct endpoint *open; /* uthash */
 	struct worker *workers;
 	unsigned int n_workers;
+	uid_t owner; /* of the sockets, see socket_listen() */
 };
+
+/* 0 or -errno. */
+int listeners_init(struct listeners *listeners, struct worker *workers, unsigned int n_workers);
 
 /* Addresses and ports that `config` needs and that are not open; each takes a socket per worker. */
 size_t listeners_missing(struct listeners *listeners, const struct config *config);
@@ -22,8 +26,9 @@ size_t listeners_missing(struct listeners *listeners, const struct config *confi
 size_t listeners_open(const struct listeners *listeners);
 
 /*
- * Opens the sockets that `config` needs and are not open. They hold connections back until
- * listeners_commit(). Returns 0, or -errno with one line in `failed`; nothing has changed then.
+ * Opens the sockets that `config` needs and are not open, beside those that are open at the same
+ * ports. They are hidden until listeners_commit(). Returns 0, or -errno with one line in `failed`;
+ * nothing has changed then.
  */
 int listeners_prepare(struct listeners *listeners, const struct config *config, char *failed,
 		      size_t size);
@@ -35,7 +40,10 @@ int listeners_prepare(struct listeners *listeners, const struct config *config, 
  */
 void listeners_retarget(struct listeners *listeners);
 
-/* Begins to accept for the configuration that was prepared; what it does not name is closed. */
+/*
+ * Begins to accept for the configuration that was prepared; what it does not name is closed. Takes
+ * a second where other sockets take over a port, so that handshakes come to their end.
+ */
 void listeners_commit(struct listeners *listeners);
 
 /* Forgets what was prepared. */

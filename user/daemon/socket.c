@@ -2,6 +2,7 @@
 #include "socket.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 #define TCP_SCALE_MAX 14 /* RFC 7323 section 2.3 */
 
 #define BACKLOG	      4096 /* bounded by net.core.somaxconn */
+
+#define NO_INTERFACE  INT_MAX
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
@@ -110,8 +113,8 @@ int socket_for_leg(int family)
 	return tcp_socket(family);
 }
 
-/* A socket bound to the address: its fd, or -errno. */
-static int bound_socket(const uint8_t address[16], __be16 port, bool reuse_port)
+/* A socket of a SO_REUSEPORT group, bound to the address: its fd, or -errno. */
+static int bound_socket(const uint8_t address[16], __be16 port, uid_t owner)
 {
 	struct sockaddr_storage storage;
 	socklen_t size = socket_address(address, port, &storage);
@@ -120,40 +123,42 @@ static int bound_socket(const uint8_t address[16], __be16 port, bool reuse_port)
 	if (fd < 0)
 		return fd;
 	socket_reuse_address(fd);
-	set_option(fd, SOL_SOCKET, SO_REUSEPORT, reuse_port);
+	set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (storage.ss_family == AF_INET6)
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	if (!bind(fd, (struct sockaddr *)&storage, size))
+	if (!fchown(fd, owner, -1) && !bind(fd, (struct sockaddr *)&storage, size))
 		return fd;
 	err = -errno;
 	close(fd);
 	return err;
 }
 
-int socket_listen(const uint8_t address[16], __be16 port, bool carry)
+int socket_hide(int fd, bool hide)
 {
-	int fd = bound_socket(address, port, true), err;
+	int interface = hide ? NO_INTERFACE : 0;
+
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &interface, sizeof(interface)) ? -errno
+											   : 0;
+}
+
+int socket_listen(const uint8_t address[16], __be16 port, bool carry, uid_t owner)
+{
+	int fd = bound_socket(address, port, owner), err;
 
 	if (fd < 0)
 		return fd;
 	socket_limit_scale(fd, CLIENT_LEG_SCALE);
 	if (carry)
 		socket_carry(fd, true);
-	if (!listen(fd, BACKLOG))
+	err = socket_hide(fd, true);
+	/* The kernel asks for the same capability as when it is shown, which must not fail. */
+	err = err ? err : socket_hide(fd, true);
+	if (!err && listen(fd, BACKLOG))
+		err = -errno;
+	if (!err)
 		return fd;
-	err = -errno;
 	close(fd);
 	return err;
-}
-
-int socket_probe(const uint8_t address[16], __be16 port)
-{
-	int fd = bound_socket(address, port, false);
-
-	if (fd < 0)
-		return fd;
-	close(fd);
-	return 0;
 }
 
 int socket_source(const uint8_t to[16], uint8_t address[16])

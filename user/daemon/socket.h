@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 /*
  * The buffers of both legs, doubled by the kernel for its overhead. They bound what a sender
@@ -38,20 +39,22 @@ int socket_for_leg(int family);
  */
 void socket_carry(int fd, bool redirect);
 
-/*
- * Is the address free? A SO_REUSEPORT group would let another daemon's socket join in, and
- * share its connections. 0 or -errno.
- */
-int socket_probe(const uint8_t address[16], __be16 port);
-
 /* The address that the kernel chooses to connect there from. 0 or -errno. */
 int socket_source(const uint8_t to[16], uint8_t address[16]);
 
 /*
- * A listening socket of a SO_REUSEPORT group: its fd, or -errno. What is set here is inherited by
- * the sockets it accepts; with `carry` they are prepared by socket_carry().
+ * A listening socket of a SO_REUSEPORT group, hidden: its fd, or -errno. The kernel lets sockets
+ * of one user alone share a port: with an `owner` that nobody else is, no other program's can join
+ * in and take connections (needs CAP_CHOWN). What is set here is inherited by the sockets it
+ * accepts; with `carry` they are prepared by socket_carry().
  */
-int socket_listen(const uint8_t address[16], __be16 port, bool carry);
+int socket_listen(const uint8_t address[16], __be16 port, bool carry, uid_t owner);
+
+/*
+ * New connections pass by a listening socket that is hidden, as if it were not there; handshakes
+ * it has begun are completed. To show it needs CAP_NET_RAW. 0 or -errno.
+ */
+int socket_hide(int fd, bool hide);
 
 /*
  * Off: an acknowledgement waits for data to ride on, the handshake's last one for the hello.

@@ -363,16 +363,20 @@ def read_all(connection, options):
 
 
 def client(options):
-    """--repeat connections, --parallel of them at a time; or one for --each value of an option."""
+    """--repeat connections, or until a file exists, --parallel of them at a time; or one for --each
+    value of an option."""
     if options.each:
         name, *values = options.each
         for value in values:
             connect(argparse.Namespace(**dict(vars(options), **{name: int(value)})))
         return
-    if options.repeat == 1:
+    if options.repeat == 1 and not options.repeat_until:
         connect(options)
         return
     numbers = iter(range(options.repeat))
+    if options.repeat_until:
+        numbers = itertools.takewhile(lambda _: not os.path.exists(options.repeat_until),
+                                      itertools.count())
     lock = threading.Lock()
 
     def work():
@@ -408,8 +412,11 @@ def connect(options):
         sock.bind((options.source, 0))
     sock.settimeout(options.timeout)
     connection = Connection(sock)
+    if options.handshake:  # its last ACK waits for data, up to 0.2 s
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
     try:
         sock.connect((options.address, options.port))
+        time.sleep(options.handshake)
     except ConnectionRefusedError:
         connection.end = "refused"
     except ConnectionResetError:
@@ -459,12 +466,14 @@ def arguments():
     one.add_argument("--source")
     one.add_argument("--hello", help="file with the first bytes")
     one.add_argument("--text", help="first bytes, with escapes like \\r\\n")
+    one.add_argument("--handshake", type=float, default=0, help="seconds that it takes, below 0.2")
     one.add_argument("--cut", type=int, default=0, help="first bytes in segments of this size")
     one.add_argument("--rest-when", help="all but --cut first bytes when this file exists")
     one.add_argument("--pause", type=float, default=0, help="seconds between these")
     one.add_argument("--until-sent", help="send no FIN or RST before this file exists")
     one.add_argument("--then", type=int, default=0, help="pattern to send when it exists")
     one.add_argument("--repeat", type=int, default=1, help="connections in all")
+    one.add_argument("--repeat-until", help="connections until this file exists")
     one.add_argument("--each", nargs="+", metavar=("OPTION", "NUMBER"),
                      help="a connection for each number, as if the option had it")
     one.add_argument("--parallel", type=int, default=1, help="connections at a time")
