@@ -13,7 +13,8 @@ BUILD_PACKAGES=(
 )
 TEST_PACKAGES=(
 	bats curl ethtool gnutls-bin haproxy iproute2 jq libcmocka-dev libnginx-mod-stream man-db
-	nghttp2-client nginx-light nodejs npm openssl postfix procps python3 shellcheck tshark
+	nghttp2-client nginx-light nodejs npm openssl postfix procps python3 shellcheck tcpdump
+	tshark
 )
 # The client with what it needs itself, for tests/e2e/https.bats.
 NPM_PACKAGES=(ovh@2.0.3 async@0.9.2 bluebird@3.7.2)

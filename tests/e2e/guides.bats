@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Guides, each as a user follows it: files are written and applied to the running daemon, and
-# real servers and clients show what has changed.
+# Guides, each as a user follows it: files are written and applied to the running daemon, or changes
+# are staged and refreshed, and real servers and clients show what has changed.
 
 # shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell, `run` sets output and stderr
 
@@ -43,6 +43,12 @@ two_farms() {
 
 sni_file() {
 	two_farms www shop www
+}
+
+# Of the client in the capture, once it is there.
+says_why() {
+	alpnlb hello classify file "$NETNS_DIR/hello.pcap" >"$NETNS_DIR/why" 2>&1 &&
+		grep -Eq '1 +foreign +not sni in www[^ ]+ shop[^ ]+ +other.alpnlb.test +yes +decides' "$NETNS_DIR/why"
 }
 
 @test "guide: routing by SNI, with reject and negate" {
@@ -88,11 +94,14 @@ sni_file() {
 	done
 
 	# 4. why, and how often
-	"$TREE/tests/e2e/peers/tcp.py" hello --sni other.alpnlb.test --alpn h2 >"$NETNS_DIR/hello"
-	run -0 alpnlb hello classify file "$NETNS_DIR/hello" frontend web
-	assert_matches "$output" '1 +foreign +not sni in www[^ ]+ shop[^ ]+ +other.alpnlb.test +yes +decides'
-	assert_equal "$(alpnlb -j route show name foreign | jq .matched)" 4
-	assert_equal "$(stats .counters.rejected)" 4
+	netns_spawn balancer "$NETNS_DIR/tcpdump.log" \
+		tcpdump --immediate-mode -U -i any -w "$NETNS_DIR/hello.pcap" tcp port 443
+	netns_await 20 grep -q 'listening on' "$NETNS_DIR/tcpdump.log"
+	closed "$LB4" other.alpnlb.test
+	netns_await 10 says_why || fail "$(cat "$NETNS_DIR/why")"
+	netns_stop "$NETNS_PID"
+	assert_equal "$(alpnlb -j route show name foreign | jq .matched)" 5
+	assert_equal "$(stats .counters.rejected)" 5
 	stop_daemon
 }
 
