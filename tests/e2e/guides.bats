@@ -155,6 +155,229 @@ from() {
 	stop_daemon
 }
 
+# slow_download NGINX...: a file that these have, at 1 kB/s. Sets DOWNLOAD, to wait for.
+slow_download() {
+	local name
+	head -c 4000 /dev/urandom >"$NETNS_DIR/slow"
+	for name in "$@"; do cp "$NETNS_DIR/slow" "$NETNS_DIR/$name/files"; done
+	peers_curl "$LB4" www.alpnlb.test/slow/slow --no-buffer --output "$NETNS_DIR/download" 3>&- &
+	DOWNLOAD=$!
+	netns_await 10 test -s "$NETNS_DIR/download"
+}
+
+# ---- blue/green ---------------------------------------------------------------------------
+
+@test "guide: blue/green, by swapping the default farms of two frontends in one refresh" {
+	start_nginx one 11 8443 h2
+	start_nginx two 12 8443 h2
+
+	# 1. blue is live on 443, green is looked at on 8443
+	two_farms blue green blue <<<'  []' >"$CONFIG"
+	start_daemon
+	alpnlb frontend add preview port 8443 default_farm green
+	alpnlb refresh run
+	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/2 one"
+	assert_equal "$(served_by "$LB4" www.alpnlb.test:8443 --http2)" "HTTP/2 two"
+
+	# 2. somebody is in the middle of a download
+	slow_download one two
+
+	# 3. they change places: nothing does before the refresh, both do with it
+	alpnlb frontend set web default_farm green
+	alpnlb frontend set preview default_farm blue
+	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/2 one"
+	alpnlb refresh run
+	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/2 two"
+	assert_equal "$(served_by "$LB6" www.alpnlb.test --http2)" "HTTP/2 two"
+	assert_equal "$(served_by "$LB4" www.alpnlb.test:8443 --http2)" "HTTP/2 one"
+
+	# 4. the download ends where it began
+	kill -0 "$DOWNLOAD" || fail "the download ended before the refresh"
+	wait "$DOWNLOAD" || fail "the download failed"
+	cmp "$NETNS_DIR/download" "$NETNS_DIR/slow"
+
+	# 5. and back, to the revision before
+	alpnlb revision rollback 2
+	alpnlb refresh run
+	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/2 one"
+	stop_daemon
+}
+
+# ---- dedicated addresses ------------------------------------------------------------------
+
+# refused_at ADDRESS [PORT]: nobody listens there.
+refused_at() {
+	local status=0
+	peers_curl "$1" "www.alpnlb.test:${2:-443}/" >"$NETNS_DIR/curl.out" 2>&1 || status=$?
+	((status == 7)) || fail "curl to $1: exit status $status, $(cat "$NETNS_DIR/curl.out")"
+}
+
+@test "guide: dedicated addresses" {
+	local second=192.0.2.101
+	ip -n "$NETNS_NAME-balancer" addr add "$second/24" dev client
+	start_nginx www 11 8443 h2
+	start_nginx shop 12 8443 h2
+
+	# 1. one frontend has every address of the host
+	sni_file <<<'  []' >"$CONFIG"
+	start_daemon
+	assert_equal "$(served_by "$LB4" www.alpnlb.test)" "HTTP/2 www"
+	assert_equal "$(served_by "$second" www.alpnlb.test)" "HTTP/2 www"
+
+	# 2. another one on the same port is refused, as long as it has
+	run -1 alpnlb frontend add shop port 443 default_farm shop dedicated_ipfo "$second"
+	assert_matches "$output" '443 belongs to the frontend "web" on the same address'
+
+	# 3. each gets its own
+	alpnlb frontend set web dedicated_ipfo "$LB4,$LB6"
+	alpnlb frontend add shop port 443 default_farm shop dedicated_ipfo "$second"
+	alpnlb refresh run
+	assert_equal "$(served_by "$LB4" www.alpnlb.test)" "HTTP/2 www"
+	assert_equal "$(served_by "$LB6" www.alpnlb.test)" "HTTP/2 www"
+	assert_equal "$(served_by "$second" www.alpnlb.test)" "HTTP/2 shop"
+
+	# 4. the shop closes, and its address with it
+	alpnlb frontend delete shop
+	alpnlb refresh run
+	refused_at "$second"
+	assert_equal "$(served_by "$LB4" www.alpnlb.test)" "HTTP/2 www"
+
+	# 5. back to all
+	alpnlb frontend set web dedicated_ipfo null
+	alpnlb refresh run
+	assert_equal "$(served_by "$second" www.alpnlb.test)" "HTTP/2 www"
+	stop_daemon
+}
+
+# ---- zones --------------------------------------------------------------------------------
+
+# zones: "gra here 0, rbx - 1": each zone, and how much is staged for it.
+zones() {
+	alpnlb -j zone show | jq -r 'map("\(.name) \(if .here then "here" else "-" end) \(.pending)") | join(", ")'
+}
+
+@test "guide: zones" {
+	start_nginx www 11 8443 h2
+	start_nginx shop 12 8443 h2
+
+	# 1. this instance is in gra
+	{
+		printf 'zone: gra\n'
+		sni_file <<<'  []' | sed 's/name: web,/&  zone: gra,/'
+	} >"$CONFIG"
+	start_daemon
+	assert_equal "$(zones)" "gra here 0"
+
+	# 2. what is of rbx is kept, and not installed here
+	alpnlb frontend add far zone rbx port 8443 default_farm shop
+	assert_equal "$(zones)" "gra here 0, rbx - 1"
+	alpnlb refresh run zone rbx
+	assert_equal "$(zones)" "gra here 0, rbx - 0"
+	assert_equal "$(alpnlb -j frontend show name far staged | jq .listens)" false
+	assert_equal "$(served_by "$LB4" www.alpnlb.test)" "HTTP/2 www"
+	refused_at "$LB4" 8443
+
+	# 3. a refresh of one zone leaves what is staged for the other
+	alpnlb frontend set web default_farm shop
+	alpnlb frontend set far default_farm www
+	assert_equal "$(zones)" "gra here 1, rbx - 1"
+	alpnlb refresh run zone rbx
+	assert_equal "$(zones)" "gra here 1, rbx - 0"
+	assert_equal "$(served_by "$LB4" www.alpnlb.test)" "HTTP/2 www"
+	alpnlb refresh run zone gra
+	assert_equal "$(zones)" "gra here 0, rbx - 0"
+	assert_equal "$(served_by "$LB4" www.alpnlb.test)" "HTTP/2 shop"
+
+	# 4. for every zone: here, too
+	alpnlb frontend set far zone all
+	alpnlb refresh run
+	assert_equal "$(served_by "$LB4" www.alpnlb.test:8443)" "HTTP/2 www"
+	stop_daemon
+}
+
+# ---- balancing ----------------------------------------------------------------------------
+
+# shares N: "3 a, 1 b": who served N clients, one after the other.
+shares() {
+	local i
+	for ((i = 0; i < $1; i++)); do served_by "$LB4" www.alpnlb.test --http2; done |
+		sort | uniq -c | awk '{ print $1, $3 }' | paste -sd, | sed 's/,/, /'
+}
+
+# balance WORD...: sets attributes of the farm.
+balance() {
+	alpnlb farm set web balance "$@"
+	alpnlb refresh run
+}
+
+# by_source: who serves each of some clients.
+by_source() {
+	local source
+	for source in 192.0.2.{2..9}; do from "$source" "$LB4"; done
+}
+
+@test "guide: balancing" {
+	local a busy kind
+	start_nginx a 11 8443 h2
+	a=$NETNS_PID
+	start_nginx b 12 8443 h2
+
+	# 1. in turn, without a word
+	cat >"$CONFIG" <<-END
+		farms:
+		  - name: web
+		    port: 8443
+		    servers:
+		      - { name: a, address: $(server4 11) }
+		      - { name: b, address: $(server4 12) }
+		frontends:
+		  - { name: web, port: "443", default_farm: web }
+	END
+	start_daemon
+	assert_equal "$(shares 4)" "2 a, 2 b"
+
+	# 2. by weight, to none at last
+	alpnlb server set web/a weight 3
+	alpnlb refresh run
+	assert_equal "$(shares 8)" "6 a, 2 b"
+	alpnlb server set web/a weight 0
+	alpnlb refresh run
+	assert_equal "$(shares 4)" "4 b"
+
+	# 3. the least connections, by weight: who sends a slow file gets the next client later
+	alpnlb server set web/a weight null
+	balance leastconn
+	await_stat '[.servers[].live] | add' 0
+	slow_download a b
+	busy=$(alpnlb -j conn show | jq -r '.[].server')
+	assert_matches "$(shares 1) $busy" '^1 (a b|b a)$'
+	wait "$DOWNLOAD" || fail "the download failed"
+
+	# 4. by the client's address: always the same server for each, and not the same for all
+	for kind in source maglev; do
+		balance "$kind"
+		by_source >"$NETNS_DIR/before"
+		by_source >"$NETNS_DIR/after"
+		diff "$NETNS_DIR/before" "$NETNS_DIR/after" || fail "$kind: clients have changed their server"
+		assert_equal "$(sort -u "$NETNS_DIR/after" | paste -sd,)" "HTTP/2 a,HTTP/2 b" "$kind"
+	done
+
+	# 5. by chance
+	balance random
+	assert_matches "$(shares 20)" '^[0-9]+ a, [0-9]+ b$'
+
+	# 6. the first one, and the next while it is down
+	balance first
+	assert_equal "$(shares 4)" "4 a"
+	netns_stop "$a"
+	assert_equal "$(shares 4)" "4 b"
+
+	# 7. anything else is refused
+	run -1 alpnlb farm set web balance fastest
+	assert_matches "$output" 'balance: "fastest" is unknown'
+	stop_daemon
+}
+
 # ---- PROXY protocol -----------------------------------------------------------------------
 
 # proxy_file VERSION: of the header that the only server gets.
