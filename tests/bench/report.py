@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """report.py MACHINE RESULTS JSON: a table of the medians of all rounds and the targets that are
 met or missed, on standard output, and the same with every single value in the file JSON. Exit 1 if

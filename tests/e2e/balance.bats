@@ -84,7 +84,7 @@ black_hole() {
 
 # fill_backlog HOST: a listener that accepts nothing, and whose queue is full: SYNs are dropped.
 fill_backlog() {
-	netns_spawn server "$NETNS_DIR/deaf.log" python3 -c '
+	netns_spawn server "$NETNS_DIR/deaf.log" /usr/bin/python3 -c '
 import socket, sys
 listener = socket.create_server((sys.argv[1], 9000), backlog=0)
 one = socket.create_connection((sys.argv[1], 9000))

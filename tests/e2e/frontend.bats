@@ -126,7 +126,7 @@ more_addresses() {
 
 # foreign ADDRESS: another program listens there, ready to share the port with others.
 foreign() {
-	netns_spawn balancer "$NETNS_DIR/foreign.log" python3 -c '
+	netns_spawn balancer "$NETNS_DIR/foreign.log" /usr/bin/python3 -c '
 import signal, socket, sys
 listener = socket.socket()
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

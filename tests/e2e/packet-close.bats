@@ -142,7 +142,7 @@ no_socket_waits() {
 
 same_port() {
 	start "$1"
-	netns_exec client python3 - "$LB4" "$NETNS_DIR/hello" "$2" <<-'END'
+	netns_exec client /usr/bin/python3 - "$LB4" "$NETNS_DIR/hello" "$2" <<-'END'
 		import socket, struct, sys
 		hello = open(sys.argv[2], "rb").read()
 		for number in range(400):
@@ -197,7 +197,7 @@ idle_end() {
 @test "keepalives do not outlast the idle timeout" {
 	FRONTEND="idle_timeout: 2s"
 	start echo
-	netns_exec client python3 - "$LB4" "$NETNS_DIR/hello" <<-'END_OF_CLIENT'
+	netns_exec client /usr/bin/python3 - "$LB4" "$NETNS_DIR/hello" <<-'END_OF_CLIENT'
 		import socket, sys
 		sock = socket.socket()
 		for option in socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL:

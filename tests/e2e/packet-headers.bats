@@ -133,7 +133,7 @@ fin_repeated() {
 # in microseconds (RTAX_FEATURE_TCP_USEC_TS, which ip(8) may not know).
 finer_timestamps() {
 	ip -n "$NETNS_NAME-balancer" route del "$1/24" dev "$2"
-	netns_exec balancer python3 - "$@" <<-'END'
+	netns_exec balancer /usr/bin/python3 - "$@" <<-'END'
 		import socket, struct, sys
 		network, interface, source = sys.argv[1:]
 		def attribute(kind, value):

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A service manager's ear: notify.py SOCKET prints what sd_notify(3) sends there, a line each.
 

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """overlap.py INTERFACE OWN-MAC PEER-MAC SOURCE ADDRESS PORT: a client made of raw IPv4 packets. It
 sends ten bytes again together with ten new ones in one segment, as a sender does that has lost an

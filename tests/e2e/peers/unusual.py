@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Sends one TCP packet with 100 bytes in an unusual IP packet, as if a connection of this host had.
 
