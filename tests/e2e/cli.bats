@@ -157,6 +157,57 @@ shows_harmless() {
 	stop_daemon
 }
 
+# on_terminal COLUMNS ARGUMENT...: what alpnlb writes on a terminal of that width.
+on_terminal() {
+	local columns=$1
+	shift
+	netns_exec balancer "$TREE/tests/e2e/peers/terminal.py" "$columns" "$ALPNLB" --instance "$NETNS_NAME" "$@"
+}
+
+# One of everything there is to show, with long names and large numbers.
+start_all_there_is() {
+	local long=a-name-of-thirty-characters-xx
+	start_web packet
+	alpnlb application add "$long"
+	alpnlb farm add "$long" port 65535 balance roundrobin zone "$long"
+	alpnlb server add "$long/$long" address 2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff weight 256
+	alpnlb frontend add "$long" port 1024-1030,3000,4000,65530-65535 default_farm "$long"
+	alpnlb route add "$long" frontend "$long" action farm target "$long" weight 255
+	alpnlb rule add route "$long" field sni match endswith negate true pattern "$long.example.com"
+	alpnlb refresh run comment "a comment of the operator on all that is long"
+	alpnlb farm set "$long" port 1
+	hold client "$LB4" 443 --sni "a-long-name-of-a-host.$long.example.com" --alpn h2 http/1.1
+	netns_await 10 is_on packet true || fail "not on the packet path: $(alpnlb -p conn show)"
+}
+
+@test "every table fits a terminal, and is whole where there is none" {
+	local noun columns
+	local -A kept=([frontend]=NAME.*LIVE [farm]=NAME.*LIVE [server]=FARM.*NAME.*ADDRESS.*LIVE
+		[route]=NAME.*WHEN.*TARGET [rule]=ROUTE.*NOT.*PATTERN [conn]=CLIENT.*SERVER.*SNI
+		[flow]=CLIENT.*SERVER.*SNI [stat]=COUNTER.*VALUE.*FRONTEND.*LIVE.*FARM.*LIVE
+		[task]=ID.*STATUS.*BEGUN [revision]=NUMBER.*DATE [zone]=ZONE.*PENDING
+		[pending]=ZONE.*CHANGES [application]=NAME.*ACCESS)
+	start_all_there_is
+	for noun in "${!kept[@]}"; do
+		for columns in 40 60 80; do
+			run -0 on_terminal "$columns" "$noun" show
+			! grep -E ".{$((columns + 1))}" <<<"$output" || fail "$noun is wider than $columns columns"
+		done
+		assert_matches "$output" "${kept[$noun]}" "$noun" || return
+	done
+	assert_equal "$(on_terminal 400 server show)" "$(alpnlb server show)"
+	assert_matches "$(alpnlb server show | head -1)" 'BACKUP.*CONNECTED.*FROM CLIENTS +FROM SERVERS$'
+	assert_matches "$(alpnlb flow show | head -1)" 'FROM ADDRESS.*PACKETS FROM CLIENT +PACKETS FROM SERVER'
+	assert_matches "$(on_terminal 80 task show)" '[0-9-]{10}T[0-9:]{8}\+00:00'
+	assert_matches "$(on_terminal 40 conn show)" $'^CLIENT +SERVER +SNI\n[0-9.]+:[0-9]+ '
+	assert_matches "$(on_terminal 80 server show id 1)" 'timeouts|TIMEOUTS'
+	end_held client
+	await_connections 0
+	run -0 on_terminal 80 flow show
+	! grep -E '.{81}' <<<"$output" || fail "an empty table is wider than 80 columns"
+	stop_daemon
+}
+
 @test "the control socket is for root only" {
 	start_web auto
 	assert_matches "$(command stat -c %a "/run/alpnlb/$NETNS_NAME/control.sock")" '^[67]00$'

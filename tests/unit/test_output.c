@@ -96,8 +96,7 @@ static void sizes_and_durations_are_readable(void **state)
 	assert_string_equal(buf, "5d03h");
 }
 
-static void assert_table(const struct column *columns, const char *rows_text, size_t width,
-			 const char *expected)
+static char *rendered(const struct column *columns, const char *rows_text, size_t width)
 {
 	json_t *rows = json_loads(rows_text, 0, NULL);
 	char *text = NULL;
@@ -107,9 +106,17 @@ static void assert_table(const struct column *columns, const char *rows_text, si
 	assert_non_null(rows);
 	table_render(out, columns, rows, width);
 	fclose(out);
+	json_decref(rows);
+	return text;
+}
+
+static void assert_table(const struct column *columns, const char *rows_text, size_t width,
+			 const char *expected)
+{
+	char *text = rendered(columns, rows_text, width);
+
 	assert_string_equal(text, expected);
 	free(text);
-	json_decref(rows);
 }
 
 static void tables_are_aligned(void **state)
@@ -159,6 +166,66 @@ static void tables_fit_the_terminal(void **state)
 		     "abcdefghijklm..  123456789\n");
 }
 
+/* A table that does not fit: what its columns may lose, they lose in this order. */
+static const struct column wide[] = {
+	COLUMN("id", "ID", .drop = 1),
+	COLUMN("name", "NAME"),
+	COLUMN("address", "ADDRESS", .keep = KEEP_WHOLE, .drop = 2),
+	COLUMN("time", "BEGUN", .keep = KEEP_WHOLE, .drop = 3),
+	COLUMN_AS(FORMAT_BYTES, "size", "FROM CLIENTS", .brief = "IN", .drop = 4),
+	COLUMN("ports", "PORTS", .drop = 5),
+	COLUMN("comment", "COMMENT", .drop = 6),
+	COLUMNS_END,
+};
+static const char wide_rows[] =
+	"[{\"id\": 1048576, \"name\": \"a-name-of-thirty-characters-xxx\","
+	"  \"address\": \"[2001:db8::1]:443\", \"time\": \"2026-11-25T18:00:00+00:00\","
+	"  \"size\": 1000, \"ports\": [\"443\", \"8000-8100\", \"9443\"],"
+	"  \"comment\": \"what the operator wrote\"}]";
+
+static void narrow_tables_lose_what_matters_least(void **state)
+{
+	assert_table(wide, wide_rows, 80,
+		     "     ID  NAME                       ADDRESS            BEGUN\n"
+		     "1048576  a-name-of-thirty-charac..  [2001:db8::1]:443  "
+		     "2026-11-25T18:00:00+00:00\n");
+	assert_table(wide, wide_rows, 40,
+		     "     ID  NAME                         IN\n"
+		     "1048576  a-name-of-thirty-char..  1000 B\n");
+	assert_table(wide, wide_rows, 10, "NAME\na-name-o..\n");
+	assert_table(wide, "[]", 20, "ID  NAME  ADDRESS\n");
+}
+
+static void assert_fits(const char *text, size_t width)
+{
+	for (; *text; text += strcspn(text, "\n") + 1)
+		assert_in_range(strcspn(text, "\n"), 1, width);
+}
+
+static void tables_fit_any_terminal_and_keep_what_is_worth_nothing_if_cut(void **state)
+{
+	static const struct {
+		const char *heading, *cell;
+	} whole[] = {
+		{"ID", " 1048576  "},
+		{"ADDRESS", "  [2001:db8::1]:443"},
+		{"BEGUN", "  2026-11-25T18:00:00+00:00"},
+		{"IN", "  1000 B"},
+		{"PORTS", "  443,"},
+	};
+
+	for (size_t width = 6; width < 160; width++) {
+		char *text = rendered(wide, wide_rows, width);
+
+		assert_fits(text, width);
+		for (size_t i = 0; i < 5; i++)
+			assert_true(!strstr(text, whole[i].heading) ||
+				    strstr(text, whole[i].cell + (i == 0)));
+		assert_null(strstr(text, "8000-8100, 9.."));
+		free(text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +236,8 @@ int main(void)
 		cmocka_unit_test(tables_are_aligned),
 		cmocka_unit_test(blanks_at_the_ends_of_a_text_are_seen),
 		cmocka_unit_test(tables_fit_the_terminal),
+		cmocka_unit_test(narrow_tables_lose_what_matters_least),
+		cmocka_unit_test(tables_fit_any_terminal_and_keep_what_is_worth_nothing_if_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,8 +14,8 @@
 static const struct column columns[] = {
 	COLUMN("name", "NAME"),
 	COLUMN("access", "ACCESS"),
-	COLUMN("key", "KEY"),
-	COLUMN("created", "CREATED"),
+	COLUMN("key", "KEY", .drop = 1, .keep = KEEP_WHOLE),
+	COLUMN("created", "CREATED", .drop = 2, .keep = KEEP_WHOLE),
 	COLUMNS_END,
 };
 

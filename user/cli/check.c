@@ -7,33 +7,34 @@
 
 static const struct column frontend_columns[] = {
 	COLUMN("name", "FRONTEND"),
-	COLUMN_AS(FORMAT_ADDRESSES, "addresses", "ADDRESSES"),
+	COLUMN_AS(FORMAT_ADDRESSES, "addresses", "ADDRESSES", .drop = 2),
 	COLUMN("ports", "PORTS"),
-	COLUMN("path", "PATH"),
-	COLUMN_AS(FORMAT_MILLISECONDS, "hello_timeout_ms", "HELLO TIMEOUT"),
-	COLUMN("listens", "LISTENS"),
+	COLUMN("path", "PATH", .drop = 3),
+	COLUMN_AS(FORMAT_MILLISECONDS, "hello_timeout_ms", "HELLO TIMEOUT", .brief = "TIMEOUT",
+		  .drop = 4),
+	COLUMN("listens", "LISTENS", .drop = 1),
 	COLUMNS_END,
 };
 static const struct column route_columns[] = {
-	COLUMN("frontend", "FRONTEND"),
-	COLUMN("place", "PLACE"),
+	COLUMN("frontend", "FRONTEND", .drop = 2),
+	COLUMN("place", "PLACE", .drop = 3),
 	COLUMN("name", "ROUTE"),
 	COLUMN("when", "WHEN"),
-	COLUMN("action", "ACTION"),
+	COLUMN("action", "ACTION", .drop = 1),
 	COLUMN("target", "TARGET"),
 	COLUMNS_END,
 };
 static const struct column farm_columns[] = {COLUMN("name", "FARM"), COLUMN("balance", "BALANCE"),
 					     COLUMN("servers", "SERVERS"), COLUMNS_END};
 static const struct column server_columns[] = {
-	COLUMN("farm", "FARM"),
+	COLUMN("farm", "FARM", .keep = 12),
 	COLUMN("name", "SERVER"),
-	COLUMN("endpoint", "ADDRESS"),
-	COLUMN("status", "STATUS"),
-	COLUMN("weight", "WEIGHT"),
-	COLUMN_AS(FORMAT_PERCENT, "share", "SHARE"),
-	COLUMN("backup", "BACKUP"),
-	COLUMN("proxy_protocol_version", "PROXY PROTOCOL"),
+	COLUMN("endpoint", "ADDRESS", .drop = 1, .keep = KEEP_ENDPOINT),
+	COLUMN("status", "STATUS", .drop = 2),
+	COLUMN("weight", "WEIGHT", .drop = 3),
+	COLUMN_AS(FORMAT_PERCENT, "share", "SHARE", .drop = 4),
+	COLUMN("backup", "BACKUP", .drop = 5),
+	COLUMN("proxy_protocol_version", "PROXY PROTOCOL", .brief = "PROXY", .drop = 6),
 	COLUMNS_END,
 };
 

@@ -8,10 +8,10 @@
 #include "rows.h"
 
 static const struct column columns[] = {
-	COLUMN("place", "PLACE"),
+	COLUMN("place", "PLACE", .drop = 2),
 	COLUMN("route", "ROUTE"),
 	COLUMN("rule", "RULE"),
-	COLUMN("value", "VALUE"),
+	COLUMN("value", "VALUE", .drop = 1),
 	COLUMN("answer", "HOLDS"),
 	COLUMN("outcome", "OUTCOME"),
 	COLUMNS_END,

@@ -18,19 +18,19 @@
 #include "snapshot.h"
 
 static const struct column columns[] = {
-	COLUMN("client", "CLIENT"),
-	COLUMN("server", "SERVER"),
-	COLUMN("verdict", "HELLO"),
+	COLUMN("client", "CLIENT", .keep = KEEP_ENDPOINT),
+	COLUMN("server", "SERVER", .keep = KEEP_ENDPOINT, .drop = 7),
+	COLUMN("verdict", "HELLO", .drop = 4),
 	DETAIL_AS(FORMAT_BYTES, "size", "SIZE"),
-	COLUMN("version", "VERSION"),
+	COLUMN("version", "VERSION", .drop = 8),
 	COLUMN("sni", "SNI"),
-	COLUMN("alpn", "ALPN"),
+	COLUMN("alpn", "ALPN", .drop = 3),
 	DETAIL("ech", "ECH"),
 	DETAIL("protocols", "PROTOCOLS"),
-	COLUMN("frontend", "FRONTEND"),
+	COLUMN("frontend", "FRONTEND", .drop = 6),
 	DETAIL("source_allowed", "SOURCE ALLOWED"),
-	COLUMN("route", "ROUTE"),
-	COLUMN("action", "ACTION"),
+	COLUMN("route", "ROUTE", .drop = 5),
+	COLUMN("action", "ACTION", .drop = 2),
 	COLUMN("farm", "FARM"),
 	COLUMNS_END,
 };

@@ -8,8 +8,12 @@
 #include "output.h"
 #include "format.h"
 
-#define GAP	     2	/* blanks between columns */
-#define SHRINK_LIMIT 12 /* a column is not cut below this */
+#define GAP 2 /* blanks between columns */
+
+/* A column is not cut below this: before it is dropped, before others are, and at last. */
+#define CUT_TO_DROP 12
+#define CUT_TO_STAY 20
+#define CUT_AT_LAST 6
 
 /* ---- cells --------------------------------------------------------------------------- */
 
@@ -97,9 +101,16 @@ struct grid {
 	const struct column *columns;
 	size_t n_columns;
 	size_t n_rows;
-	char **cells;	/* n_rows * n_columns */
-	size_t *widths; /* by column */
-	bool *right;	/* by column: numbers */
+	char **cells; /* n_rows * n_columns */
+	/* By column. */
+	struct place {
+		size_t needs; /* the widest of its cells */
+		size_t width;
+		bool right; /* numbers */
+		bool list;
+		bool hidden; /* not in the lines of this table */
+	} * places;
+	bool brief; /* headings */
 };
 
 /* Does the column stand in the lines of a table? */
@@ -113,24 +124,20 @@ static void grid_free(struct grid *grid)
 	for (size_t i = 0; grid->cells && i < grid->n_rows * grid->n_columns; i++)
 		free(grid->cells[i]);
 	free(grid->cells);
-	free(grid->widths);
-	free(grid->right);
+	free(grid->places);
 }
 
 static void grid_fill_cell(struct grid *grid, size_t row, size_t column, const json_t *value)
 {
-	const struct column *c = &grid->columns[column];
-	char *text = cell_text(c->format, value);
-	size_t width;
+	char *text = cell_text(grid->columns[column].format, value);
+	struct place *place = &grid->places[column];
+	size_t width = text ? display_width(text) : 0;
 
 	grid->cells[row * grid->n_columns + column] = text;
-	if (!in_line(c))
-		return;
-	width = text ? display_width(text) : 0;
-	if (width > grid->widths[column])
-		grid->widths[column] = width;
-	if (json_is_number(value))
-		grid->right[column] = true;
+	if (width > place->needs)
+		place->needs = width;
+	place->right |= json_is_number(value);
+	place->list |= json_is_array(value);
 }
 
 static int grid_init(struct grid *grid, const struct column *columns, const json_t *rows)
@@ -142,64 +149,141 @@ static int grid_init(struct grid *grid, const struct column *columns, const json
 	while (columns[grid->n_columns].key)
 		grid->n_columns++;
 	grid->cells = calloc(grid->n_rows * grid->n_columns + 1, sizeof(*grid->cells));
-	grid->widths = calloc(grid->n_columns, sizeof(*grid->widths));
-	grid->right = calloc(grid->n_columns, sizeof(*grid->right));
-	if (!grid->cells || !grid->widths || !grid->right)
+	grid->places = calloc(grid->n_columns, sizeof(*grid->places));
+	if (!grid->cells || !grid->places)
 		return -1;
 	for (size_t c = 0; c < grid->n_columns; c++)
-		if (in_line(&columns[c]))
-			grid->widths[c] = display_width(columns[c].title);
+		grid->places[c].hidden = !in_line(&columns[c]);
 	json_array_foreach (rows, i, row)
 		for (size_t c = 0; c < grid->n_columns; c++)
 			grid_fill_cell(grid, i, c, json_object_get(row, columns[c].key));
 	return 0;
 }
 
-static size_t grid_width(const struct grid *grid)
+/* ---- fitting them in ------------------------------------------------------------------ */
+
+static const char *heading(const struct grid *grid, size_t column)
+{
+	const struct column *c = &grid->columns[column];
+
+	return grid->brief && c->brief ? c->brief : c->title;
+}
+
+/* Gives each column the width it would like. */
+static void grid_measure(struct grid *grid)
+{
+	for (size_t c = 0; c < grid->n_columns; c++) {
+		size_t width = display_width(heading(grid, c)), needs = grid->places[c].needs;
+
+		grid->places[c].width = needs > width ? needs : width;
+	}
+}
+
+/* How much may be cut off a column. */
+static size_t spare(const struct grid *grid, size_t column, bool at_last)
+{
+	const struct column *c = &grid->columns[column];
+	size_t width = grid->places[column].width;
+	size_t limit = c->keep	 ? c->keep
+		       : at_last ? CUT_AT_LAST
+		       : c->drop ? CUT_TO_DROP
+				 : CUT_TO_STAY;
+
+	return grid->places[column].right || width <= limit ? 0 : width - limit;
+}
+
+/* Of its lines; `cut`: with all that may be cut off. */
+static size_t grid_width(const struct grid *grid, bool cut)
 {
 	size_t width = 0, shown = 0;
 
 	for (size_t c = 0; c < grid->n_columns; c++) {
-		width += grid->widths[c];
-		shown += in_line(&grid->columns[c]);
+		if (grid->places[c].hidden)
+			continue;
+		width += grid->places[c].width - (cut ? spare(grid, c, false) : 0);
+		shown++;
 	}
 	return width + (shown ? GAP * (shown - 1) : 0);
 }
 
-/* Takes from the widest column until the table fits. Numbers are never cut. */
-static void grid_shrink(struct grid *grid, size_t width)
+/* Hides what may be dropped, but for what there is room for, the lowest `drop` first. */
+static void grid_drop(struct grid *grid, size_t width)
 {
-	while (width && grid_width(grid) > width) {
-		size_t *widest = NULL;
+	for (size_t c = 0; c < grid->n_columns; c++)
+		grid->places[c].hidden |= grid->columns[c].drop > 0;
+	for (int drop = 1; drop <= DROP_MAX; drop++)
+		for (size_t c = 0; c < grid->n_columns; c++) {
+			if (grid->columns[c].drop != drop || !in_line(&grid->columns[c]))
+				continue;
+			grid->places[c].hidden = false;
+			grid->places[c].hidden = grid_width(grid, true) > width;
+		}
+}
+
+/* Takes from the widest column until the table fits, if it can be made to. */
+static void grid_cut(struct grid *grid, size_t width)
+{
+	bool at_last = grid_width(grid, true) > width;
+
+	while (grid_width(grid, false) > width) {
+		struct place *widest = NULL;
 
 		for (size_t c = 0; c < grid->n_columns; c++)
-			if (!grid->right[c] && grid->widths[c] > SHRINK_LIMIT &&
-			    (!widest || grid->widths[c] > *widest))
-				widest = &grid->widths[c];
+			if (!grid->places[c].hidden && spare(grid, c, at_last) &&
+			    (!widest || grid->places[c].width > widest->width))
+				widest = &grid->places[c];
 		if (!widest)
 			return;
-		--*widest;
+		widest->width--;
 	}
 }
 
-/* Prints `text` in exactly `width` columns, ".." standing for what does not fit. */
-static void cell_print(FILE *out, const char *text, size_t width, bool right, bool last)
+static void grid_fit(struct grid *grid, size_t width)
 {
-	size_t needs = display_width(text), keep = width > 2 ? width - 2 : 0;
-	const char *end = text;
-
-	if (needs <= width) {
-		int pad = width - needs;
-
-		fprintf(out, "%*s%s%*s", right ? pad : 0, "", text, right || last ? 0 : pad, "");
+	grid_measure(grid);
+	if (!width || grid_width(grid, false) <= width)
 		return;
-	}
+	grid->brief = true;
+	grid_measure(grid);
+	if (grid_width(grid, true) > width)
+		grid_drop(grid, width);
+	grid_cut(grid, width);
+}
+
+/* ---- printing them -------------------------------------------------------------------- */
+
+/* Where `text` is cut, to be `width` wide; a list behind one of its elements. */
+static const char *cut_at(const char *text, size_t width, bool list)
+{
+	const char *end = text, *element = NULL;
+
 	for (size_t n = 0; *end; end++) {
 		n += ((unsigned char)*end & 0xc0) != 0x80;
-		if (n > keep)
+		if (n > width)
 			break;
+		if (end > text && end[-1] == ',' && *end == ' ')
+			element = end + 1;
 	}
-	fprintf(out, "%.*s..", (int)(end - text), text);
+	return list && element ? element : end;
+}
+
+/* Prints `text` in the width of its column, ".." standing for what does not fit. */
+static void cell_print(FILE *out, const char *text, const struct place *place, bool last)
+{
+	size_t needs = display_width(text), width = place->width;
+	const char *end = text + strlen(text), *dots = "";
+	int pad;
+
+	if (needs > width) {
+		end = cut_at(text, width > 2 ? width - 2 : 0, place->list);
+		dots = "..";
+		needs = 2;
+		for (const char *c = text; c < end; c++)
+			needs += ((unsigned char)*c & 0xc0) != 0x80;
+	}
+	pad = width - needs;
+	fprintf(out, "%*s%.*s%s%*s", place->right ? pad : 0, "", (int)(end - text), text, dots,
+		place->right || last ? 0 : pad, "");
 }
 
 /* Prints one line; `cells` may be NULL for the heading. */
@@ -207,14 +291,14 @@ static void grid_line(FILE *out, const struct grid *grid, char *const *cells)
 {
 	size_t last = grid->n_columns;
 
-	while (last && !in_line(&grid->columns[last - 1]))
+	while (last && grid->places[last - 1].hidden)
 		last--;
 	for (size_t c = 0; c < last; c++) {
-		const char *text = cells ? cells[c] : grid->columns[c].title;
+		const char *text = cells ? cells[c] : heading(grid, c);
 
-		if (!in_line(&grid->columns[c]))
+		if (grid->places[c].hidden)
 			continue;
-		cell_print(out, text ? text : "?", grid->widths[c], grid->right[c], c + 1 == last);
+		cell_print(out, text ? text : "?", &grid->places[c], c + 1 == last);
 		fprintf(out, "%*s", c + 1 < last ? GAP : 0, "");
 	}
 	fputc('\n', out);
@@ -228,7 +312,7 @@ void table_render(FILE *out, const struct column *columns, const json_t *rows, s
 	struct grid grid;
 
 	if (!grid_init(&grid, columns, rows)) {
-		grid_shrink(&grid, width);
+		grid_fit(&grid, width);
 		grid_line(out, &grid, NULL);
 		for (size_t i = 0; i < grid.n_rows; i++)
 			grid_line(out, &grid, grid.cells + i * grid.n_columns);

@@ -20,19 +20,29 @@ enum column_format {
 	FORMAT_BELOW,	  /* a line of its own below the row, if not null */
 };
 
+#define DROP_MAX      20
+#define KEEP_WHOLE    255
+#define KEEP_ENDPOINT 21 /* 255.255.255.255:65535 */
+
 struct column {
 	const char *key;   /* in the row */
 	const char *title; /* heading of the table; an array of columns ends with a NULL key */
+	const char *brief; /* the heading where the terminal is narrow; may be NULL */
 	enum column_format format;
-	bool detail; /* left out of tables, shown for a single object */
+	/* 1..DROP_MAX: left out where the terminal is narrow, the highest first; 0: never. */
+	unsigned char drop;
+	unsigned char keep; /* it is not cut below this width, as numbers never are */
+	bool detail;	    /* left out of tables, shown for a single object */
 };
 
 /* clang-format off */
-#define COLUMN(key, title)	      {(key), (title), FORMAT_PLAIN, false}
-#define COLUMN_AS(format, key, title) {(key), (title), (format), false}
-#define DETAIL(key, title)	      {(key), (title), FORMAT_PLAIN, true}
-#define DETAIL_AS(format, key, title) {(key), (title), (format), true}
-#define COLUMNS_END		      {NULL, NULL, FORMAT_PLAIN, false}
+/* Behind the title may stand further members: .drop = 2. */
+#define COLUMN(key_, ...)	      {.key = (key_), .title = __VA_ARGS__}
+#define COLUMN_AS(format_, key_, ...) {.format = (format_), .key = (key_), .title = __VA_ARGS__}
+#define DETAIL(key_, ...)	      {.detail = true, .key = (key_), .title = __VA_ARGS__}
+#define DETAIL_AS(format_, key_, ...)                                                              \
+	{.detail = true, .format = (format_), .key = (key_), .title = __VA_ARGS__}
+#define COLUMNS_END		      {.key = NULL}
 #define SECTIONS_END		      {NULL, NULL, NULL, NULL, false}
 /* clang-format on */
 
@@ -72,7 +82,10 @@ void output_stream_free(struct output_stream *stream);
 int output_sections(const struct section *sections, const json_t *head);
 int output_json(const json_t *value);
 
-/* The text renderer: no line gets wider than `width` if that can be had; 0 = no limit. */
+/*
+ * The text renderer: no line gets wider than `width` if that can be had, 0 = no limit. Headings
+ * become brief, texts are cut, and columns left out.
+ */
 void table_render(FILE *out, const struct column *columns, const json_t *rows, size_t width);
 
 #endif

@@ -15,9 +15,15 @@
 /* ---- show ---------------------------------------------------------------------------- */
 
 static const struct column columns[] = {
-	COLUMN("number", "NUMBER"),   COLUMN("date", "DATE"),	    COLUMN("zone", "ZONE"),
-	COLUMN("created", "CREATED"), COLUMN("changed", "CHANGED"), COLUMN("deleted", "DELETED"),
-	COLUMN("running", "RUNNING"), COLUMN("comment", "COMMENT"), COLUMNS_END,
+	COLUMN("number", "NUMBER"),
+	COLUMN("date", "DATE", .keep = KEEP_WHOLE),
+	COLUMN("zone", "ZONE", .drop = 3),
+	COLUMN("created", "CREATED", .drop = 4),
+	COLUMN("changed", "CHANGED", .drop = 5),
+	COLUMN("deleted", "DELETED", .drop = 6),
+	COLUMN("running", "RUNNING", .drop = 2),
+	COLUMN("comment", "COMMENT", .drop = 1),
+	COLUMNS_END,
 };
 
 static int bad_number(const char *text)

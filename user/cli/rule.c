@@ -5,10 +5,10 @@
 #include "snapshot.h"
 
 static const struct column columns[] = {
-	COLUMN("id", "ID"),
+	COLUMN("id", "ID", .drop = 1),
 	COLUMN("route", "ROUTE"),
 	COLUMN("field", "FIELD"),
-	COLUMN("negate", "NEGATE"),
+	COLUMN("negate", "NEGATE", .brief = "NOT"),
 	COLUMN("match", "MATCH"),
 	COLUMN("pattern", "PATTERN"),
 	DETAIL("display_name", "DISPLAY NAME"),

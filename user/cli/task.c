@@ -7,10 +7,14 @@
 #include "service.h"
 
 static const struct column columns[] = {
-	COLUMN("id", "ID"),	      COLUMN("action", "ACTION"),
-	COLUMN("status", "STATUS"),   COLUMN("creationDate", "BEGUN"),
-	COLUMN("doneDate", "ENDED"),  COLUMN("zones", "ZONES"),
-	COLUMN("message", "MESSAGE"), COLUMNS_END,
+	COLUMN("id", "ID"),
+	COLUMN("action", "ACTION", .drop = 3),
+	COLUMN("status", "STATUS"),
+	COLUMN("creationDate", "BEGUN", .drop = 1, .keep = KEEP_WHOLE),
+	COLUMN("doneDate", "ENDED", .drop = 4, .keep = KEEP_WHOLE),
+	COLUMN("zones", "ZONES", .drop = 2),
+	COLUMN("message", "MESSAGE"),
+	COLUMNS_END,
 };
 
 static int task_get(json_int_t id, json_t **task)

@@ -11,7 +11,7 @@
 static const struct column columns[] = {
 	COLUMN("name", "ZONE"),
 	COLUMN("here", "HERE"),
-	COLUMN("pending", "PENDING CHANGES"),
+	COLUMN("pending", "PENDING CHANGES", .brief = "PENDING"),
 	COLUMNS_END,
 };
 
