@@ -55,7 +55,7 @@ start_web() {
 	done
 	assert_equal "$(alpnlb -j help | jq -r '.[] | select(.name == "conn") | .verbs[0].name')" show
 	assert_equal "$(alpnlb -j -h | jq length)" "$(alpnlb -j help | jq length)"
-	assert_equal "$(alpnlb -j help server | jq -r '.verbs[0].keywords.farm')" FARM
+	assert_equal "$(alpnlb -j help server | jq -r '.verbs[0].keywords.farm')" 'FARM|ID'
 	assert_equal "$(alpnlb -j conn show help | jq -r .name)" conn
 	assert_matches "$(alpnlb -j daemon help | jq -r .arguments)" '^\[-c FILE\]'
 }

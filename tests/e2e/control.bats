@@ -97,6 +97,72 @@ staged() {
 	stop_daemon
 }
 
+@test "a word is a name or an id wherever an object is meant" {
+	local word
+	start_small
+	alpnlb route add r frontend web action farm target two
+	alpnlb rule add route r field sni match exists name named
+	alpnlb refresh run
+	for word in one 1 id:1 name:one; do
+		assert_equal "$(alpnlb -j farm show "$word" | jq -r .name)" one "$word"
+		assert_equal "$(alpnlb -j farm show name "$word" | jq -r .name)" one "$word"
+		assert_equal "$(alpnlb -j server show farm "$word" | jq -r '.[].name')" s11 "$word"
+		assert_equal "$(alpnlb -j server show "$word/1" | jq -r .name)" s11 "$word"
+		assert_equal "$(alpnlb -j conn show farm "$word")" '[]' "$word"
+		assert_equal "$(alpnlb -j flow show farm "$word")" '[]' "$word"
+	done
+	for word in web 1; do
+		assert_equal "$(alpnlb -j frontend show "$word" | jq -r .name)" web
+		assert_equal "$(alpnlb -j route show frontend "$word" | jq -r '.[].name')" r
+		assert_equal "$(printf 'x' | alpnlb -j hello classify frontend "$word" | jq -r .frontend)" web
+		assert_equal "$(alpnlb -j conn show frontend "$word" server 1)" '[]'
+		assert_equal "$(alpnlb -j flow count frontend "$word" server s11 | jq .flows)" 0
+	done
+	for word in "r" "name r" "route r" "route 1"; do
+		# shellcheck disable=SC2086 # words
+		assert_equal "$(alpnlb -j rule show $word | jq -r '.[].field')" sni "rule show $word"
+	done
+	for word in 1 id:1 named r/1 r/named 1/1 "id 1" "name named"; do
+		# shellcheck disable=SC2086 # words
+		assert_equal "$(alpnlb -j rule show $word | jq -r .field)" sni "rule show $word"
+	done
+	assert_equal "$(alpnlb -j route show 1 | jq -r .name)" r
+	assert_equal "$(alpnlb -j task show 1 | jq -r .id)" 1
+	assert_equal "$(alpnlb -j revision show 1 | jq -r .number)" 1
+	refused 3 "no farm 'stagd', see: alpnlb farm show$" farm show stagd
+	refused 3 "no farm '77'" conn show farm 77
+	refused 3 "no rule 'x'" rule show x
+	refused 2 "name is given twice: 'one' and 'two'" farm show one name two
+	refused 2 "farm: give either name or id" farm show one id 1
+	refused 2 "rule: give one of" rule show name r id 1
+	refused 2 "server id '0': expected 1" server show id:0
+	stop_daemon
+}
+
+@test "what is the name of one and the id of another is refused until it is said which" {
+	start_small
+	alpnlb farm add 1 port 80
+	alpnlb server add name:1/2 address 192.0.2.9
+	refused 2 "farm '1' is the name of one and the id of another: say name:1 or id:1" farm delete 1
+	refused 2 "farm '1' is the name of one" farm set 1 port 81
+	refused 2 "farm '1' is the name of one" farm show staged name 1
+	refused 2 "farm '1' is the name of one" frontend set web default_farm 1
+	refused 2 "server '2' is the name of one and the id of another" server set 2 weight 3
+	alpnlb server set id:2 weight 3
+	alpnlb server set name:2 weight 4
+	alpnlb server set id:3/name:2 backup true
+	alpnlb frontend set web default_farm name:1
+	assert_equal "$(staged '[.farms[].servers[0] | [.id, .weight, .backup]]')" \
+		'[[1,null,null],[2,3,null],[3,4,true]]'
+	assert_equal "$(staged '.frontends[0].default_farm')" '"1"'
+	alpnlb frontend set web default_farm id:1
+	alpnlb farm delete name:1
+	assert_equal "$(staged '[.farms[].name]')" '["one","two"]'
+	alpnlb farm add 3 # its id is 3 as well
+	alpnlb farm delete 3
+	stop_daemon
+}
+
 @test "show staged is what a refresh would make run, show is what runs" {
 	start_small
 	alpnlb farm add three balance first
@@ -332,6 +398,7 @@ completes() {
 	completes "one" frontend set web default_farm o
 	completes "false null true" farm set two probe.negate ""
 	completes "two" farm show name tw
+	completes "two" farm show tw
 	completes "staged" farm show name two s
 	completes "diff dry-run run" refresh ""
 	completes "comment zone" refresh run ""

@@ -153,6 +153,7 @@ static const struct verb verbs[] = {
 	 .run = application_delete},
 	{.name = "show",
 	 .help = "list the applications, or show one of them",
+	 .subject = "NAME",
 	 .keywords = show_keywords,
 	 .run = application_show},
 	{.name = NULL},

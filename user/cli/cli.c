@@ -247,9 +247,27 @@ static int keywords_parse(const struct verb *verb, int argc, char **argv, const 
 	return CLI_OK;
 }
 
+/* Is `word` a keyword, or the beginning of one that `n_values` words behind it are enough for? */
+static bool may_be_keyword(const struct keyword *keywords, const char *word, int n_values)
+{
+	for (; keywords && keywords->name; keywords++)
+		if (!strcmp(keywords->name, word) ||
+		    (!strncmp(keywords->name, word, strlen(word)) &&
+		     (n_values || !keywords->value)))
+			return true;
+	return false;
+}
+
+/* `farm show h2` is short for `farm show name h2`. */
+static bool has_subject(const struct verb *verb, int argc, char **argv)
+{
+	return verb->subject && argc && argv[0][0] != '-' &&
+	       !may_be_keyword(verb->keywords, argv[0], argc - 1);
+}
+
 static int verb_run(const struct noun *noun, const struct verb *verb, int argc, char **argv)
 {
-	const char *values[KEYWORDS_MAX] = {NULL};
+	const char *values[KEYWORDS_MAX] = {NULL}, **keywords;
 	int first = verb->argument ? 1 : 0, code;
 
 	if (argc && asks_for_help(argv[0]))
@@ -259,12 +277,15 @@ static int verb_run(const struct noun *noun, const struct verb *verb, int argc, 
 			    verb->name, verb->argument, noun->name);
 	if (first && argv[0][0] == '-' && argv[0][1])
 		return fail(CLI_USAGE, "option '%s' has to stand before the noun", argv[0]);
+	if (!first && has_subject(verb, argc, argv))
+		first = 1;
 	if (first)
 		values[0] = argv[0];
-	code = keywords_parse(verb, argc - first, argv + first, values + first);
+	keywords = verb->argument ? values + 1 : values;
+	code = keywords_parse(verb, argc - first, argv + first, keywords);
 	if (code)
 		return code;
-	return verb->write ? verb->write(verb->kind, first ? argv[0] : NULL, values + first)
+	return verb->write ? verb->write(verb->kind, verb->argument ? argv[0] : NULL, keywords)
 			   : verb->run(values);
 }
 

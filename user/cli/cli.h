@@ -41,6 +41,7 @@ struct verb {
 	const char *name;
 	const char *help;		/* one line */
 	const char *argument;		/* what comes before the keywords, in help; may be NULL */
+	const char *subject;		/* may stand there: the value of the first keyword */
 	const struct keyword *keywords; /* ends with a NULL name; may be NULL */
 	/*
 	 * `values` has the argument, if there is one, and one entry per keyword, NULL where it was

@@ -238,7 +238,7 @@ static int conn_show(const char *const *values)
 }
 
 static const struct keyword show_keywords[] = {
-	{"frontend", "NAME"}, {"farm", "NAME"}, {"server", "[FARM/]NAME"}, {NULL, NULL}};
+	{"frontend", "NAME|ID"}, {"farm", "NAME|ID"}, {"server", "[FARM/]NAME|ID"}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
 	{.name = "show",

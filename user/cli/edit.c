@@ -39,8 +39,8 @@ static int to_api(const struct edit *edit, const struct table *table, const json
 		char name[API_KEY_MAX];
 
 		if (kind != KIND_MAX && json_is_string(value)) {
-			code = find_word(edit->staging.config, kind, json_string_value(value),
-					 &found);
+			code = find_staged(edit->staging.config, kind, json_string_value(value),
+					   &found);
 			json_decref(converted);
 			converted = code ? NULL : json_integer(found.object->id);
 		} else if (a->table && json_is_object(value)) {
@@ -119,7 +119,7 @@ static void edit_begin(struct edit *edit, enum kind kind, const char *argument)
 static int find_parent(struct edit *edit, const char *argument, const char *const *values,
 		       const char **name)
 {
-	char farm[NAME_MAX_LEN + 2];
+	char farm[sizeof("name:") + NAME_MAX_LEN + 1]; /* what does not fit is too long */
 	const char *slash;
 	struct found parent = {0};
 	int code = CLI_OK;
@@ -131,7 +131,7 @@ static int find_parent(struct edit *edit, const char *argument, const char *cons
 				    "rule add needs the route it is to be in: alpnlb rule "
 				    "add route ROUTE ...");
 		snprintf(edit->label, sizeof(edit->label), "new rule of route %s", values[0]);
-		code = find_word(edit->staging.config, KIND_ROUTE, values[0], &parent);
+		code = find_staged(edit->staging.config, KIND_ROUTE, values[0], &parent);
 	} else if (edit->kind == KIND_SERVER) {
 		slash = strchr(argument, '/');
 		if (!slash)
@@ -140,7 +140,7 @@ static int find_parent(struct edit *edit, const char *argument, const char *cons
 				    argument);
 		*name = slash + 1;
 		snprintf(farm, sizeof(farm), "%.*s", (int)(slash - argument), argument);
-		code = find_word(edit->staging.config, KIND_FARM, farm, &parent);
+		code = find_staged(edit->staging.config, KIND_FARM, farm, &parent);
 	}
 	edit->found.parent = parent.object;
 	return code;
@@ -182,7 +182,7 @@ static int edit_find(struct edit *edit, enum kind kind, const char *argument)
 
 	edit_begin(edit, kind, argument);
 	code = staging_open(&edit->staging);
-	return code ? code : find_word(edit->staging.config, kind, argument, &edit->found);
+	return code ? code : find_staged(edit->staging.config, kind, argument, &edit->found);
 }
 
 static int edit_send(struct edit *edit, const char *method, json_t *body)

@@ -5,20 +5,35 @@
 
 #include "cli.h"
 
+/* What a word, or a half of FARM/SERVER, may mean. */
+struct term {
+	char name[NAME_MAX_LEN + 1]; /* "" = no name */
+	uint32_t id;		     /* 0 = no id */
+};
+
 /* What is looked for, and the first two that it fits. */
 struct search {
-	bool (*fits)(const struct search *search, const struct object *object,
-		     const struct object *parent);
-	const char *name, *parent_name;
-	uint32_t id, parent_id;
+	struct term object, parent;
+	bool has_parent;
 	struct found found[2];
 	size_t n;
 };
 
+static bool named(const struct object *object, const char *name)
+{
+	return object->name && !strcmp(object->name, name);
+}
+
+static bool fits(const struct term *term, const struct object *object)
+{
+	return (term->id && term->id == object->id) || named(object, term->name);
+}
+
 static void consider(struct search *search, const struct object *object,
 		     const struct object *parent)
 {
-	if (search->n < 2 && search->fits(search, object, parent))
+	if (search->n < 2 && fits(&search->object, object) &&
+	    (!search->has_parent || fits(&search->parent, parent)))
 		search->found[search->n++] = (struct found){object, parent};
 }
 
@@ -48,141 +63,137 @@ static void search_kind(struct search *search, const struct config *config, enum
 		search_rules(search, &config->routes[i]);
 }
 
-static bool named(const struct object *object, const char *name)
-{
-	return object->name && !strcmp(object->name, name);
-}
-
 /* ---- by name or id -------------------------------------------------------------------- */
 
-/* SERVER or FARM/SERVER. */
-static bool fits_name(const struct search *search, const struct object *object,
-		      const struct object *parent)
+/* Without a prefix the `len` bytes may be either. Returns an exit code. */
+static int term_parse(enum kind kind, const char *text, size_t len, struct term *term)
 {
-	const char *name = search->name;
-	size_t n = parent ? strlen(parent->name) : 0;
+	bool is_id = !strncmp(text, "id:", 3), is_name = !strncmp(text, "name:", 5);
+	size_t prefix = is_id ? 3 : is_name ? 5 : 0;
+	char word[NAME_MAX_LEN + 1] = "";
 
-	return named(object, name) || (parent && !strncmp(name, parent->name, n) &&
-				       name[n] == '/' && named(object, name + n + 1));
+	*term = (struct term){0};
+	if (len - prefix < sizeof(word)) /* what is longer is no name and no id */
+		memcpy(word, text + prefix, len - prefix);
+	if (!is_id)
+		strcpy(term->name, word);
+	if (!is_name)
+		term->id = id_parse(word, kind_limit(kind));
+	if (is_id && !term->id)
+		return fail(CLI_USAGE, "%s id '%s': expected 1..%u", kind_name(kind), word,
+			    kind_limit(kind));
+	return CLI_OK;
 }
 
-static bool fits_id(const struct search *search, const struct object *object,
-		    const struct object *parent)
+static enum kind parent_kind(enum kind kind)
 {
-	return object->id == search->id;
+	return kind == KIND_SERVER ? KIND_FARM : kind == KIND_RULE ? KIND_ROUTE : KIND_MAX;
 }
 
-static int ambiguous(enum kind kind, const char *name, const struct found found[2])
+static int ambiguous(enum kind kind, const char *word, const struct search *search)
 {
-	return fail(CLI_USAGE, "%s '%s' is in several %ss: %s/%s, %s/%s", kind_name(kind), name,
-		    kind_name(kind == KIND_SERVER ? KIND_FARM : KIND_ROUTE), found[0].parent->name,
-		    found[0].object->name, found[1].parent->name, found[1].object->name);
+	const struct found *found = search->found;
+	const char *name = search->object.name, *noun = kind_name(kind);
+
+	if (named(found[0].object, name) && named(found[1].object, name))
+		return fail(CLI_USAGE, "%s '%s' is in several %ss: %s/%s, %s/%s", noun, word,
+			    kind_name(parent_kind(kind)), found[0].parent->name,
+			    found[0].object->name, found[1].parent->name, found[1].object->name);
+	return fail(CLI_USAGE,
+		    "%s '%s' is the name of one and the id of another: say name:%s or id:%u", noun,
+		    word, name, search->object.id);
 }
 
-int find_object(const struct config *config, enum kind kind, const char *name, const char *id,
-		struct found *found)
+/* `state` is what those are that were looked at: "" or "staged". */
+static int find_in(const struct config *config, enum kind kind, const char *word, const char *state,
+		   struct found *found)
 {
-	struct search search = {.fits = name ? fits_name : fits_id, .name = name};
-	const char *noun = kind_name(kind);
+	const char *slash = parent_kind(kind) != KIND_MAX ? strchr(word, '/') : NULL;
+	const char *own = slash ? slash + 1 : word;
+	struct search search = {.has_parent = slash};
+	int code = term_parse(kind, own, strlen(own), &search.object);
 
-	if (name && id)
-		return fail(CLI_USAGE, "%s: give either name or id, not both", noun);
-	search.id = id ? id_parse(id, kind_limit(kind)) : 0;
-	if (id && !search.id)
-		return fail(CLI_USAGE, "%s id '%s': expected 1..%u", noun, id, kind_limit(kind));
+	if (!code && slash)
+		code = term_parse(parent_kind(kind), word, slash - word, &search.parent);
+	if (code)
+		return code;
 	search_kind(&search, config, kind);
 	if (search.n > 1)
-		return ambiguous(kind, name, search.found);
+		return ambiguous(kind, word, &search);
 	*found = search.found[0];
 	return search.n ? CLI_OK
-			: fail(CLI_NOT_FOUND, "no %s with %s '%s', see: alpnlb %s show", noun,
-			       name ? "name" : "id", name ? name : id, noun);
-}
-
-/* ---- by one word ---------------------------------------------------------------------- */
-
-static bool is(const struct object *object, const char *name, uint32_t id)
-{
-	return id ? object->id == id : named(object, name);
-}
-
-static bool fits_word(const struct search *search, const struct object *object,
-		      const struct object *parent)
-{
-	return is(object, search->name, search->id) &&
-	       (!search->parent_name || is(parent, search->parent_name, search->parent_id));
-}
-
-/* Each part as a name first, then as an id: the object before what it is in. */
-static void search_word(struct search *search, const struct config *config, enum kind kind,
-			uint32_t id, uint32_t parent_id)
-{
-	for (int way = 0; way < 4 && !search->n; way++) {
-		search->id = way & 1 ? id : 0;
-		search->parent_id = way & 2 ? parent_id : 0;
-		if ((!(way & 1) || id) && (!(way & 2) || parent_id))
-			search_kind(search, config, kind);
-	}
+			: fail(CLI_NOT_FOUND, "no %s '%s'%s%s, see: alpnlb %s show%s%s",
+			       kind_name(kind), word, *state ? " is " : "", state, kind_name(kind),
+			       *state ? " " : "", state);
 }
 
 int find_word(const struct config *config, enum kind kind, const char *word, struct found *found)
 {
-	bool is_within = kind == KIND_SERVER || kind == KIND_RULE;
-	const char *slash = is_within ? strchr(word, '/') : NULL;
-	char parent[NAME_MAX_LEN + 1] = "";
-	struct search search = {.fits = fits_word, .name = slash ? slash + 1 : word};
+	return find_in(config, kind, word, "", found);
+}
 
-	if (slash && slash - word <= NAME_MAX_LEN)
-		memcpy(parent, word, slash - word);
-	search.parent_name = slash ? parent : NULL;
-	search_word(&search, config, kind, id_parse(search.name, kind_limit(kind)),
-		    id_parse(parent, MAX_ROUTES));
-	if (search.n > 1)
-		return ambiguous(kind, word, search.found);
+int find_staged(const struct config *config, enum kind kind, const char *word, struct found *found)
+{
+	return find_in(config, kind, word, "staged", found);
+}
+
+int find_object(const struct config *config, enum kind kind, const char *word, const char *id,
+		struct found *found)
+{
+	struct search search = {.object.id = id ? id_parse(id, kind_limit(kind)) : 0};
+	const char *noun = kind_name(kind);
+
+	if (word && id)
+		return fail(CLI_USAGE, "%s: give either name or id, not both", noun);
+	if (word)
+		return find_word(config, kind, word, found);
+	if (!search.object.id)
+		return fail(CLI_USAGE, "%s id '%s': expected 1..%u", noun, id, kind_limit(kind));
+	search_kind(&search, config, kind);
 	*found = search.found[0];
 	return search.n ? CLI_OK
-			: fail(CLI_NOT_FOUND, "no %s '%s' is staged, see: alpnlb %s show staged",
-			       kind_name(kind), word, kind_name(kind));
+			: fail(CLI_NOT_FOUND, "no %s with id '%s', see: alpnlb %s show", noun, id,
+			       noun);
 }
 
 /* ---- of a known kind ------------------------------------------------------------------ */
 
-int find_frontend(const struct config *config, const char *name, const char *id,
+int find_frontend(const struct config *config, const char *word, const char *id,
 		  const struct frontend **found)
 {
 	struct found any = {0};
-	int code = find_object(config, KIND_FRONTEND, name, id, &any);
+	int code = find_object(config, KIND_FRONTEND, word, id, &any);
 
 	*found = (const struct frontend *)any.object;
 	return code;
 }
 
-int find_farm(const struct config *config, const char *name, const char *id,
+int find_farm(const struct config *config, const char *word, const char *id,
 	      const struct farm **found)
 {
 	struct found any = {0};
-	int code = find_object(config, KIND_FARM, name, id, &any);
+	int code = find_object(config, KIND_FARM, word, id, &any);
 
 	*found = (const struct farm *)any.object;
 	return code;
 }
 
-int find_server(const struct config *config, const char *name, const char *id,
+int find_server(const struct config *config, const char *word, const char *id,
 		const struct server **found, const struct farm **farm)
 {
 	struct found any = {0};
-	int code = find_object(config, KIND_SERVER, name, id, &any);
+	int code = find_object(config, KIND_SERVER, word, id, &any);
 
 	*found = (const struct server *)any.object;
 	*farm = (const struct farm *)any.parent;
 	return code;
 }
 
-int find_route(const struct config *config, const char *name, const char *id,
+int find_route(const struct config *config, const char *word, const char *id,
 	       const struct route **found)
 {
 	struct found any = {0};
-	int code = find_object(config, KIND_ROUTE, name, id, &any);
+	int code = find_object(config, KIND_ROUTE, word, id, &any);
 
 	*found = (const struct route *)any.object;
 	return code;

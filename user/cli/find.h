@@ -11,24 +11,27 @@ struct found {
 };
 
 /*
- * By `name` or `id`, one of them NULL. What is in another object may be named alone, if that is
- * unique, or FARM/SERVER.
+ * By a word: a name or an id. What is the name of one and the id of another is refused, name:WORD
+ * and id:WORD tell which. What is in another object may be said alone, if that is unique, or
+ * FARM/SERVER, each half a word.
  */
-int find_object(const struct config *config, enum kind kind, const char *name, const char *id,
-		struct found *found);
-
-/* By one word, which is a name or, if no object has that name, an id; so is each half of
- * FARM/SERVER. */
 int find_word(const struct config *config, enum kind kind, const char *word, struct found *found);
 
+/* The same in what is staged. */
+int find_staged(const struct config *config, enum kind kind, const char *word, struct found *found);
+
+/* By `word` or `id`, one of them NULL. */
+int find_object(const struct config *config, enum kind kind, const char *word, const char *id,
+		struct found *found);
+
 /* find_object() for those that want to know more than its name. */
-int find_frontend(const struct config *config, const char *name, const char *id,
+int find_frontend(const struct config *config, const char *word, const char *id,
 		  const struct frontend **found);
-int find_farm(const struct config *config, const char *name, const char *id,
+int find_farm(const struct config *config, const char *word, const char *id,
 	      const struct farm **found);
-int find_server(const struct config *config, const char *name, const char *id,
+int find_server(const struct config *config, const char *word, const char *id,
 		const struct server **found, const struct farm **farm);
-int find_route(const struct config *config, const char *name, const char *id,
+int find_route(const struct config *config, const char *word, const char *id,
 	       const struct route **found);
 
 #endif

@@ -19,8 +19,8 @@ struct flow_filter {
 /* The keywords of a filter, for tables of keywords; flow_filter_parse() takes their values. */
 /* clang-format off */
 #define FLOW_FILTER_KEYWORDS                                                                       \
-	{"client", "ADDRESS[/LEN]"}, {"server", "[FARM/]NAME"}, {"farm", "NAME"},                  \
-	{"frontend", "NAME"}, {"older", "DURATION"}, {"younger", "DURATION"}
+	{"client", "ADDRESS[/LEN]"}, {"server", "[FARM/]NAME|ID"},                                 \
+	{"farm", "NAME|ID"}, {"frontend", "NAME|ID"}, {"older", "DURATION"}, {"younger", "DURATION"}
 /* clang-format on */
 #define FLOW_FILTER_COUNT 6
 

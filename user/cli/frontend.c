@@ -59,11 +59,12 @@ out:
 }
 
 static const struct keyword show_keywords[] = {
-	{"name", "NAME"}, {"id", "ID"}, {"staged", NULL}, {NULL, NULL}};
+	{"name", "NAME|ID"}, {"id", "ID"}, {"staged", NULL}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
 	{.name = "show",
 	 .help = "list the frontends, or show one of them in full; staged: as they are staged",
+	 .subject = "NAME|ID",
 	 .keywords = show_keywords,
 	 .run = frontend_show},
 	EDIT_VERBS(KIND_FRONTEND, "NAME", "NAME|ID"),

@@ -359,7 +359,7 @@ static int hello_classify(const char *const *values)
 }
 
 static const struct keyword classify_keywords[] = {{"file", "FILE"},
-						   {"frontend", "NAME"},
+						   {"frontend", "NAME|ID"},
 						   {"config", "FILE"},
 						   {"source", "ADDRESS"},
 						   {NULL, NULL}};

@@ -13,8 +13,9 @@ static json_t *verb_json(const struct verb *verb)
 
 	for (const struct keyword *k = verb_keywords(verb); k && k->name; k++)
 		set_string(keywords, k->name, k->value);
-	return json_pack("{s:s, s:s, s:s?, s:o}", "name", verb->name, "help", verb->help,
-			 "argument", verb->argument, "keywords", keywords);
+	return json_pack("{s:s, s:s, s:s?, s:s?, s:o}", "name", verb->name, "help", verb->help,
+			 "argument", verb->argument, "subject", verb->subject, "keywords",
+			 keywords);
 }
 
 static json_t *noun_json(const struct noun *noun)
@@ -71,6 +72,8 @@ static void print_verb(const struct noun *noun, const struct verb *verb)
 	printf("  alpnlb [OPTIONS] %s %s", noun->name, verb->name);
 	if (verb->argument)
 		printf(" %s", verb->argument);
+	if (verb->subject)
+		printf(" [%s]", verb->subject);
 	if (verb->attributes)
 		printf(" [ATTRIBUTE VALUE]...");
 	for (const struct keyword *k = verb->keywords; k && k->name; k++)
@@ -162,6 +165,8 @@ static void list_next(const struct noun *const *nouns, const struct noun *noun,
 		list_values(nouns, noun, verb, keyword->name);
 		return;
 	}
+	if (verb->subject && !argc)
+		complete_value(noun, verb, keywords->name);
 	for (const struct keyword *k = keywords; k && k->name; k++)
 		if (!given[k - keywords])
 			puts(k->name);

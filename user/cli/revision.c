@@ -132,6 +132,7 @@ static const struct keyword rollback_keywords[] = {{"refresh", NULL}, {NULL, NUL
 static const struct verb verbs[] = {
 	{.name = "show",
 	 .help = "list the revisions, or show one with its configuration (under -j)",
+	 .subject = "N",
 	 .keywords = show_keywords,
 	 .run = revision_show},
 	{.name = "diff",

@@ -63,13 +63,17 @@ out:
 	return code;
 }
 
-static const struct keyword show_keywords[] = {
-	{"name", "NAME"}, {"id", "ID"}, {"frontend", "FRONTEND"}, {"staged", NULL}, {NULL, NULL}};
+static const struct keyword show_keywords[] = {{"name", "NAME|ID"},
+					       {"id", "ID"},
+					       {"frontend", "FRONTEND|ID"},
+					       {"staged", NULL},
+					       {NULL, NULL}};
 
 static const struct verb verbs[] = {
 	{.name = "show",
 	 .help = "list the routes in order of evaluation, or show one of them in full; staged: as "
 		 "they are staged",
+	 .subject = "NAME|ID",
 	 .keywords = show_keywords,
 	 .run = route_show},
 	EDIT_VERBS(KIND_ROUTE, "NAME", "NAME|ID"),

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <string.h>
+
 #include "edit.h"
 #include "find.h"
 #include "rows.h"
@@ -29,10 +31,10 @@ static json_t *rule_rows(const struct config *config, const struct route *route)
 	return rows;
 }
 
-static int show_one(const struct config *config, const char *id)
+static int show_one(const struct config *config, const char *word, const char *id)
 {
 	struct found found;
-	int code = find_object(config, KIND_RULE, NULL, id, &found);
+	int code = find_object(config, KIND_RULE, word, id, &found);
 
 	if (code)
 		return code;
@@ -42,31 +44,56 @@ static int show_one(const struct config *config, const char *id)
 			   true);
 }
 
+static int show_of(const struct config *config, const char *word)
+{
+	const struct route *route;
+	int code = find_route(config, word, NULL, &route);
+
+	return code ? code : output_show(columns, rule_rows(config, route), false);
+}
+
+static bool names_route(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_routes; i++)
+		if (!strcmp(config->routes[i].o.name, name))
+			return true;
+	return false;
+}
+
+/* A name is that of a route, since rules need none; else it is a rule, as set takes it. */
+static int show(const struct config *config, const char *name, const char *id, const char *route)
+{
+	if (!name && !id && !route)
+		return output_show(columns, rule_rows(config, NULL), false);
+	if (name && names_route(config, name))
+		return show_of(config, name);
+	return route ? show_of(config, route) : show_one(config, name, id);
+}
+
 static int rule_show(const char *const *values)
 {
-	const char *name = values[0], *id = values[1];
-	const struct route *route = NULL;
 	struct snapshot s;
 	int code;
 
-	if (name && id)
-		return fail(CLI_USAGE, "rule: give either the route's name or the rule's id");
-	code = snapshot_open_shown(&s, values[2]);
-	if (!code && name)
-		code = find_route(s.config, name, NULL, &route);
+	if ((values[0] != NULL) + (values[1] != NULL) + (values[2] != NULL) > 1)
+		return fail(CLI_USAGE, "rule: give one of name, id and route");
+	code = snapshot_open_shown(&s, values[3]);
 	if (!code)
-		code = id ? show_one(s.config, id)
-			  : output_show(columns, rule_rows(s.config, route), false);
+		code = show(s.config, values[0], values[1], values[2]);
 	snapshot_close(&s);
 	return code;
 }
 
-static const struct keyword show_keywords[] = {
-	{"name", "ROUTE"}, {"id", "ID"}, {"staged", NULL}, {NULL, NULL}};
+static const struct keyword show_keywords[] = {{"name", "ROUTE|[ROUTE/]ID"},
+					       {"id", "ID"},
+					       {"route", "ROUTE|ID"},
+					       {"staged", NULL},
+					       {NULL, NULL}};
 
 static const struct verb verbs[] = {
 	{.name = "show",
-	 .help = "list the rules, of one route if its name is given; staged: as they are staged",
+	 .help = "list the rules, those of a route, or show one; staged: as they are staged",
+	 .subject = "ROUTE|[ROUTE/]ID",
 	 .keywords = show_keywords,
 	 .run = rule_show},
 	EDIT_VERBS(KIND_RULE, NULL, "ID"),
@@ -76,7 +103,7 @@ static const struct verb verbs[] = {
 const struct noun noun_rule = {
 	.name = "rule",
 	.help = "the conditions of a route",
-	.text = "A rule has no name of its own: `name` is that of its route.\n"
+	.text = "A rule needs no name of its own: `name` is first that of a route.\n"
 		"What runs is read from the pinned maps: no daemon is needed. What is written is\n"
 		"staged: alpnlb refresh run makes it run. Manual: alpnlb-rule(8).\n",
 	.verbs = verbs,

@@ -55,12 +55,16 @@ out:
 	return code;
 }
 
-static const struct keyword show_keywords[] = {
-	{"name", "[FARM/]SERVER"}, {"id", "ID"}, {"farm", "FARM"}, {"staged", NULL}, {NULL, NULL}};
+static const struct keyword show_keywords[] = {{"name", "[FARM/]SERVER|ID"},
+					       {"id", "ID"},
+					       {"farm", "FARM|ID"},
+					       {"staged", NULL},
+					       {NULL, NULL}};
 
 static const struct verb verbs[] = {
 	{.name = "show",
 	 .help = "list the servers, or show one of them in full; staged: as they are staged",
+	 .subject = "[FARM/]SERVER|ID",
 	 .keywords = show_keywords,
 	 .run = server_show},
 	EDIT_VERBS(KIND_SERVER, "FARM/NAME", "[FARM/]SERVER|ID"),

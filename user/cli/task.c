@@ -71,6 +71,7 @@ static const struct keyword show_keywords[] = {{"id", "ID"}, {NULL, NULL}};
 static const struct verb verbs[] = {
 	{.name = "show",
 	 .help = "list what the daemon was told to do, or show one in full",
+	 .subject = "ID",
 	 .keywords = show_keywords,
 	 .run = task_show},
 	{.name = NULL},
