@@ -139,6 +139,33 @@ staged() {
 	stop_daemon
 }
 
+@test "show tells all that was set" {
+	local staged
+	start_small
+	alpnlb farm set one vrack_network_id 7 probe http probe.interval 2s probe.url /up
+	alpnlb server set one/s11 probe true on_marked_down shutdown-sessions
+	alpnlb route add r frontend web action farm target two
+	alpnlb rule add route r field sni match exists name named
+	alpnlb refresh run
+	for staged in "" staged; do
+		# shellcheck disable=SC2086 # a word, or none
+		{
+			assert_equal "$(alpnlb -j farm show one $staged | jq -c '[.probe, .vrack_network_id]')" \
+				"$(staged '.farms[0] | [.probe, .vrack_network_id]')"
+			assert_equal "$(alpnlb -j server show $staged | jq -c '.[0] | [.probe, .on_marked_down]')" \
+				'[true,"shutdown-sessions"]'
+			assert_equal "$(alpnlb -j rule show $staged | jq -r '.[].name')" named
+			run -0 alpnlb farm show id 1 $staged
+			assert_matches "$output" $'\nPROBE +type: http, interval: 2s, url: /up\nVRACK NETWORK ID +7'
+			run -0 alpnlb server show s11 $staged
+			assert_matches "$output" $'\nON MARKED DOWN +shutdown-sessions'
+			run -0 alpnlb rule show $staged
+			assert_matches "$output" $'NAME.*\n.* named '
+		}
+	done
+	stop_daemon
+}
+
 @test "what is the name of one and the id of another is refused until it is said which" {
 	start_small
 	alpnlb farm add 1 port 80

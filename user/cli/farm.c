@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "attributes.h"
 #include "edit.h"
 #include "find.h"
 #include "rows.h"
@@ -36,7 +37,8 @@ static int farm_show(const char *const *values)
 	}
 	code = find_farm(s.config, name, id, &farm);
 	if (!code)
-		code = output_show(columns, json_pack("[o]", farm_row(farm, s.counters)), true);
+		code = output_object(KIND_FARM, columns,
+				     json_pack("[o]", farm_row(farm, s.counters)));
 out:
 	snapshot_close(&s);
 	return code;

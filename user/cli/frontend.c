@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "attributes.h"
 #include "edit.h"
 #include "find.h"
 #include "rows.h"
@@ -52,7 +53,7 @@ static int frontend_show(const char *const *values)
 	if (code)
 		goto out;
 	rows = json_pack("[o]", frontend_row(s.config, frontend, s.counters));
-	code = output_show(columns, rows, true);
+	code = output_object(KIND_FRONTEND, columns, rows);
 out:
 	snapshot_close(&s);
 	return code;

@@ -50,25 +50,33 @@ static char *scalar_text(const json_t *value)
 	}
 }
 
-/* The elements of an array, with commas. */
+static void put_item(FILE *stream, const char *key, const json_t *value)
+{
+	char *text = scalar_text(value);
+
+	fprintf(stream, "%s%s%s%s", ftell(stream) ? ", " : "", key, *key ? ": " : "",
+		text ? text : "?");
+	free(text);
+}
+
+/* The elements of an array, or the members of an object, with commas. */
 static char *list_text(const json_t *list)
 {
 	char *text = NULL;
 	size_t size, i;
+	const char *key;
 	json_t *value;
 	FILE *stream;
 
-	if (!json_array_size(list))
+	if (!json_array_size(list) && !json_object_size(list))
 		return strdup("-");
 	stream = open_memstream(&text, &size);
 	if (!stream)
 		return NULL;
-	json_array_foreach (list, i, value) {
-		char *item = scalar_text(value);
-
-		fprintf(stream, "%s%s", i ? ", " : "", item ? item : "?");
-		free(item);
-	}
+	json_array_foreach (list, i, value)
+		put_item(stream, "", value);
+	json_object_foreach ((json_t *)list, key, value)
+		put_item(stream, key, value);
 	fclose(stream);
 	return text;
 }
@@ -88,7 +96,7 @@ static char *cell_text(enum column_format format, const json_t *value)
 		milliseconds_format(json_integer_value(value), buf, sizeof(buf));
 	else if (format == FORMAT_PERCENT)
 		snprintf(buf, sizeof(buf), "%.1f %%", json_number_value(value));
-	else if (json_is_array(value))
+	else if (json_is_array(value) || json_is_object(value))
 		return list_text(value);
 	else
 		return scalar_text(value);

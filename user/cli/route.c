@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "attributes.h"
 #include "edit.h"
 #include "find.h"
 #include "rows.h"
@@ -57,7 +58,7 @@ static int route_show(const char *const *values)
 	}
 	code = find_route(s.config, name, id, &route);
 	if (!code)
-		code = output_show(columns, one_row(&s, route), true);
+		code = output_object(KIND_ROUTE, columns, one_row(&s, route));
 out:
 	snapshot_close(&s);
 	return code;

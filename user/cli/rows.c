@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "../model/decode.h"
+#include "attributes.h"
 #include "cli.h"
 #include "format.h"
 #include "rows.h"
@@ -102,22 +103,18 @@ json_t *frontend_row(const struct config *config, const struct frontend *fronten
 
 	for (size_t i = 0; i < config->n_routes; i++)
 		n_routes += config->routes[i].frontend == f;
-	set_string(row, "display_name", f->o.display_name);
-	set_string(row, "zone", f->zone);
 	json_object_set_new(row, "addresses", json_prefixes(&f->dedicated_ipfo));
 	json_object_set_new(row, "ports", json_ports(f));
 	set_string(row, "path", path_name(f->path));
 	set_string(row, "default_farm", f->default_farm ? f->default_farm->o.name : NULL);
 	set_integer(row, "routes", n_routes);
-	json_object_set_new(row, "allowed_source", json_prefixes(&f->allowed_source));
-	json_object_set_new(row, "denied_source", json_prefixes(&f->denied_source));
-	json_object_set_new(row, "disabled", json_boolean(f->disabled));
 	json_object_set_new(row, "listens",
 			    json_boolean(!f->disabled && config_in_zone(config, f->zone)));
 	set_integer(row, "hello_timeout_ms", f->hello_timeout);
 	set_integer(row, "connect_timeout_ms", f->connect_timeout);
 	set_integer(row, "idle_timeout_ms", f->idle_timeout);
 	set_integer(row, "max_connections", f->max_connections);
+	attributes_add(row, KIND_FRONTEND, f);
 	if (view) {
 		struct frontend_stats stats = view_frontend_stats(view, f->o.id);
 
@@ -142,11 +139,10 @@ json_t *farm_row(const struct farm *farm, const struct view *view)
 	json_t *row = object_new(&farm->o);
 	__u64 bytes[2] = {0}, packets[2] = {0}, live = 0;
 
-	set_string(row, "display_name", farm->o.display_name);
-	set_string(row, "zone", farm->zone);
 	set_string(row, "balance", balance_name(farm->balance));
 	set_port(row, farm->port);
 	set_integer(row, "servers", farm->n_servers);
+	attributes_add(row, KIND_FARM, farm);
 	if (!view)
 		return row;
 	for (size_t i = 0; i < farm->n_servers; i++) {
@@ -212,7 +208,6 @@ json_t *server_row(const struct farm *farm, const struct server *server, const s
 	/* `first` does not go by weight: the lowest id that is up gets everything. */
 	bool by_weight = farm->balance != BALANCE_FIRST;
 
-	set_string(row, "display_name", server->o.display_name);
 	set_string(row, "farm", farm->o.name);
 	json_object_set_new(row, "address", json_endpoint(server->address, 0));
 	set_port(row, server->port ? server->port : farm->port);
@@ -223,8 +218,8 @@ json_t *server_row(const struct farm *farm, const struct server *server, const s
 	set_integer(row, "weight", server->weight);
 	json_object_set_new(row, "share",
 			    by_weight ? json_real(server_share(farm, server)) : json_null());
-	json_object_set_new(row, "backup", json_boolean(server->backup));
 	set_string(row, "proxy_protocol_version", proxy_protocol_name(server->proxy_protocol));
+	attributes_add(row, KIND_SERVER, server);
 	if (view) {
 		struct server_stats stats = view_server_stats(view, server->o.id);
 
@@ -257,9 +252,7 @@ json_t *rule_row(const struct route *route, const struct rule *rule)
 	set_string(row, "route", route->o.name);
 	set_string(row, "field", field_name(rule->field));
 	set_string(row, "match", match_name(rule->match));
-	json_object_set_new(row, "negate", json_boolean(rule->negate));
-	set_string(row, "pattern", rule->text);
-	set_string(row, "display_name", rule->o.display_name);
+	attributes_add(row, KIND_RULE, rule);
 	return row;
 }
 
@@ -297,12 +290,12 @@ json_t *route_row(const struct route *route, size_t place, const struct view *vi
 {
 	json_t *row = object_new(&route->o), *rules = json_array();
 
-	set_string(row, "display_name", route->o.display_name);
 	set_string(row, "frontend", route->frontend ? route->frontend->o.name : NULL);
 	json_object_set_new(row, "place", place ? json_integer(place) : json_null());
 	set_integer(row, "weight", route->weight);
 	set_string(row, "action", action_name(route->action));
 	set_string(row, "target", route->target ? route->target->o.name : NULL);
+	attributes_add(row, KIND_ROUTE, route);
 	for (size_t i = 0; i < route->n_rules; i++)
 		json_array_append_new(rules, rule_row(route, &route->rules[i]));
 	json_object_set_new(row, "when", rules_text(rules));

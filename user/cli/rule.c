@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <string.h>
 
+#include "attributes.h"
 #include "edit.h"
 #include "find.h"
 #include "rows.h"
@@ -9,6 +10,7 @@
 static const struct column columns[] = {
 	COLUMN("id", "ID", .drop = 1),
 	COLUMN("route", "ROUTE"),
+	COLUMN("name", "NAME", .drop = 2),
 	COLUMN("field", "FIELD"),
 	COLUMN("negate", "NEGATE", .brief = "NOT"),
 	COLUMN("match", "MATCH"),
@@ -38,10 +40,9 @@ static int show_one(const struct config *config, const char *word, const char *i
 
 	if (code)
 		return code;
-	return output_show(columns,
-			   json_pack("[o]", rule_row((const struct route *)found.parent,
-						     (const struct rule *)found.object)),
-			   true);
+	return output_object(KIND_RULE, columns,
+			     json_pack("[o]", rule_row((const struct route *)found.parent,
+						       (const struct rule *)found.object)));
 }
 
 static int show_of(const struct config *config, const char *word)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "attributes.h"
 #include "edit.h"
 #include "find.h"
 #include "rows.h"
@@ -48,8 +49,8 @@ static int server_show(const char *const *values)
 	}
 	code = find_server(s.config, name, id, &server, &farm);
 	if (!code)
-		code = output_show(columns, json_pack("[o]", server_row(farm, server, s.counters)),
-				   true);
+		code = output_object(KIND_SERVER, columns,
+				     json_pack("[o]", server_row(farm, server, s.counters)));
 out:
 	snapshot_close(&s);
 	return code;
