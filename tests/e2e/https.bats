@@ -189,6 +189,26 @@ refused() {
 	stop_daemon
 }
 
+@test "an application keeps its keys when what it may do is changed" {
+	start_api
+	application reader
+	refused "$(signed POST "ipLoadbalancing/$NETNS_NAME/refresh")" 403 Forbidden 'reader may only read'
+	run -0 alpnlb application set reader access read-write
+	assert_equal "$output" ""
+	allowed POST "ipLoadbalancing/$NETNS_NAME/refresh"
+	assert_equal "$(alpnlb -j application set reader access read-only | jq -c '[.name, .access]')" \
+		'["reader","read-only"]'
+	refused "$(signed POST "ipLoadbalancing/$NETNS_NAME/refresh")" 403 Forbidden 'reader may only read'
+	allowed GET "ipLoadbalancing/$NETNS_NAME/pendingChanges"
+	run -2 alpnlb application set reader
+	assert_matches "$output" 'set needs access'
+	run -2 alpnlb application set reader access all
+	assert_matches "$output" "access 'all': expected read-only or read-write"
+	run -3 alpnlb application set nobody access read-only
+	assert_equal "$(alpnlb -j application add writer access read-write | jq -r .access)" read-write
+	stop_daemon
+}
+
 @test "applications are made, listed and revoked under a running daemon" {
 	local first second
 	start_api

@@ -94,18 +94,32 @@ static bool name_valid(const char *name)
 			    "0123456789._-") == n;
 }
 
+/* Returns an exit code. */
+static int access_parse(const char *text, bool *writes)
+{
+	*writes = !strcmp(text, APPLICATION_WRITES);
+	if (*writes || !strcmp(text, APPLICATION_READ_ONLY))
+		return CLI_OK;
+	return fail(CLI_USAGE,
+		    "access '%s': expected " APPLICATION_READ_ONLY " or " APPLICATION_WRITES, text);
+}
+
 static int application_add(const char *const *values)
 {
 	const char *name = values[0];
 	struct application added;
+	bool writes = values[2];
 	int err, code;
 
 	if (!name_valid(name))
 		return fail(CLI_USAGE, "application '%s': expected 1 to %d of A-Z a-z 0-9 . _ -",
 			    name, APPLICATION_NAME_MAX);
-	if (values[1] && values[2])
+	if (!!values[1] + !!values[2] + !!values[3] > 1)
 		return fail(CLI_USAGE, "an application is either read-only or read-write");
-	err = applications_add(options.instance, name, values[2], &added);
+	code = values[3] ? access_parse(values[3], &writes) : CLI_OK;
+	if (code)
+		return code;
+	err = applications_add(options.instance, name, writes, &added);
 	if (err == -EEXIST)
 		return fail(CLI_FAILED, "there is an application '%s' already", name);
 	if (err == -ENOSPC)
@@ -116,6 +130,25 @@ static int application_add(const char *const *values)
 	code = print_new(&added);
 	OPENSSL_cleanse(&added, sizeof(added));
 	return code;
+}
+
+static int application_set(const char *const *values)
+{
+	const char *name = values[0];
+	bool writes;
+	int err, code;
+
+	if (!values[1])
+		return fail(CLI_USAGE, "application %s: set needs access and its value", name);
+	code = access_parse(values[1], &writes);
+	if (code)
+		return code;
+	err = applications_set(options.instance, name, writes);
+	if (err == -ENOENT)
+		return not_found(name);
+	if (err)
+		return files_failed(err);
+	return options.json ? application_show(&name) : CLI_OK;
 }
 
 static int application_delete(const char *const *values)
@@ -137,8 +170,11 @@ static void print_names(void)
 	applications_free(&list);
 }
 
+#define ACCESS APPLICATION_READ_ONLY "|" APPLICATION_WRITES
+
 static const struct keyword add_keywords[] = {
-	{"read-only", NULL}, {"read-write", NULL}, {NULL, NULL}};
+	{"read-only", NULL}, {"read-write", NULL}, {"access", ACCESS}, {NULL, NULL}};
+static const struct keyword set_keywords[] = {{"access", ACCESS}, {NULL, NULL}};
 static const struct keyword show_keywords[] = {{"name", "NAME"}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
@@ -147,6 +183,11 @@ static const struct verb verbs[] = {
 	 .argument = "NAME",
 	 .keywords = add_keywords,
 	 .run = application_add},
+	{.name = "set",
+	 .help = "change what it may do; its keys stay, and a daemon that runs knows at once",
+	 .argument = "NAME",
+	 .keywords = set_keywords,
+	 .run = application_set},
 	{.name = "delete",
 	 .help = "revoke it: from now on its requests are refused",
 	 .argument = "NAME",

@@ -209,29 +209,55 @@ int applications_add(const char *instance, const char *name, bool writes, struct
 	return err;
 }
 
-static int drop(const char *instance, struct applications *list, const char *name)
-{
-	const struct application *found = applications_find(list, name);
-	size_t i = found ? found - list->v : 0;
+/* ---- changing what there is ----------------------------------------------------------- */
 
-	if (!found)
-		return -ENOENT;
-	memmove(&list->v[i], &list->v[i + 1], (--list->n - i) * sizeof(*list->v));
-	return write_file(instance, list);
+typedef void (*changer)(struct applications *list, struct application *found);
+
+static void drop(struct applications *list, struct application *found)
+{
+	size_t behind = list->v + list->n - (found + 1);
+
+	memmove(found, found + 1, behind * sizeof(*found));
+	list->n--;
 }
 
-int applications_delete(const char *instance, const char *name)
+static void let_write(struct applications *list, struct application *found)
+{
+	found->writes = true;
+}
+
+static void let_read(struct applications *list, struct application *found)
+{
+	found->writes = false;
+}
+
+static int change_one(const char *instance, const char *name, changer change)
 {
 	struct applications list = {0};
 	int lock = lock_file(instance), err;
+	const struct application *found;
 
 	if (lock < 0)
 		return lock;
 	err = applications_read(instance, &list);
-	err = err ? err : drop(instance, &list, name);
+	found = err ? NULL : applications_find(&list, name);
+	if (found)
+		change(&list, &list.v[found - list.v]);
+	if (!err)
+		err = found ? write_file(instance, &list) : -ENOENT;
 	applications_free(&list);
 	close(lock);
 	return err;
+}
+
+int applications_set(const char *instance, const char *name, bool writes)
+{
+	return change_one(instance, name, writes ? let_write : let_read);
+}
+
+int applications_delete(const char *instance, const char *name)
+{
+	return change_one(instance, name, drop);
 }
 
 /* ---- the list as it is now ------------------------------------------------------------ */

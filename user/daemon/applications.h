@@ -45,6 +45,9 @@ const struct application *applications_find(const struct applications *list, con
 int applications_add(const char *instance, const char *name, bool writes,
 		     struct application *added);
 
+/* Changes what it may do, its keys stay. 0 or -errno: -ENOENT when there is none of that name. */
+int applications_set(const char *instance, const char *name, bool writes);
+
 /* 0 or -errno: -ENOENT when there is none of that name. */
 int applications_delete(const char *instance, const char *name);
 
