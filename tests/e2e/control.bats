@@ -347,6 +347,28 @@ staged() {
 	stop_daemon
 }
 
+@test "what is not UTF-8 in the name of a file takes nothing from the JSON" {
+	local command bad=$'c\xff.yaml' safe='c\\xff.yaml' wanted='["'"$NETNS_DIR"'/c\\xff.yaml",1]'
+	start_small
+	cp "$CONFIG" "$NETNS_DIR/$bad"
+	assert_equal "$(alpnlb -j check "$NETNS_DIR/$bad" | jq -c '[.file, (.frontends | length)]')" "$wanted"
+	alpnlb -j apply "$NETNS_DIR/$bad"
+	printf 'farms: 1\n' >"$NETNS_DIR/$bad"
+	for command in "check" "apply" "hello classify config"; do
+		# shellcheck disable=SC2086 # words
+		run -1 --separate-stderr alpnlb -j $command "$NETNS_DIR/$bad" </dev/null
+		assert_equal "$(jq -c '[.file, (.problems | map(select(.warning | not)) | length > 0)]' <<<"$stderr")" \
+			"${wanted%1]}true]" "$command"
+	done
+	printf 'farm add\n' >"$NETNS_DIR/$bad"
+	run -2 --separate-stderr alpnlb -j batch file "$NETNS_DIR/$bad"
+	assert_equal "$(jq -c '[.batch, .line]' <<<"$stderr")" "$wanted"
+	run -1 --separate-stderr alpnlb -j batch file "$NETNS_DIR/missing-$bad"
+	assert_matches "$(jq -r .error <<<"$stderr")" "missing-$safe: No such file"
+	refused 2 'the comment is not UTF-8' refresh run comment $'\xff'
+	stop_daemon
+}
+
 # ---- files --------------------------------------------------------------------------------
 
 @test "export, check, apply: what comes out goes in" {

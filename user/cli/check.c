@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli.h"
+#include "format.h"
 #include "report.h"
 #include "rows.h"
 
@@ -73,7 +74,8 @@ static int print_config(const struct config *config, const char *file, json_t *p
 		{"servers", "Servers", server_columns, server_rows(config, NULL, NULL), false},
 		SECTIONS_END,
 	};
-	json_t *head = json_pack("{s:s, s:O}", "file", file_label(file), "problems", problems);
+	json_t *head =
+		json_pack("{s:o, s:O}", "file", json_text(file_label(file)), "problems", problems);
 	int code = output_sections(sections, head);
 
 	json_decref(head);

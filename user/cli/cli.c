@@ -36,13 +36,16 @@ static void fail_text(const char *line)
 
 static void fail_json(const char *line, json_t *members)
 {
-	json_t *error = json_pack("{s:s}", "error", line);
+	json_t *error = json_object();
 
-	if (place.file)
-		json_object_update_new(error, json_pack("{s:s, s:I}", "batch", place.file, "line",
-							(json_int_t)place.line));
+	set_string(error, "error", line);
+	if (place.file) {
+		set_string(error, "batch", place.file);
+		set_integer(error, "line", place.line);
+	}
 	json_object_update(error, members);
-	json_dumpf(error, stderr, options.pretty ? JSON_INDENT(4) : JSON_COMPACT);
+	if (json_dumpf(error, stderr, options.pretty ? JSON_INDENT(4) : JSON_COMPACT))
+		fputs("{\"error\":\"out of memory\"}", stderr);
 	fputc('\n', stderr);
 	json_decref(error);
 }
@@ -107,7 +110,7 @@ unsigned int id_parse(const char *text, unsigned int max)
 
 void set_string(json_t *object, const char *key, const char *value)
 {
-	json_object_set_new(object, key, value ? json_string(value) : json_null());
+	json_object_set_new(object, key, value ? json_text(value) : json_null());
 }
 
 void set_integer(json_t *object, const char *key, json_int_t value)

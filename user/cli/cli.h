@@ -101,7 +101,7 @@ bool instance_name_valid(const char *name);
 /* Reads an object id, 1..max; returns 0 when `text` is none. */
 unsigned int id_parse(const char *text, unsigned int max);
 
-/* json_object_set_new() that keeps NULL strings as null. */
+/* json_object_set_new() that keeps NULL strings as null, and escapes what is not UTF-8. */
 void set_string(json_t *object, const char *key, const char *value);
 void set_integer(json_t *object, const char *key, json_int_t value);
 

@@ -125,6 +125,17 @@ bool display_is_blank(const char *text)
 	return len && (text[0] == ' ' || text[len - 1] == ' ');
 }
 
+json_t *json_text(const char *text)
+{
+	json_t *string = json_string(text);
+	char *escaped = string ? NULL : display_escape(text);
+
+	if (escaped)
+		string = json_string(escaped);
+	free(escaped);
+	return string;
+}
+
 size_t display_width(const char *text)
 {
 	size_t n = 0;

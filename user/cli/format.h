@@ -33,6 +33,9 @@ char *display_escape(const char *text);
 /* Does it begin or end with a blank, so that it has to be in quotes to be seen? */
 bool display_is_blank(const char *text);
 
+/* A JSON string of such text: bytes that are not UTF-8 as display_escape() writes them. */
+json_t *json_text(const char *text);
+
 /* Characters of a UTF-8 string, which is how many columns it is taken to need. */
 size_t display_width(const char *text);
 

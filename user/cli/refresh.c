@@ -60,12 +60,15 @@ static void print_warnings(const json_t *answer)
 static int refresh_run(const char *const *values)
 {
 	const char *status, *message;
-	json_t *task;
+	json_t *task, *body;
 	int code = check_zone(values[0]);
 
-	if (!code)
-		code = service_call("refresh", "POST", "refresh", zone_body(values[0], values[1]),
-				    &task);
+	if (code)
+		return code;
+	body = zone_body(values[0], values[1]);
+	if (!body)
+		return fail(CLI_USAGE, "refresh: the comment is not UTF-8");
+	code = service_call("refresh", "POST", "refresh", body, &task);
 	if (code)
 		return code;
 	status = json_string_value(json_object_get(task, "status"));

@@ -46,9 +46,10 @@ void report_problems(const json_t *problems, const char *file)
 int report_failure(const json_t *problems, const char *file, const char *error)
 {
 	report_problems(problems, file);
-	return fail_with(CLI_FAILED,
-			 json_pack("{s:s, s:O?}", "file", file_label(file), "problems", problems),
-			 "%s", error);
+	return fail_with(
+		CLI_FAILED,
+		json_pack("{s:o, s:O?}", "file", json_text(file_label(file)), "problems", problems),
+		"%s", error);
 }
 
 void report_kept(const json_t *answer)

@@ -16,6 +16,7 @@
 #include "../kernel/reset.h"
 #include "../kernel/spliced.h"
 #include "cli.h"
+#include "format.h"
 #include "output.h"
 #include "snapshot.h"
 
@@ -127,7 +128,7 @@ static void detach(struct unload *unload, const char *pins, unsigned int ifindex
 		return;
 	if (!if_indextoname(ifindex, name))
 		snprintf(name, sizeof(name), "#%u", ifindex);
-	json_array_append_new(unload->links, json_pack("{s:s}", "interface", name));
+	json_array_append_new(unload->links, json_pack("{s:o}", "interface", json_text(name)));
 }
 
 typedef int pin_step(struct unload *unload, const char *path, const char *name);
@@ -159,7 +160,7 @@ static int remove_pin(struct unload *unload, const char *path, const char *name)
 {
 	if (unlink(path))
 		return -errno;
-	return json_array_append_new(unload->pins, json_pack("{s:s}", "name", name));
+	return json_array_append_new(unload->pins, json_pack("{s:o}", "name", json_text(name)));
 }
 
 static int each_pin(struct unload *unload, const char *directory, pin_step *step)
