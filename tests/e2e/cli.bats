@@ -53,6 +53,15 @@ start_web() {
 		assert_equal "$output" "" "alpnlb -j $wrong"
 		assert_matches "$(jq -r .error <<<"$stderr")" '.' "alpnlb -j $wrong"
 	done
+	for wrong in "--instance bad/name -j conn show" "--nonsense -j" "-xj" "-j --instance" "--in x/y --js"; do
+		# shellcheck disable=SC2086 # words
+		run -2 --separate-stderr netns_exec balancer "$ALPNLB" $wrong
+		assert_matches "$(jq -r .error <<<"$stderr")" '.' "alpnlb $wrong"
+	done
+	run -2 --separate-stderr netns_exec balancer "$ALPNLB" --nonsense -p
+	assert_matches "$stderr" $'^\\{\n    "error": '
+	assert_equal "$(alpnlb -p --version | head -2 | cut -c -16)" $'{\n    "version": "'
+	assert_equal "$(alpnlb --version -j | jq -r 'keys | join(" ")')" "libbpf version"
 	assert_equal "$(alpnlb -j help | jq -r '.[] | select(.name == "conn") | .verbs[0].name')" show
 	assert_equal "$(alpnlb -j -h | jq length)" "$(alpnlb -j help | jq length)"
 	assert_equal "$(alpnlb -j help server | jq -r '.verbs[0].keywords.farm')" 'FARM|ID'

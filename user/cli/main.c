@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "help.h"
+#include "output.h"
 
 static const struct noun *const nouns[] = {
 	&noun_daemon,	&noun_check,  &noun_apply, &noun_frontend,    &noun_farm,
@@ -16,6 +17,8 @@ static const struct noun *const nouns[] = {
 };
 
 enum { OPTION_INSTANCE = 256, OPTION_VERSION };
+
+#define SHORT_OPTIONS "+:jph"
 
 static const struct option long_options[] = {
 	{"json", no_argument, NULL, 'j'},
@@ -34,29 +37,44 @@ static int libbpf_silent(enum libbpf_print_level level, const char *format, va_l
 
 static int print_version(void)
 {
-	if (options.json)
-		printf("{\"version\":\"%s\",\"libbpf\":\"%s\"}\n", ALPNLB_VERSION,
-		       libbpf_version_string());
-	else
+	json_t *version;
+	int code;
+
+	if (!options.json) {
 		printf("alpnlb %s, libbpf %s\n", ALPNLB_VERSION, libbpf_version_string());
-	return CLI_OK;
+		return CLI_OK;
+	}
+	version = json_pack("{s:s, s:s}", "version", ALPNLB_VERSION, "libbpf",
+			    libbpf_version_string());
+	code = output_json(version);
+	json_decref(version);
+	return code;
 }
 
-/* Sets `options`. Returns -1 to go on, or the exit code. */
+/* Before anything can be wrong with the other options: it decides how that is said. */
+static void format_parse(int argc, char **argv)
+{
+	int opt;
+
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, SHORT_OPTIONS, long_options, NULL)) != -1) {
+		options.pretty |= opt == 'p';
+		options.json |= opt == 'p' || opt == 'j';
+	}
+	optind = 0; /* glibc: start over */
+}
+
+/* Sets the rest of `options`. Returns -1 to go on, or the exit code. */
 static int options_parse(int argc, char **argv)
 {
 	bool version = false;
 	int opt;
 
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+:jph", long_options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, SHORT_OPTIONS, long_options, NULL)) != -1) {
 		switch (opt) {
 		case 'p':
-			options.pretty = true;
-			/* fallthrough */
 		case 'j':
-			options.json = true;
-			break;
+			break; /* see format_parse() */
 		case 'h':
 			return cli_help(nouns);
 		case OPTION_INSTANCE:
@@ -83,14 +101,16 @@ static int options_parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	int code = options_parse(argc, argv);
+	int code;
 
+	format_parse(argc, argv);
+	code = options_parse(argc, argv);
 	if (code >= 0)
 		return code;
 	libbpf_set_print(libbpf_silent);
 	argc -= optind;
 	argv += optind;
-	optind = 0; /* glibc: start over, for a noun that has options of its own */
+	optind = 0; /* again, for a noun that has options of its own */
 	code = cli_run(nouns, argc, argv);
 	if (fflush(stdout) || ferror(stdout))
 		return fail(CLI_FAILED, "standard output: %s", strerror(errno));
