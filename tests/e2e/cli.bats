@@ -65,6 +65,10 @@ start_web() {
 	assert_equal "$(alpnlb -j help | jq -r '.[] | select(.name == "conn") | .verbs[0].name')" show
 	assert_equal "$(alpnlb -j -h | jq length)" "$(alpnlb -j help | jq length)"
 	assert_equal "$(alpnlb -j help server | jq -r '.verbs[0].keywords.farm')" 'FARM|ID'
+	assert_equal "$(alpnlb -j help list | jq -r '.[0]')" daemon
+	assert_equal "$(alpnlb -j help list farm | jq -c .)" '["show","add","set","delete"]'
+	assert_equal "$(alpnlb -j help list farm show staged | jq -c .)" '["name","id"]'
+	assert_equal "$(alpnlb -j help list nonsense | jq -c .)" '[]'
 	assert_equal "$(alpnlb -j conn show help | jq -r .name)" conn
 	assert_matches "$(alpnlb -j daemon help | jq -r .arguments)" '^\[-c FILE\]'
 }

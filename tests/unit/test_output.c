@@ -5,8 +5,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <cmocka.h>
+#undef fail /* the command line has one of its own */
 
+#include "../../user/cli/cli.h"
 #include "../../user/cli/format.h"
 #include "../../user/cli/output.h"
 
@@ -226,6 +230,32 @@ static void tables_fit_any_terminal_and_keep_what_is_worth_nothing_if_cut(void *
 	}
 }
 
+static void streams_that_fail_are_whole_json(void **state)
+{
+	const struct column columns[] = {COLUMNS_END};
+	char text[64] = "";
+	int file = memfd_create("stdout", 0), terminal = dup(STDOUT_FILENO);
+	struct output_stream none, some;
+
+	assert_true(file >= 0 && terminal >= 0);
+	fflush(stdout);
+	dup2(file, STDOUT_FILENO);
+	options.json = true;
+	none = output_stream_new(columns);
+	some = output_stream_new(columns);
+	output_stream_free(&none);
+	output_stream_add(&some, json_pack("{s:i}", "a", 1));
+	output_stream_add(&some, json_pack("{s:i}", "a", 2));
+	output_stream_free(&some);
+	options.json = false;
+	fflush(stdout);
+	dup2(terminal, STDOUT_FILENO);
+	assert_true(pread(file, text, sizeof(text) - 1, 0) > 0);
+	assert_string_equal(text, "[{\"a\":1},{\"a\":2}]\n");
+	close(file);
+	close(terminal);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +267,7 @@ int main(void)
 		cmocka_unit_test(blanks_at_the_ends_of_a_text_are_seen),
 		cmocka_unit_test(tables_fit_the_terminal),
 		cmocka_unit_test(narrow_tables_lose_what_matters_least),
+		cmocka_unit_test(streams_that_fail_are_whole_json),
 		cmocka_unit_test(tables_fit_any_terminal_and_keep_what_is_worth_nothing_if_cut),
 	};
 

@@ -9,6 +9,7 @@
 #include "../api/tasks.h"
 #include "../daemon/state_directory.h"
 #include "cli.h"
+#include "complete.h"
 #include "output.h"
 
 static const struct column columns[] = {
@@ -166,7 +167,7 @@ static void print_names(void)
 
 	if (!applications_read(options.instance, &list))
 		for (size_t i = 0; i < list.n; i++)
-			puts(list.v[i].name);
+			complete_offer("%s", list.v[i].name);
 	applications_free(&list);
 }
 

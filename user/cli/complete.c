@@ -1,94 +1,129 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "../model/keys.h"
 #include "complete.h"
+#include "output.h"
 #include "service.h"
 #include "snapshot.h"
 #include "words.h"
 
-static void print_object(const struct object *object, bool id)
+static json_t *offered;
+
+void complete_offer(const char *format, ...)
 {
-	if (id)
-		printf("%u\n", object->id);
-	else
-		puts(object->name);
+	va_list args;
+
+	va_start(args, format);
+	if (options.json) {
+		offered = offered ? offered : json_array();
+		json_array_append_new(offered, json_vsprintf(format, args));
+	} else {
+		vprintf(format, args);
+		putchar('\n');
+	}
+	va_end(args);
 }
 
-static void print_servers(const struct config *config, bool id)
+int complete_end(void)
+{
+	int code = CLI_OK;
+
+	if (options.json)
+		code = output_json(offered ? offered : json_array());
+	json_decref(offered);
+	offered = NULL;
+	return code;
+}
+
+static void offer_object(const struct object *object, bool id)
+{
+	if (id)
+		complete_offer("%u", object->id);
+	else
+		complete_offer("%s", object->name);
+}
+
+static void offer_servers(const struct config *config, bool id)
 {
 	for (size_t i = 0; i < config->n_farms; i++) {
 		const struct farm *farm = &config->farms[i];
 
 		for (size_t j = 0; j < farm->n_servers; j++) {
-			if (!id)
-				printf("%s/", farm->o.name);
-			print_object(&farm->servers[j].o, id);
+			const struct object *server = &farm->servers[j].o;
+
+			if (id)
+				offer_object(server, true);
+			else
+				complete_offer("%s/%s", farm->o.name, server->name);
 		}
 	}
 }
 
-static void print_rule_ids(const struct config *config)
+static void offer_rule_ids(const struct config *config)
 {
 	for (size_t i = 0; i < config->n_routes; i++)
 		for (size_t j = 0; j < config->routes[i].n_rules; j++)
-			print_object(&config->routes[i].rules[j].o, true);
+			offer_object(&config->routes[i].rules[j].o, true);
 }
 
-static void print_kind(const struct config *config, const char *kind, bool id)
+static void offer_kind(const struct config *config, const char *kind, bool id)
 {
 	if (!strcmp(kind, "frontend"))
 		for (size_t i = 0; i < config->n_frontends; i++)
-			print_object(&config->frontends[i].o, id);
+			offer_object(&config->frontends[i].o, id);
 	else if (!strcmp(kind, "farm"))
 		for (size_t i = 0; i < config->n_farms; i++)
-			print_object(&config->farms[i].o, id);
+			offer_object(&config->farms[i].o, id);
 	else if (!strcmp(kind, "route") || (!strcmp(kind, "rule") && !id))
 		for (size_t i = 0; i < config->n_routes; i++)
-			print_object(&config->routes[i].o, id);
+			offer_object(&config->routes[i].o, id);
 	else if (!strcmp(kind, "rule"))
-		print_rule_ids(config);
+		offer_rule_ids(config);
 	else if (!strcmp(kind, "server"))
-		print_servers(config, id);
+		offer_servers(config, id);
 }
 
-static void print_running(const char *kind, bool id)
+static void offer_running(const char *kind, bool id)
 {
 	struct snapshot s;
 
 	if (!snapshot_open(&s))
-		print_kind(s.config, kind, id);
+		offer_kind(s.config, kind, id);
 	snapshot_close(&s);
 }
 
-static void print_staged(const char *kind)
+static void offer_staged(const char *kind)
 {
 	struct staging staging;
 
 	if (!staging_open(&staging))
-		print_kind(staging.config, kind, !strcmp(kind, "rule"));
+		offer_kind(staging.config, kind, !strcmp(kind, "rule"));
 	staging_close(&staging);
 }
 
 /* The names of an attribute that has a list of them, or of the objects it refers to. */
-static void print_values(const struct attribute *a)
+static void offer_values(const struct attribute *a)
 {
 	enum kind kind = reference_kind(a);
 
 	if (kind != KIND_MAX)
-		print_staged(kind_name(kind));
+		offer_staged(kind_name(kind));
 	for (size_t i = 0; a->names && i < a->names->n; i++)
 		if (a->names->v[i].use == NAME_ALLOWED)
-			puts(a->names->v[i].text);
-	if (a->type == &type_bool)
-		puts("true\nfalse");
+			complete_offer("%s", a->names->v[i].text);
+	if (a->type == &type_bool) {
+		complete_offer("true");
+		complete_offer("false");
+	}
 	if (a->nullable)
-		puts("null");
+		complete_offer("null");
 }
 
-static void print_attribute(enum kind kind, const char *keyword)
+static void offer_attribute(enum kind kind, const char *keyword)
 {
 	const struct words *words = words_of(kind);
 
@@ -98,22 +133,22 @@ static void print_attribute(enum kind kind, const char *keyword)
 		if (strcmp(words->keywords[i].name, keyword))
 			continue;
 		if (!word->attribute)
-			print_staged("route");
+			offer_staged("route");
 		else
-			print_values(word->member ? word->member : word->attribute);
+			offer_values(word->member ? word->member : word->attribute);
 		if (word->member && !strcmp(word->member->key, "type") && word->attribute->nullable)
-			puts("null");
+			complete_offer("null");
 	}
 }
 
 void complete_value(const struct noun *noun, const struct verb *verb, const char *keyword)
 {
 	if (verb->attributes)
-		print_attribute(verb->kind, keyword);
+		offer_attribute(verb->kind, keyword);
 	else if (noun->names)
 		noun->names();
 	else
-		print_running(noun->name, !strcmp(keyword, "id"));
+		offer_running(noun->name, !strcmp(keyword, "id"));
 }
 
 void complete_argument(const struct noun *noun, const struct verb *verb)
@@ -123,7 +158,7 @@ void complete_argument(const struct noun *noun, const struct verb *verb)
 	if (noun->names)
 		noun->names();
 	else if (verb->write)
-		print_staged(kind_name(verb->kind));
+		offer_staged(kind_name(verb->kind));
 }
 
 void complete_service(const char *path, const char *key)
@@ -137,9 +172,9 @@ void complete_service(const char *path, const char *key)
 		const json_t *value = key ? json_object_get(item, key) : item;
 
 		if (json_is_string(value))
-			puts(json_string_value(value));
+			complete_offer("%s", json_string_value(value));
 		else
-			printf("%" JSON_INTEGER_FORMAT "\n", json_integer_value(value));
+			complete_offer("%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	}
 	json_decref(list);
 }

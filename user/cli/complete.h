@@ -4,10 +4,15 @@
 
 #include "cli.h"
 
+/* Prints a word that may follow; under -j it is kept for complete_end(). */
+void complete_offer(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Returns an exit code. */
+int complete_end(void);
+
 /*
- * Print what may follow, one per line, for the shell's completion; nothing if there is nothing to
- * offer. Values are names or ids of the noun: of what is staged for verbs that write, else of what
- * runs.
+ * Offer what may follow, for the shell's completion; nothing if there is nothing. Values are names
+ * or ids of the noun: of what is staged for verbs that write, else of what runs.
  */
 void complete_value(const struct noun *noun, const struct verb *verb, const char *keyword);
 void complete_argument(const struct noun *noun, const struct verb *verb);

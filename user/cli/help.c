@@ -169,7 +169,7 @@ static void list_next(const struct noun *const *nouns, const struct noun *noun,
 		complete_value(noun, verb, keywords->name);
 	for (const struct keyword *k = keywords; k && k->name; k++)
 		if (!given[k - keywords])
-			puts(k->name);
+			complete_offer("%s", k->name);
 }
 
 int help_list(const struct noun *const *nouns, int argc, char **argv)
@@ -178,11 +178,11 @@ int help_list(const struct noun *const *nouns, int argc, char **argv)
 	const struct verb *verb;
 
 	for (const struct noun *const *n = nouns; !argc && *n; n++)
-		puts((*n)->name);
+		complete_offer("%s", (*n)->name);
 	for (verb = noun ? noun->verbs : NULL; argc == 1 && verb && verb->name; verb++)
-		puts(verb->name);
+		complete_offer("%s", verb->name);
 	verb = argc > 1 ? verb_named(noun, argv[1]) : NULL;
 	if (verb)
 		list_next(nouns, noun, verb, argc - 2, argv + 2);
-	return CLI_OK;
+	return complete_end();
 }

@@ -446,19 +446,26 @@ void output_stream_add(struct output_stream *stream, json_t *row)
 	stream->n++;
 }
 
-int output_stream_end(struct output_stream *stream)
+static void close_array(const struct output_stream *stream)
 {
-	if (stream->rows)
-		return output_show(stream->columns, stream->rows, false);
 	if (stream->n)
 		puts(options.pretty ? "\n]" : "]");
 	else
 		puts("[]");
+}
+
+int output_stream_end(struct output_stream *stream)
+{
+	if (stream->rows)
+		return output_show(stream->columns, stream->rows, false);
+	close_array(stream);
 	return CLI_OK;
 }
 
 void output_stream_free(struct output_stream *stream)
 {
+	if (stream->n && !stream->rows)
+		close_array(stream);
 	json_decref(stream->rows);
 	stream->rows = NULL;
 }

@@ -75,7 +75,7 @@ struct output_stream {
 struct output_stream output_stream_new(const struct column *columns);
 void output_stream_add(struct output_stream *stream, json_t *row); /* takes over `row` */
 int output_stream_end(struct output_stream *stream);
-/* In the place of the end, if the command fails. */
+/* In the place of the end, if the command fails: what is printed is whole JSON, or nothing. */
 void output_stream_free(struct output_stream *stream);
 
 /* `head` (may be NULL): an object whose members come before the sections in JSON. */
