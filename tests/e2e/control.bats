@@ -421,7 +421,14 @@ staged() {
 completes() {
 	local wanted=$1
 	shift
-	COMP_WORDS=("$ALPNLB" --instance "$NETNS_NAME" "$@")
+	completes_line "$wanted" --instance "$NETNS_NAME" "$@"
+}
+
+# The same, with the options as they are typed.
+completes_line() {
+	local wanted=$1
+	shift
+	COMP_WORDS=("$ALPNLB" "$@")
 	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
 	_alpnlb || true # compopt is for real completions
 	assert_equal "$(printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd' ')" "$wanted" "$*"
@@ -443,6 +450,17 @@ completes() {
 	completes "balance" farm add x ba
 	completes "one/s11" server delete o
 	completes "1" rule delete ""
+	completes "one/ twelve/ two/" server add ""
+	completes "absent null present" rule add route r field tls.ech match is pattern ""
+	completes "1.0 1.1 1.2 1.3" rule add field tls.version pattern 1
+	completes "http http/1.1 http/2.0 https" rule add field protocol pattern h
+	completes "null" rule add field sni pattern ""
+	alpnlb rule set 1 field protocol match is pattern tls
+	completes "ssh" rule set r/1 pattern ss
+	completes "one" frontend set web defaultFarmId on
+	completes "one/s11" se show o
+	completes "http" fa se one probe h
+	completes "true" fa se one probe.forceSsl t
 	completes "r" rule add route ""
 	completes "one" frontend set web default_farm o
 	completes "false null true" farm set two probe.negate ""
@@ -457,6 +475,11 @@ completes() {
 	completes "running staged" export ""
 	completes "$TREE/README.md" batch file "$TREE/READ"
 	completes "$TREE/README.md" check "$TREE/READ"
+	completes "$TREE/README.md" ch "$TREE/READ"
+	completes_line "$NETNS_NAME" --instance = "$NETNS_NAME"
+	completes_line "two" --instance = "$NETNS_NAME" farm show tw
+	completes_line "two" "--instance=$NETNS_NAME" farm show tw
+	completes_line "--instance=$NETNS_NAME" "--instance=$NETNS_NAME"
 	stop_daemon
 }
 
@@ -470,7 +493,9 @@ completes() {
 	alpnlb application add dashboard
 	completes "1 2" revision diff ""
 	completes "2" revision rollback 2
-	completes "1 2" revision diff 1 to ""
+	completes "1 2 running staged" revision diff 1 to ""
+	completes "read-only read-write" application set terraform access ""
+	completes "access" application set terraform ac
 	completes "2" revision show id 2
 	completes "1" task show id ""
 	completes "rbx" refresh diff zone r

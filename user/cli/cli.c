@@ -130,6 +130,23 @@ static void list_add(char *list, size_t size, const char *word)
 
 typedef const char *(*word_at)(const void *words, size_t i);
 
+/* The place of the only one of `words` that `given` is or begins, -1 if there is none. */
+static int word_match(const char *given, const void *words, word_at at)
+{
+	int found = -1, n_found = 0;
+	const char *word;
+
+	for (size_t i = 0; (word = at(words, i)); i++) {
+		if (!strcmp(word, given))
+			return i;
+		if (*given && !strncmp(word, given, strlen(given))) {
+			found = i;
+			n_found++;
+		}
+	}
+	return n_found == 1 ? found : -1;
+}
+
 /*
  * Finds the one of `words` (the i-th is at(words, i), NULL ends them) that `given` names or
  * begins uniquely. Returns its place, or -1 after it has said what `what` could have been.
@@ -137,22 +154,17 @@ typedef const char *(*word_at)(const void *words, size_t i);
 static int word_find(const char *what, const char *given, const void *words, word_at at)
 {
 	char all[512] = "", candidates[512] = "";
-	int found = -1, n_found = 0;
+	int found = word_match(given, words, at);
 	const char *word;
 
-	for (size_t i = 0; (word = at(words, i)); i++) {
-		if (!strcmp(word, given))
-			return i;
-		list_add(all, sizeof(all), word);
-		if (!*given || strncmp(word, given, strlen(given)))
-			continue;
-		list_add(candidates, sizeof(candidates), word);
-		found = i;
-		n_found++;
-	}
-	if (n_found == 1)
+	if (found >= 0)
 		return found;
-	if (n_found)
+	for (size_t i = 0; (word = at(words, i)); i++) {
+		list_add(all, sizeof(all), word);
+		if (*given && !strncmp(word, given, strlen(given)))
+			list_add(candidates, sizeof(candidates), word);
+	}
+	if (*candidates)
 		fail(CLI_USAGE, "%s '%s' is ambiguous: %s", what, given, candidates);
 	else
 		fail(CLI_USAGE, "unknown %s '%s', expected one of: %s", what, given, all);
@@ -167,6 +179,11 @@ static int word_missing(const char *what, const void *words, word_at at)
 	for (size_t i = 0; (word = at(words, i)); i++)
 		list_add(all, sizeof(all), word);
 	return fail(CLI_USAGE, "%s is missing, expected one of: %s; see: alpnlb help", what, all);
+}
+
+const struct keyword *verb_keywords(const struct verb *verb)
+{
+	return verb->attributes ? words_of(verb->kind)->keywords : verb->keywords;
 }
 
 static const char *noun_at(const void *words, size_t i)
@@ -184,6 +201,30 @@ static const char *verb_at(const void *words, size_t i)
 static const char *keyword_at(const void *words, size_t i)
 {
 	return ((const struct keyword *)words)[i].name;
+}
+
+const struct noun *noun_match(const struct noun *const *nouns, const char *word)
+{
+	int i = word_match(word, nouns, noun_at);
+
+	return i < 0 ? NULL : nouns[i];
+}
+
+const struct verb *verb_match(const struct noun *noun, const char *word)
+{
+	int i = noun->verbs ? word_match(word, noun->verbs, verb_at) : -1;
+
+	return i < 0 ? NULL : &noun->verbs[i];
+}
+
+const struct keyword *keyword_match(const struct verb *verb, const char *word)
+{
+	const struct keyword *keywords = verb_keywords(verb);
+	int i;
+
+	word = verb->attributes ? words_spelled(verb->kind, word) : word;
+	i = keywords ? word_match(word, keywords, keyword_at) : -1;
+	return i < 0 ? NULL : &keywords[i];
 }
 
 static bool asks_for_help(const char *word)
@@ -204,11 +245,6 @@ static int help_run(const struct noun *const *nouns, int argc, char **argv)
 }
 
 /* ---- running ------------------------------------------------------------------------- */
-
-const struct keyword *verb_keywords(const struct verb *verb)
-{
-	return verb->attributes ? words_of(verb->kind)->keywords : verb->keywords;
-}
 
 /* Which of the keywords `word` is; -1 after saying that it is none. */
 static int keyword_find(const struct verb *verb, const struct keyword *keywords, const char *word)

@@ -95,6 +95,11 @@ int cli_run_line(int argc, char **argv);
 /* The keywords of a verb; NULL for none. */
 const struct keyword *verb_keywords(const struct verb *verb);
 
+/* What `word` is, or begins and no other does; NULL, without a message, if there is none. */
+const struct noun *noun_match(const struct noun *const *nouns, const char *word);
+const struct verb *verb_match(const struct noun *noun, const char *word);
+const struct keyword *keyword_match(const struct verb *verb, const char *word);
+
 /* Is it [A-Za-z0-9._-]{1,32}, and neither "." nor ".."? */
 bool instance_name_valid(const char *name);
 

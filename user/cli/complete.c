@@ -6,6 +6,7 @@
 
 #include "../model/keys.h"
 #include "complete.h"
+#include "find.h"
 #include "output.h"
 #include "service.h"
 #include "snapshot.h"
@@ -105,6 +106,15 @@ static void offer_staged(const char *kind)
 	staging_close(&staging);
 }
 
+static void offer_names(const struct names *names)
+{
+	for (size_t i = 0; names && i < names->n; i++)
+		if (names->v[i].use == NAME_ALLOWED)
+			complete_offer("%s", names->v[i].text);
+}
+
+/* ---- values of attributes ------------------------------------------------------------ */
+
 /* The names of an attribute that has a list of them, or of the objects it refers to. */
 static void offer_values(const struct attribute *a)
 {
@@ -112,9 +122,7 @@ static void offer_values(const struct attribute *a)
 
 	if (kind != KIND_MAX)
 		offer_staged(kind_name(kind));
-	for (size_t i = 0; a->names && i < a->names->n; i++)
-		if (a->names->v[i].use == NAME_ALLOWED)
-			complete_offer("%s", a->names->v[i].text);
+	offer_names(a->names);
 	if (a->type == &type_bool) {
 		complete_offer("true");
 		complete_offer("false");
@@ -123,40 +131,100 @@ static void offer_values(const struct attribute *a)
 		complete_offer("null");
 }
 
-static void offer_attribute(enum kind kind, const char *keyword)
+/* The field of the rule that is staged, 0 if there is none. */
+static enum field staged_field(const char *rule)
 {
-	const struct words *words = words_of(kind);
+	struct staging staging;
+	struct found found = {0};
+	enum field field = 0;
 
-	for (size_t i = 0; i < words->n; i++) {
-		const struct word *word = &words->words[i];
-
-		if (strcmp(words->keywords[i].name, keyword))
-			continue;
-		if (!word->attribute)
-			offer_staged("route");
-		else
-			offer_values(word->member ? word->member : word->attribute);
-		if (word->member && !strcmp(word->member->key, "type") && word->attribute->nullable)
-			complete_offer("null");
-	}
+	if (!staging_open(&staging) && !find_staged(staging.config, KIND_RULE, rule, &found))
+		field = ((const struct rule *)found.object)->field;
+	staging_close(&staging);
+	return field;
 }
 
-void complete_value(const struct noun *noun, const struct verb *verb, const char *keyword)
+/* Which patterns there are the field tells, given in the same line or before. */
+static void offer_patterns(const struct line *line)
 {
-	if (verb->attributes)
-		offer_attribute(verb->kind, keyword);
-	else if (noun->names)
-		noun->names();
+	const struct keyword *keyword = keyword_match(line->verb, "field");
+	const char *given = line->values[keyword - verb_keywords(line->verb)];
+	const struct name *name = given ? names_find(&field_names, given) : NULL;
+
+	if (name)
+		offer_names(field_words(name->value));
+	else if (!given && line->argument)
+		offer_names(field_words(staged_field(line->argument)));
+}
+
+static void offer_attribute(const struct line *line, const struct keyword *keyword)
+{
+	const struct words *words = words_of(line->verb->kind);
+	const struct word *word = &words->words[keyword - words->keywords];
+
+	if (!word->attribute)
+		offer_staged("route");
 	else
-		offer_running(noun->name, !strcmp(keyword, "id"));
+		offer_values(word->member ? word->member : word->attribute);
+	if (word->member && !strcmp(word->member->key, "type") && word->attribute->nullable)
+		complete_offer("null");
+	if (line->verb->kind == KIND_RULE && !strcmp(keyword->name, "pattern"))
+		offer_patterns(line);
 }
 
-void complete_argument(const struct noun *noun, const struct verb *verb)
+/* ---- arguments and keywords ---------------------------------------------------------- */
+
+/* Of "N|running|staged" the words; returns whether that leaves nothing. */
+static bool offer_alternatives(const char *value)
 {
-	if (!strcmp(verb->name, "add"))
+	bool all = true;
+
+	while (*value) {
+		size_t len = strcspn(value, "|");
+
+		if (strspn(value, "abcdefghijklmnopqrstuvwxyz-") >= len)
+			complete_offer("%.*s", (int)len, value);
+		else
+			all = false;
+		value += len + (value[len] == '|');
+	}
+	return all;
+}
+
+void complete_value(const struct line *line, const struct keyword *keyword)
+{
+	if (line->verb->attributes)
+		offer_attribute(line, keyword);
+	else if (offer_alternatives(keyword->value))
 		return;
-	if (noun->names)
-		noun->names();
+	else if (line->noun->names)
+		line->noun->names();
+	else
+		offer_running(line->noun->name, !strcmp(keyword->name, "id"));
+}
+
+/* A new server begins with its farm. */
+static void offer_farms(void)
+{
+	struct staging staging;
+
+	if (!staging_open(&staging))
+		for (size_t i = 0; i < staging.config->n_farms; i++)
+			complete_offer("%s/", staging.config->farms[i].o.name);
+	staging_close(&staging);
+}
+
+void complete_argument(const struct line *line)
+{
+	const struct verb *verb = line->verb;
+	bool is_new = !strcmp(verb->name, "add");
+
+	if (is_new && verb->write && verb->kind == KIND_SERVER)
+		offer_farms();
+	else if (is_new)
+		return;
+	else if (line->noun->names)
+		line->noun->names();
 	else if (verb->write)
 		offer_staged(kind_name(verb->kind));
 }

@@ -112,77 +112,63 @@ int noun_help(const struct noun *noun)
 
 /* ---- completion ---------------------------------------------------------------------- */
 
-static const struct noun *noun_named(const struct noun *const *nouns, const char *name)
-{
-	for (; *nouns; nouns++)
-		if (!strcmp((*nouns)->name, name))
-			return *nouns;
-	return NULL;
-}
-
-static const struct verb *verb_named(const struct noun *noun, const char *name)
-{
-	for (const struct verb *verb = noun ? noun->verbs : NULL; verb && verb->name; verb++)
-		if (!strcmp(verb->name, name))
-			return verb;
-	return NULL;
-}
-
-static const struct keyword *keyword_named(const struct keyword *keywords, const char *name)
-{
-	for (; keywords && keywords->name; keywords++)
-		if (!strcmp(keywords->name, name))
-			return keywords;
-	return NULL;
-}
-
 /* The value of a keyword: one of the noun it names, else of the noun it stands behind. */
-static void list_values(const struct noun *const *nouns, const struct noun *noun,
-			const struct verb *verb, const char *keyword)
+static void list_values(const struct noun *const *nouns, const struct line *line,
+			const struct keyword *keyword)
 {
-	const struct noun *named = noun_named(nouns, keyword);
+	struct line of = *line;
 
-	complete_value(named ? named : noun, verb, keyword);
+	for (; *nouns; nouns++)
+		if (!strcmp((*nouns)->name, keyword->name))
+			of.noun = *nouns;
+	complete_value(&of, keyword);
 }
 
 /* What follows the words behind NOUN VERB: an argument, a keyword, or the value of one. */
-static void list_next(const struct noun *const *nouns, const struct noun *noun,
-		      const struct verb *verb, int argc, char **argv)
+static void list_next(const struct noun *const *nouns, struct line *line, int argc, char **argv)
 {
-	const struct keyword *keywords = verb_keywords(verb), *keyword = NULL;
-	bool given[KEYWORDS_MAX] = {false};
+	const struct keyword *keywords = verb_keywords(line->verb), *keyword = NULL;
+	int first = line->verb->argument ? 1 : 0;
 
-	if (verb->argument && !argc) {
-		complete_argument(noun, verb);
+	if (first && !argc) {
+		complete_argument(line);
 		return;
 	}
-	for (int i = verb->argument ? 1 : 0; i < argc; i++) {
-		keyword = keyword && keyword->value ? NULL : keyword_named(keywords, argv[i]);
-		if (keyword)
-			given[keyword - keywords] = true;
+	line->argument = first ? argv[0] : NULL;
+	for (int i = first; i < argc; i++) {
+		if (keyword && keyword->value) {
+			line->values[keyword - keywords] = argv[i];
+			keyword = NULL;
+			continue;
+		}
+		keyword = keyword_match(line->verb, argv[i]);
+		if (!keyword && !i && line->verb->subject)
+			line->values[0] = argv[0];
+		else if (keyword)
+			line->values[keyword - keywords] = keyword->name;
 	}
 	if (keyword && keyword->value) {
-		list_values(nouns, noun, verb, keyword->name);
+		list_values(nouns, line, keyword);
 		return;
 	}
-	if (verb->subject && !argc)
-		complete_value(noun, verb, keywords->name);
+	if (line->verb->subject && !argc)
+		complete_value(line, keywords);
 	for (const struct keyword *k = keywords; k && k->name; k++)
-		if (!given[k - keywords])
+		if (!line->values[k - keywords])
 			complete_offer("%s", k->name);
 }
 
 int help_list(const struct noun *const *nouns, int argc, char **argv)
 {
-	const struct noun *noun = argc ? noun_named(nouns, argv[0]) : NULL;
-	const struct verb *verb;
+	struct line line = {.noun = argc ? noun_match(nouns, argv[0]) : NULL};
 
 	for (const struct noun *const *n = nouns; !argc && *n; n++)
 		complete_offer("%s", (*n)->name);
-	for (verb = noun ? noun->verbs : NULL; argc == 1 && verb && verb->name; verb++)
-		complete_offer("%s", verb->name);
-	verb = argc > 1 ? verb_named(noun, argv[1]) : NULL;
-	if (verb)
-		list_next(nouns, noun, verb, argc - 2, argv + 2);
+	if (line.noun && argc == 1)
+		for (const struct verb *v = line.noun->verbs; v && v->name; v++)
+			complete_offer("%s", v->name);
+	line.verb = line.noun && argc > 1 ? verb_match(line.noun, argv[1]) : NULL;
+	if (line.verb)
+		list_next(nouns, &line, argc - 2, argv + 2);
 	return complete_end();
 }
