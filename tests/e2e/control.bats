@@ -83,7 +83,7 @@ staged() {
 	alpnlb farm set two name deux
 	assert_equal "$(staged '.frontends[0].default_farm')" '"deux"'
 	alpnlb route add r frontend web action farm target deux
-	alpnlb route set r action reject target null
+	alpnlb route set r action reject
 	alpnlb rule add route 1 field sni match exists
 	alpnlb rule set r/1 match is pattern a.example
 	assert_equal "$(staged '.routes[0] | [.action, .rules[0].pattern]')" '[{"type":"reject"},"a.example"]'
@@ -237,8 +237,8 @@ staged() {
 	)"
 	assert_equal "$(alpnlb -j refresh diff | jq -c '.changes[0] | [.name, .before, .after]')" \
 		'["one",{"port":9000},{"port":9001}]'
-	refused 3 "there is no zone 'ma rs'" refresh diff zone "ma rs"
-	refused 3 'no zone mars, allowed: all' refresh diff zone mars
+	refused 3 "there is no zone 'ma rs', allowed: all" refresh diff zone "ma rs"
+	refused 3 "no zone 'mars', allowed: all" refresh diff zone mars
 	stop_daemon
 }
 
@@ -279,8 +279,9 @@ staged() {
 	refused 2 'farm .xff: a value is not UTF-8' farm add $'\xff'
 	refused 2 'farm one: a value is not UTF-8' farm set one display_name $'\xff' port 1
 	refused 2 'frontend web: a value is not UTF-8' frontend set web allowed_source $'10.0.0.1,\xff'
-	refused 3 'there is no zone .\\xff' refresh run zone $'\xff'
-	refused 1 'refresh: there is no zone mars, allowed: all' refresh run zone mars
+	refused 3 'refresh: there is no zone .\\xff., allowed: all' refresh run zone $'\xff'
+	refused 3 "refresh: there is no zone 'mars', allowed: all" refresh run zone mars
+	refused 3 "refresh: there is no zone ''" refresh dry-run zone ""
 	refused 1 'farm one: port: 70000 is out of range, allowed: 1\.\.65535, null' farm set one port 70000
 	refused 1 'farm one: balance: "x" is unknown, allowed: roundrobin' farm set one balance x
 	refused 1 'farm a b: name: .* is not a name' farm add 'a b'
@@ -288,6 +289,9 @@ staged() {
 	refused 1 'server one/x: address: is missing' server add one/x
 	refused 1 'server one/s11: address: cannot be changed' server set one/s11 address 192.0.2.1
 	refused 1 'route r: action: is missing' route add r
+	refused 1 'route r: target: is missing, the action farm needs one' route add r action farm
+	refused 1 'farm one: probe: is missing, allowed: tcp, http' farm set one probe.url /x
+	refused 1 'farm one: probe.port: 0 is out of range' farm set one probe tcp probe.port 0
 	refused 1 'farm one: .*the default farm of the frontend web' farm delete one
 	refused 3 "no farm 'x' is staged, see: alpnlb farm show staged" farm set x port 1
 	refused 3 "no farm 'x' is staged" server add x/y address 192.0.2.1

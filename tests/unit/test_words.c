@@ -78,7 +78,9 @@ static void null_in_quotes_is_a_text(void **state)
 
 static void mappings_are_written_by_member(void **state)
 {
-	struct farm farm = {.probe = json_loads("{\"type\": \"http\", \"port\": 1}", 0, NULL)};
+	struct farm farm = {.o.name = "f",
+			    .probe = json_loads("{\"type\": \"http\", \"port\": 1}", 0, NULL)};
+	struct route route = {.action = ACTION_FARM, .target = &farm};
 
 	check_fields("{\"action\": {\"type\": \"farm\", \"target\": \"h2\"}}", NULL, KIND_ROUTE,
 		     "action", "farm", "target", "h2", NULL);
@@ -86,6 +88,10 @@ static void mappings_are_written_by_member(void **state)
 		     "probe.port", "2", NULL);
 	check_fields("{\"probe\": {\"type\": \"tcp\", \"port\": 1}}", &farm, KIND_FARM, "probe",
 		     "tcp", NULL);
+	check_fields("{\"action\": {\"type\": \"reject\"}}", &route, KIND_ROUTE, "action", "reject",
+		     NULL);
+	check_fields("{\"action\": {\"type\": \"farm\", \"target\": \"f\"}}", &route, KIND_ROUTE,
+		     "action", "farm", NULL);
 	check_fields("{\"probe\": null}", &farm, KIND_FARM, "probe", "null", NULL);
 	json_decref(farm.probe);
 }
@@ -96,6 +102,15 @@ static void the_api_spelling_is_understood(void **state)
 	assert_string_equal("hello_timeout", words_spelled(KIND_FRONTEND, "helloTimeout"));
 	assert_string_equal("probe.force_ssl", words_spelled(KIND_FARM, "probe.forceSsl"));
 	assert_string_equal("hello", words_spelled(KIND_FRONTEND, "hello"));
+}
+
+static void problems_are_told_in_words(void **state)
+{
+	assert_string_equal("probe", words_of_path("probe.type"));
+	assert_string_equal("probe.url", words_of_path("probe.url"));
+	assert_string_equal("action", words_of_path("action.type"));
+	assert_string_equal("target", words_of_path("action.target"));
+	assert_string_equal("allowed_source[0]", words_of_path("allowed_source[0]"));
 }
 
 static void every_attribute_has_a_word(void **state)
@@ -141,6 +156,7 @@ int main(void)
 		cmocka_unit_test(null_in_quotes_is_a_text),
 		cmocka_unit_test(mappings_are_written_by_member),
 		cmocka_unit_test(the_api_spelling_is_understood),
+		cmocka_unit_test(problems_are_told_in_words),
 		cmocka_unit_test(every_attribute_has_a_word),
 		cmocka_unit_test(lines_are_split_into_words),
 	};

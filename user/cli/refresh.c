@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../model/text.h"
 #include "changes.h"
 #include "cli.h"
 #include "format.h"
@@ -19,14 +20,28 @@ static json_t *zone_body(const char *zone, const char *comment)
 	return json_pack("{s:s?, s:s*}", "zone", zone, "comment", comment);
 }
 
-/* A zone that cannot be sent must not become every zone. */
+/* What is no zone must not become every zone. Returns an exit code. */
 static int check_zone(const char *zone)
 {
-	size_t len = zone ? strlen(zone) : 1;
+	struct text known = {0};
+	json_t *zones, *item;
+	bool exists = zone_is_all(zone);
+	int code;
+	size_t i;
 
-	if (len && len <= NAME_MAX_LEN && (!zone || !zone[strspn(zone, NAME_CHARACTERS)]))
+	if (exists)
 		return CLI_OK;
-	return fail(CLI_NOT_FOUND, "there is no zone '%s', see: alpnlb zone show", zone);
+	code = service_call("refresh", "GET", "/1.0/ipLoadbalancing/availableZones", NULL, &zones);
+	if (code)
+		return code;
+	json_array_foreach (zones, i, item) {
+		exists |= !strcmp(json_string_value(item), zone);
+		text_append(&known, "%s%s", i ? ", " : "", json_string_value(item));
+	}
+	json_decref(zones);
+	return exists ? CLI_OK
+		      : fail(CLI_NOT_FOUND, "refresh: there is no zone '%s', allowed: %s", zone,
+			     known.s);
 }
 
 static void warn_of(const json_t *root, const json_t *problem)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "words.h"
 
 /* ---- requests ------------------------------------------------------------------------ */
 
@@ -67,13 +68,13 @@ char *staging_path(const json_t *root, const char *path)
 	char name[16], parent[16], *text = NULL;
 
 	if (!outer)
-		return strdup(path);
+		return strdup(words_of_path(path));
 	inner = rest;
 	object = object_at(outer, inner, &rest);
 	kind = object ? inner : path;
 	if (asprintf(&text, "%.*s %s%s%s%s%s", (int)strcspn(kind, "[") - 1, kind,
 		     name_of(outer, parent), object ? "/" : "", object ? name_of(object, name) : "",
-		     *rest ? ": " : "", rest) < 0)
+		     *rest ? ": " : "", words_of_path(rest)) < 0)
 		return NULL;
 	return text;
 }

@@ -109,6 +109,27 @@ const char *words_spelled(enum kind kind, const char *given)
 	return given;
 }
 
+const char *words_of_path(const char *path)
+{
+	char key[API_KEY_MAX];
+
+	for (int kind = 0; kind < KIND_MAX; kind++) {
+		const struct words *words = words_of(kind);
+
+		for (size_t i = 0; i < words->n; i++) {
+			const struct word *word = &words->words[i];
+
+			if (!word->member)
+				continue;
+			snprintf(key, sizeof(key), "%s.%s", word->attribute->key,
+				 word->member->key);
+			if (!strcmp(path, key))
+				return words->keywords[i].name;
+		}
+	}
+	return path;
+}
+
 /* ---- values -------------------------------------------------------------------------- */
 
 /* What is no integer is left to the decoder to refuse. */
@@ -183,6 +204,29 @@ static json_t *mapping_of(json_t *fields, const struct attribute *a, const void 
 	return mapping;
 }
 
+/* Becomes the action another one? Then nothing of it is kept: a reject route has no target. */
+static bool is_replaced(const struct word *word, const char *type, const void *before)
+{
+	json_t *old;
+	bool replaced;
+
+	if (!before || !word->attribute->required || strcmp(word->member->key, "type"))
+		return false;
+	old = word->attribute->type->encode(word->attribute, before);
+	replaced = strcmp(json_string_value(json_object_get(old, "type")), type);
+	json_decref(old);
+	return replaced;
+}
+
+static int set_member(json_t *fields, const struct word *word, const char *value,
+		      const void *before)
+{
+	const void *kept = is_replaced(word, value, before) ? NULL : before;
+
+	return json_object_set_new(mapping_of(fields, word->attribute, kept), word->member->key,
+				   value_of(word->member, value));
+}
+
 json_t *words_fields(enum kind kind, const char *const *values, const void *before)
 {
 	const struct words *words = words_of(kind);
@@ -199,8 +243,7 @@ json_t *words_fields(enum kind kind, const char *const *values, const void *befo
 		if (!member || (unset && !strcmp(member->key, "type")))
 			err = json_object_set_new(fields, a->key, value_of(a, values[i]));
 		else
-			err = json_object_set_new(mapping_of(fields, a, before), member->key,
-						  value_of(member, values[i]));
+			err = set_member(fields, &words->words[i], values[i], before);
 		if (err) {
 			json_decref(fields);
 			return NULL;

@@ -28,10 +28,15 @@ const struct words *words_of(enum kind kind);
 /* The keyword that `given` is in the API's spelling, else `given` itself. */
 const char *words_spelled(enum kind kind, const char *given);
 
+/* The keyword for a member of a mapping as problems call it: "probe" for "probe.type"; else `path`.
+ */
+const char *words_of_path(const char *path);
+
 /*
  * The attributes given in `values`, one for each keyword, as a file has them; but references
  * are the words that were given. Of a mapping of which only members are given, the others are
- * those of `before`, an object of that kind or NULL. New reference; NULL when a value is not UTF-8.
+ * those of `before`, an object of that kind or NULL; but an action of another type has none. New
+ * reference; NULL when a value is not UTF-8.
  */
 json_t *words_fields(enum kind kind, const char *const *values, const void *before);
 
