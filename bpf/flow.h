@@ -50,6 +50,7 @@ enum {
 	FLOW_HOLDS = 1 << 7,	 /* this leg's socket got the bytes before `held_end` itself */
 	FLOW_AHEAD = 1 << 8,	 /* an RST came at `ahead`, before the bytes in front of it */
 	FLOW_BOUND = 1 << 9,	 /* the other entry is OWNED, see bound_ack() */
+	FLOW_ENDED = 1 << 10,	 /* of the server's: counted as live no more */
 };
 
 /* In `owned` of struct conn: an RST went from leg to leg, and no socket is of use any more. */
@@ -270,6 +271,7 @@ struct flow_event {
 	__u32 frontend_id;	/* of a flow that is gone */
 	__u32 route_id;
 	__u32 server_id;
+	__u32 was_live; /* it counted until now */
 };
 
 /* What `flow_move` is given: from now on these packets leave by this interface. */

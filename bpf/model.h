@@ -307,6 +307,7 @@ struct config_chunk {
 struct control {
 	__u32 active;	/* which half of every table is in force: 0 or 1 */
 	__u32 revision; /* that is in force; 0 before the first */
+	__u64 began;	/* the daemon in charge: CLOCK_MONOTONIC, nanoseconds */
 };
 
 /* ---- connections --------------------------------------------------------------------- */

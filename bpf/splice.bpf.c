@@ -83,6 +83,7 @@ struct {
 		__type(value, row);                                                                \
 	} name SEC(".maps")
 
+SHARED_ARRAY(control, struct control);
 SHARED_ARRAY(conns, struct conn);
 SHARED_ARRAY(counters, __u64);
 SHARED_ARRAY(frontend_stats, struct frontend_stats);
@@ -100,8 +101,39 @@ static __always_inline void count(enum counter counter)
 
 /* ---- the end of a flow ------------------------------------------------------------------- */
 
+/* Takes the entry of a server's packets from the live connections, once. */
+static __always_inline void leave_live(struct flow *flow)
+{
+	__u32 frontend_id = flow->frontend_id;
+	struct frontend_stats *frontend = bpf_map_lookup_elem(&frontend_stats, &frontend_id);
+	struct route_stats *route = bpf_map_lookup_elem(&route_stats, &flow->route_id);
+	struct server_stats *server = bpf_map_lookup_elem(&server_stats, &flow->server_id);
+
+	if (!frontend || !route || !server ||
+	    __sync_fetch_and_or(&flow->state, FLOW_ENDED) & FLOW_ENDED)
+		return;
+	__sync_fetch_and_add(&frontend->live, -1ULL);
+	__sync_fetch_and_add(&route->live, -1ULL);
+	__sync_fetch_and_add(&server->live, -1ULL);
+}
+
+/*
+ * A connection is live no more when both sides have ended it; its entries stay for a while. One of
+ * an earlier daemon is counted when the next one takes it over, maybe at this moment: it leaves
+ * with its entry.
+ */
+static __noinline int note_ended(struct flow *flow)
+{
+	__u32 zero = 0;
+	const struct control *state = bpf_map_lookup_elem(&control, &zero);
+
+	if (flow && state && flow->started >= state->began)
+		leave_live(flow);
+	return 0;
+}
+
 /* An entry that goes hands its counters over. */
-static __always_inline void fold(const struct flow *flow)
+static __always_inline void fold(struct flow *flow)
 {
 	__u32 side = flow->constant & FLOW_FROM_SERVER ? SERVER : CLIENT;
 	__u64 bytes = stream_bytes(flow);
@@ -120,9 +152,7 @@ static __always_inline void fold(const struct flow *flow)
 	__sync_fetch_and_add(&server->packets[side], flow->packets);
 	if (side == CLIENT)
 		return;
-	__sync_fetch_and_add(&frontend->live, -1ULL);
-	__sync_fetch_and_add(&route->live, -1ULL);
-	__sync_fetch_and_add(&server->live, -1ULL);
+	leave_live(flow);
 	count(COUNTER_CLOSED);
 }
 
@@ -150,11 +180,12 @@ static __always_inline void disown(struct flow *flow)
  * Without a wakeup: the daemon looks at its own pace, and its sweep finds what the ring did not
  * take.
  */
-static __always_inline void tell_closed(const struct flow *flow, const struct flow_key *key,
-					const struct flow_key *peer_key)
+static __always_inline void tell_closed(struct flow *flow, struct flow *peer,
+					const struct flow_key *key, const struct flow_key *peer_key)
 {
 	struct flow_event *event = bpf_ringbuf_reserve(&closed, sizeof(*event), 0);
 
+	note_ended(flow->constant & FLOW_FROM_SERVER ? flow : peer);
 	if (!event)
 		return;
 	__builtin_memcpy(&event->key[SERVER], flow->constant & FLOW_FROM_SERVER ? key : peer_key,
@@ -215,7 +246,7 @@ static __noinline int note_fin_acked(struct flow *flow, const struct flow_key *k
 	if (__sync_fetch_and_or(&flow->state, FLOW_FIN_ACKED) & FLOW_FIN_ACKED)
 		return 0;
 	if (finished(flow, peer))
-		tell_closed(flow, key, &peer_key);
+		tell_closed(flow, peer, key, &peer_key);
 	return 0;
 }
 
@@ -341,7 +372,7 @@ static __always_inline void take_reset(struct flow *flow, struct flow *peer,
 
 	flow->reset = bpf_ktime_get_coarse_ns();
 	if (!(__sync_fetch_and_or(&peer->state, FLOW_GOT_RESET) & FLOW_GOT_RESET))
-		tell_closed(flow, key, peer_key);
+		tell_closed(flow, peer, key, peer_key);
 	/* Nobody will acknowledge anything any more. */
 	if (flow->state & FLOW_OWNED)
 		disown(flow);
@@ -1498,6 +1529,7 @@ static __always_inline bool remove_entries(const struct flow_key *key, struct fl
 	event->frontend_id = flow->frontend_id;
 	event->route_id = flow->route_id;
 	event->server_id = flow->server_id;
+	event->was_live = !(flow->state & FLOW_ENDED);
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 	count_end(end);
 	if (peer) {

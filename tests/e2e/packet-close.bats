@@ -216,3 +216,30 @@ idle_end() {
 	END_OF_CLIENT
 	assert_equal "$(stats '.counters | [.spliced, .idle_timeouts] | tostring')" "[1,1]"
 }
+
+# Without timestamps an entry outlives its connection by a minute.
+live_everywhere() {
+	stats '[.frontends[0], .routes[0], .servers[0] | .live] | join(" ")'
+}
+@test "a connection that has ended counts as live no more, though its entries stay" {
+	netns_exec client sysctl -qw net.ipv4.tcp_timestamps=0
+	FRONTEND="max_connections: 1"
+	FORGOTTEN=true # in a minute
+	start_echo 11
+	hold client "$LB4" 443 --hello "$NETNS_DIR/hello" --bytes 100
+	await_stat .counters.spliced 1
+	assert_equal "$(live_everywhere)" "1 1 1"
+	assert_echoed "$(end_held client)"
+	await_stat .frontends[0].live 0
+	assert_equal "$(live_everywhere)" "0 0 0"
+	assert_equal "$(pinned flows)" 2
+	hold next "$LB4" 443 --hello "$NETNS_DIR/hello" --bytes 100
+	await_stat .counters.spliced 2
+	assert_echoed "$(end_held next)"
+	await_stat .frontends[0].live 0
+
+	kill_daemon
+	start_daemon
+	netns_await 10 daemon_says 'goes on with 2 spliced connections' || fail "it does not take them over"
+	assert_equal "$(live_everywhere)" "0 0 0"
+}

@@ -71,7 +71,7 @@ static int on_removed(void *context, void *data, size_t size)
 	if (event->end != FLOW_END_CLOSED && event->end != FLOW_END_FORCED)
 		(void)flow_reset(&sweeper->resets, event);
 	/* One that is counted as live only when it is taken over. */
-	if (!ports_give_flow(&sweeper->engine->ports, &event->key[SERVER]))
+	if (!ports_give_flow(&sweeper->engine->ports, &event->key[SERVER]) && event->was_live)
 		count_live(sweeper, event->frontend_id, event->route_id, event->server_id);
 	return 0;
 }
@@ -151,7 +151,7 @@ static void adopt_entry(const struct flow_key *key, const struct flow *flow, voi
 	struct sweeper *sweeper = ((struct piece *)context)->sweeper;
 	struct flow_key server;
 
-	if (flow->started >= sweeper->began)
+	if (flow->started >= sweeper->engine->instance.control->began)
 		return;
 	server_key(key, flow, &server);
 	if (has_ended(flows_map(&sweeper->engine->flows), flow))
@@ -160,7 +160,8 @@ static void adopt_entry(const struct flow_key *key, const struct flow *flow, voi
 		return;
 	sweeper->adopted++;
 	ports_take_flow(&sweeper->engine->ports, key);
-	count_live(sweeper, flow->frontend_id, flow->route_id, flow->server_id);
+	if (!(flow->state & FLOW_ENDED))
+		count_live(sweeper, flow->frontend_id, flow->route_id, flow->server_id);
 }
 
 static void remove_expired(struct piece *piece)
@@ -321,7 +322,6 @@ static int watch_interfaces(struct sweeper *sweeper, struct event_base *base)
 
 void sweeper_adopt(struct sweeper *sweeper)
 {
-	sweeper->began = monotonic_time();
 	sweeper->step = adopt_entry;
 	walk_until(sweeper, monotonic_time() + ADOPT_TIME);
 }

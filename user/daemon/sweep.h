@@ -31,7 +31,6 @@ struct sweeper {
 	struct reset_sockets resets;
 	flow_step *step; /* of the walk through the table that goes on; NULL = none */
 	struct flow_walk walk;
-	uint64_t began;	  /* monotonic_time(): later flows are this daemon's own */
 	uint32_t adopted; /* flows */
 	struct claim claim;
 };

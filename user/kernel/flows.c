@@ -26,8 +26,8 @@ static int share_maps(struct flows *flows)
 {
 	struct splice_bpf *p = flows->programs;
 	struct bpf_map *const shared[] = {
-		p->maps.conns,	     p->maps.counters,	   p->maps.frontend_stats,
-		p->maps.route_stats, p->maps.server_stats,
+		p->maps.control,	p->maps.conns,	     p->maps.counters,
+		p->maps.frontend_stats, p->maps.route_stats, p->maps.server_stats,
 	};
 
 	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++) {

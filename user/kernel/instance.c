@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "classify.skel.h"
+#include "clock.h"
 #include "pin.h"
 
 /* ---- pins -------------------------------------------------------------------------------- */
@@ -161,9 +162,20 @@ static void unmap_all(struct instance *instance)
 	unmap(p->maps.server_stats, instance->balance.servers);
 }
 
-/* Connections of an earlier daemon ended with it. */
+/* Waits until no program that began before still runs: MEMBARRIER_CMD_GLOBAL is an RCU wait. */
+static void wait_for_programs(void)
+{
+	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+/*
+ * Connections of an earlier daemon ended with it. Spliced ones live, and are counted anew: from
+ * here on, none of them leaves the count before, see note_ended() of the packet path.
+ */
 static void reset_live(struct instance *instance)
 {
+	__atomic_store_n(&instance->control->began, monotonic_time(), __ATOMIC_RELEASE);
+	wait_for_programs();
 	for (uint32_t i = 0; i <= MAX_FRONTENDS; i++)
 		instance->frontend_stats[i].live = 0;
 	for (uint32_t i = 0; i <= MAX_ROUTES; i++)
@@ -343,12 +355,6 @@ static int publish_table(const struct instance *instance, enum table_id id, uint
 	}
 	close(fd);
 	return err;
-}
-
-/* Waits until no program that began before still runs: MEMBARRIER_CMD_GLOBAL is an RCU wait. */
-static void wait_for_programs(void)
-{
-	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
 struct publication {
