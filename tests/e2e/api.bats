@@ -267,6 +267,147 @@ load api
 	stop_daemon
 }
 
+# exchange BYTES...: what is answered to each, on a connection of its own, until that is closed, or
+# half a second after the last byte; a line for each, and one for what it ends with: closed or open.
+exchange() {
+	/usr/bin/python3 - "/run/alpnlb/$NETNS_NAME/control.sock" "$@" <<-'END'
+		import socket, sys
+		for text in sys.argv[2:]:
+		    s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.settimeout(10)
+		    s.sendall(text.encode().decode("unicode_escape").encode("latin1"))
+		    got, end = b"", "closed"
+		    try:
+		        while data := s.recv(65536):
+		            got += data
+		            s.settimeout(0.5)
+		    except TimeoutError:
+		        end = "open"
+		    print(got.decode().replace("\r\n", "\n").rstrip(), end, sep="\n")
+	END
+}
+
+# answered BYTES STATUS CLASS MESSAGE END: an error object, with its length.
+answered() {
+	local answer body
+	answer=$(exchange "$1")
+	assert_matches "${answer%%$'\n'*}" "^HTTP/1.1 $2 " "$1: $answer" || return
+	assert_equal "${answer##*$'\n'}" "$5" "$1: $answer" || return
+	body=$(grep '^{' <<<"$answer")
+	assert_equal "$(jq -r .class <<<"$body")" "Client::$3" "$1" || return
+	assert_matches "$(jq -r .message <<<"$body")" "$4" "$1" || return
+	assert_matches "$answer" "Content-Length: $((${#body} + 1))" "$1" || return
+	[[ $5 == open ]] || assert_matches "$answer" "Connection: close" "$1"
+}
+
+@test "a body that is too large is refused before it is sent" {
+	local post chunk
+	start_small
+	post="POST /1.0/ipLoadbalancing/$NETNS_NAME/tcp/farm HTTP/1.1\\r\\n"
+	answered "${post}Content-Length: 99999999\\r\\n\\r\\n" 413 PayloadTooLarge 'larger than 80 MB' closed
+	answered "${post}Content-Length: 99999999999999999999\\r\\n\\r\\n" 413 PayloadTooLarge 'larger than 80 MB' closed
+	chunk="${post}Transfer-Encoding: chunked\\r\\n\\r\\n1\\r\\n{\\r\\n"
+	answered "${chunk}5000000\\r\\n" 413 PayloadTooLarge 'larger than 80 MB' closed
+	answered "${chunk}ffffffffffffffff\\r\\n" 413 PayloadTooLarge 'larger than 80 MB' closed
+	answered "${chunk}2;a=b\\r\\n}x\\r\\n0\\r\\nA: b\\r\\n\\r\\n" 400 BadRequest 'no JSON' open
+	answered "${post}Expect: 100-continue\\r\\nContent-Length: 99999999\\r\\n\\r\\n" 413 PayloadTooLarge '' closed
+	assert_equal "$(exchange "${post}Expect: 100-continue\\r\\nContent-Length: 2\\r\\n\\r\\n" | head -1)" \
+		"HTTP/1.1 100 Continue"
+	stop_daemon
+}
+
+@test "a method that is none of a path's, or of any" {
+	local method time=/1.0/auth/time
+	start_small
+	for method in TRACE PATCH OPTIONS MKCOL brew; do
+		answered "$method $time HTTP/1.1\\r\\n\\r\\n" 405 MethodNotAllowed \
+			"^$method is no method of this path, allowed: GET$" open
+	done
+	answered "CONNECT $time HTTP/1.1\\r\\n\\r\\n" 405 MethodNotAllowed '^CONNECT is no method' closed
+	answered "CONNECT a.test:443 HTTP/1.1\\r\\n\\r\\n" 404 NotFound 'no such path' closed
+	answered "OPTIONS * HTTP/1.1\\r\\n\\r\\n" 404 NotFound 'no such path' open
+	assert_equal "$(exchange "HEAD $time HTTP/1.1\\r\\n\\r\\n" | tail -1)" open
+	stop_daemon
+}
+
+@test "what is no HTTP is refused with an error object" {
+	local get=/1.0/auth/time post
+	start_small
+	answered "GET $get HTTP/9.9\\r\\n\\r\\n" 400 BadRequest 'version of HTTP' closed
+	answered "GET $get\\r\\n\\r\\n" 400 BadRequest 'request line is not' closed
+	answered "GET  $get HTTP/1.1\\r\\n\\r\\n" 400 BadRequest 'request line is not' closed
+	answered "G{T $get HTTP/1.1\\r\\n\\r\\n" 400 BadRequest 'request line is not' closed
+	answered "GET $get\\x01 HTTP/1.1\\r\\n\\r\\n" 400 BadRequest 'request line is not' closed
+	answered "PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n" 400 BadRequest 'version of HTTP' closed
+	answered "GET $get HTTP/1.1\\r\\nA: \\x00\\r\\n\\r\\n" 400 BadRequest 'zero byte' closed
+	answered "GET $get HTTP/1.1\\r\\nA b\\r\\n\\r\\n" 400 BadRequest 'not NAME: VALUE' closed
+	answered "GET $get HTTP/1.1\\r\\nA: b\\r\\n c\\r\\n\\r\\n" 400 BadRequest 'not NAME: VALUE' closed
+	answered "GET $get HTTP/1.1\\r\\nA: $(head -c 20000 /dev/zero | tr '\0' a)" 400 BadRequest '16 kB' closed
+	post="POST $get HTTP/1.1\\r\\n"
+	answered "${post}Content-Length: 2\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n" 400 BadRequest 'one of them, once' closed
+	answered "${post}Content-Length: 2\\r\\nContent-Length: 3\\r\\n\\r\\n{}" 400 BadRequest 'one of them, once' closed
+	answered "${post}Content-Length: +2\\r\\n\\r\\n{}" 400 BadRequest '^Content-Length: is no number' closed
+	answered "${post}Content-Length: -5\\r\\n\\r\\n{}" 400 BadRequest '^Content-Length: is no number' closed
+	answered "${post}Transfer-Encoding: gzip\\r\\n\\r\\n" 400 BadRequest 'allowed: chunked' closed
+	post+="Transfer-Encoding: chunked\\r\\n\\r\\n"
+	answered "${post}zz\\r\\n" 400 BadRequest 'size of a chunk' closed
+	answered "${post}-1\\r\\n" 400 BadRequest 'size of a chunk' closed
+	answered "${post}1\\r\\n{}\\r\\n" 400 BadRequest 'longer than its size' closed
+	assert_equal "$(exchange "GET $get HTTP/1.0\\r\\n\\r\\n" | sed -n '1p;$p' | xargs)" "HTTP/1.1 200 OK closed"
+	stop_daemon
+}
+
+# ---- who takes more than its share --------------------------------------------------------
+
+# hold_control: 830 requests that never end, one of them a byte at a time; the seconds that one had.
+hold_control() {
+	netns_spawn balancer "$NETNS_DIR/held.log" /usr/bin/python3 -c '
+import resource, socket, sys, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (2000, 2000))
+held = []
+for i in range(830):
+    held.append(socket.socket(socket.AF_UNIX)); held[-1].connect(sys.argv[1]); held[-1].send(b"GET /1")
+print("held", flush=True)
+begin = time.monotonic()
+try:
+    while time.monotonic() - begin < 60:
+        held[-1].send(b"x")
+        time.sleep(0.2)
+except OSError:
+    pass
+print(round(time.monotonic() - begin), flush=True)
+sys.stdin.read()
+' "/run/alpnlb/$NETNS_NAME/control.sock"
+}
+
+@test "requests that never end take a few descriptors, for half a minute" {
+	local before
+	limited_to 900
+	start_small
+	before=$(descriptors)
+	hold_control
+	netns_await 20 grep -q held "$NETNS_DIR/held.log" || fail "they cannot connect"
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
+	assert_equal "$(alpnlb -j pending show | jq -c .)" '[]'
+	(($(descriptors) <= before + 66)) || fail "$(descriptors) descriptors, $before before"
+	netns_await 45 grep -q '^[0-9]' "$NETNS_DIR/held.log" || fail "a slow request is held for ever"
+	(($(tail -1 "$NETNS_DIR/held.log") >= 28)) || fail "it had $(tail -1 "$NETNS_DIR/held.log") s"
+	run ! grep -i 'too many open files\|accept' "$NETNS_DIR/daemon.log"
+	stop_daemon
+}
+
+@test "without a descriptor left the control socket waits for one, and says so once" {
+	start_small
+	prlimit --pid "$DAEMON_PID" --nofile=3:
+	netns_spawn balancer "$NETNS_DIR/late.log" curl -sS --max-time 30 \
+		--unix-socket "/run/alpnlb/$NETNS_NAME/control.sock" http://alpnlb/1.0/ipLoadbalancing
+	netns_await 10 daemon_says 'control socket: accepting connections pauses: Too many open files' ||
+		fail "nothing is told"
+	prlimit --pid "$DAEMON_PID" --nofile=1000:
+	netns_await 10 grep -q "$NETNS_NAME" "$NETNS_DIR/late.log" || fail "it is not answered"
+	assert_equal "$(grep -c 'open files' "$NETNS_DIR/daemon.log")" 1
+	stop_daemon
+}
+
 # ---- what is computed ---------------------------------------------------------------------
 
 @test "the service tells what it is and how it is doing" {

@@ -235,23 +235,19 @@ drain_is_cut() {
 
 # ---- descriptors --------------------------------------------------------------------------
 
-# limited_to N: descriptors, for a daemon that may not raise the limit.
-limited_to() {
-	daemon_under setpriv --bounding-set=-sys_resource -- prlimit --nofile="$1:$1" --
-}
-
 waits_for_room() {
 	stat_is '.counters.accept_paused > 0' true
 }
 
 @test "few descriptors: fewer connections, the rest waits and is served later" {
-	limited_to 920
+	limited_to 984
 	start_echo relay
 	assert_matches "$(grep warning "$NETNS_DIR/daemon.log")" \
-		'RLIMIT_NOFILE stays at 920, of [0-9]+ wanted: room for 66 connections, not 65536$'
+		'RLIMIT_NOFILE stays at 984, of [0-9]+ wanted: room for 66 connections, not 65536$'
 	hold many "$LB4" 443 --alpn h2 --bytes 1000 --repeat 90 --parallel 90
 	await_connections 66
 	netns_await 10 waits_for_room || fail "accepting was not paused"
+	assert_equal "$(alpnlb -j pending show | jq -c .)" '[]' "control while there is no room"
 	touch "$NETNS_DIR/many.go"
 	netns_await 20 all_reported 90 || fail "$(wc -l <"$NETNS_DIR/many.log") of 90 ended"
 	assert_equal "$(jq -r 'select(.sent == .received) | .end' "$NETNS_DIR/many.log" | sort | uniq -c |

@@ -109,6 +109,16 @@ daemon_under() {
 	ALPNLB=$NETNS_DIR/daemon
 }
 
+# limited_to N: descriptors, for a daemon that may not raise the limit.
+limited_to() {
+	daemon_under setpriv --bounding-set=-sys_resource -- prlimit --nofile="$1:$1" --
+}
+
+# How many the daemon has open.
+descriptors() {
+	find "/proc/$DAEMON_PID/fd" -type l | wc -l
+}
+
 no_sanitizer_report() {
 	! grep -E 'runtime error:|(Address|Leak|UndefinedBehavior)Sanitizer' "$NETNS_DIR/daemon.log"
 }

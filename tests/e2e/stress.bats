@@ -6,10 +6,6 @@
 
 load lib
 
-descriptors() {
-	find "/proc/$DAEMON_PID/fd" -type l | wc -l
-}
-
 descriptors_are() {
 	(($(descriptors) <= $1))
 }

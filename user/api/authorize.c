@@ -7,6 +7,7 @@
 
 #include "../daemon/log.h"
 #include "call.h"
+#include "http.h"
 #include "signature.h"
 
 #define HEADER(name) "X-Ovh-" name
@@ -31,10 +32,10 @@ static const char *needed(struct api_call *call, const struct evkeyvalq *headers
 	return value ? value : "";
 }
 
-static bool read_request(struct api_call *call, struct evhttp_request *request,
+static bool read_request(struct api_call *call, const struct http_request *request,
 			 struct signed_request *said)
 {
-	const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
+	const struct evkeyvalq *headers = &request->headers;
 	const char *host = evhttp_find_header(headers, "Host");
 	bool complete = true;
 
@@ -45,7 +46,7 @@ static bool read_request(struct api_call *call, struct evhttp_request *request,
 		.signature = needed(call, headers, HEADER("Signature"), &complete),
 		.method = call->method,
 		.host = host ? host : "",
-		.target = evhttp_request_get_uri(request),
+		.target = request->target,
 		.body = call->body,
 		.body_len = call->body_len,
 	};
@@ -100,7 +101,8 @@ static const struct applications *applications_now(struct authorizer *authorizer
 	return list;
 }
 
-void authorize(struct authorizer *authorizer, struct api_call *call, struct evhttp_request *request)
+void authorize(struct authorizer *authorizer, struct api_call *call,
+	       const struct http_request *request)
 {
 	const struct application *application;
 	struct signed_request said;
@@ -108,7 +110,7 @@ void authorize(struct authorizer *authorizer, struct api_call *call, struct evht
 	uint8_t digest[20];
 
 	if (is_open_to_all(call) || !read_request(call, request, &said) ||
-	    !in_time(call, said.timestamp, now, &timestamp))
+	    !in_time(call, said.timestamp, now, &timestamp) || !http_is_whole(request))
 		return;
 	application = signature_check(applications_now(authorizer, call), &said, digest);
 	if (!application)

@@ -7,15 +7,18 @@
 #include "seen.h"
 
 struct api_call;
-struct evhttp_request;
+struct http_request;
 
 struct authorizer {
 	struct application_store applications;
 	struct seen seen;
 };
 
-/* Refuses the call with 401 or 403 unless it may be made. */
+/*
+ * Refuses the call with 401 or 403 unless it may be made. Of a request whose body is not there only
+ * what needs no signature is looked at.
+ */
 void authorize(struct authorizer *authorizer, struct api_call *call,
-	       struct evhttp_request *request);
+	       const struct http_request *request);
 
 #endif

@@ -2,8 +2,6 @@
 #include "control.h"
 
 #include <errno.h>
-#include <event2/bufferevent.h>
-#include <event2/http.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +14,7 @@
 #include "../api/call.h"
 
 #define BODY_MAX   (80 << 20) /* the largest file, and what clients put around it */
+#define BACKLOG	   128
 #define GROUPS_MAX 256
 #define NO_GROUP   ((gid_t)-1)
 
@@ -46,11 +45,8 @@ static bool may_control(const struct daemon *daemon, int fd)
 	return peer.uid == 0 || (group != NO_GROUP && (peer.gid == group || in_groups(fd, group)));
 }
 
-static void permit(struct api_call *call, struct evhttp_request *request)
+static void permit(struct api_call *call, const struct http_request *request, int fd)
 {
-	struct evhttp_connection *connection = evhttp_request_get_connection(request);
-	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
-
 	if (!may_control(call->daemon, fd))
 		api_refuse(call, 403, "only root and the group control_group may do this");
 }
@@ -78,15 +74,18 @@ int control_open(struct daemon *daemon)
 	umask(mask);
 	if (!err)
 		snprintf(control->path, sizeof(control->path), "%s", address.sun_path);
-	if (!err && listen(fd, 16))
+	if (!err && listen(fd, BACKLOG))
 		err = -errno;
 	control->group = NO_GROUP;
-	control->listener = (struct api_listener){
+	control->service = (struct api_service){
+		.name = "control socket",
 		.daemon = daemon,
 		.permit = permit,
 		.body_max = BODY_MAX,
+		.connections_max = CONTROL_CONNECTIONS,
 	};
-	err = err ? err : api_listen(&control->listener, fd);
+	api_service_init(&control->service);
+	err = err ? err : api_listen(&control->listener, &control->service, fd);
 	if (err)
 		close(fd);
 	return err;
@@ -123,7 +122,8 @@ void control_close(struct daemon *daemon)
 {
 	struct control_server *control = &daemon->control;
 
-	api_close(&control->listener);
+	api_listener_close(&control->listener);
+	api_service_close(&control->service);
 	if (control->path[0])
 		unlink(control->path);
 	control->path[0] = 0;

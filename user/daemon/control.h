@@ -7,10 +7,13 @@
 
 #include "../api/server.h"
 
+#define CONTROL_CONNECTIONS 64
+
 struct config;
 struct daemon;
 
 struct control_server {
+	struct api_service service;
 	struct api_listener listener;
 	char path[128];
 	gid_t group; /* beside root; -1 for none */

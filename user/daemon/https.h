@@ -5,9 +5,9 @@
 
 #include <openssl/types.h>
 #include <stddef.h>
-#include <sys/queue.h>
 
 #include "../api/authorize.h"
+#include "../api/server.h"
 
 #define HTTPS_CONNECTIONS 128
 
@@ -15,19 +15,13 @@ struct config;
 struct daemon;
 struct https_server;
 
-TAILQ_HEAD(https_connections, https_connection);
-
 struct https {
 	struct authorizer authorizer;
-	SSL_CTX *context;	     /* of new connections */
+	struct api_service service;
 	struct https_server *server; /* NULL while there is none */
-	struct https_server *ending; /* those before it, until the answers they owe are sent */
 	/* what a configuration that is being applied will have */
 	SSL_CTX *next_context;
 	struct https_server *next;
-	/* whoever has been of use longest ago first */
-	struct https_connections connections;
-	unsigned int n_connections;
 };
 
 /*

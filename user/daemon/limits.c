@@ -4,13 +4,14 @@
 #include <inttypes.h>
 #include <sys/resource.h>
 
+#include "control.h"
 #include "https.h"
 #include "log.h"
 
 #define PER_CONNECTION 2   /* its two sockets; pipes are lent for moments and come out of RESERVE */
 #define RESERVE	       512 /* not needed, but then bytes are copied */
 /* Maps, programs, control, what a refresh takes for a moment; the API's. */
-#define FIXED		(128 + HTTPS_CONNECTIONS)
+#define FIXED		(128 + HTTPS_CONNECTIONS + CONTROL_CONNECTIONS)
 #define PER_WORKER	8
 #define CONNECTIONS_MIN 32
 

@@ -16,6 +16,8 @@ import time
 
 CA, HOST, PORT, WHAT = sys.argv[1:]
 TIME = b"GET /1.0/auth/time HTTP/1.1\r\nHost: a\r\n\r\n"
+KEYS = b"X-Ovh-Application: a\r\nX-Ovh-Consumer: a\r\nX-Ovh-Signature: a\r\nX-Ovh-Timestamp: %d\r\n"
+BODY = b"POST /1.0/a HTTP/1.1\r\n" + KEYS % time.time() + b"Content-Length: 99\r\n\r\n{"
 
 context = ssl.create_default_context(cafile=CA)
 context.check_hostname = False
@@ -55,7 +57,7 @@ def slow():
         ("half-handshake", clear(), b"\x16\x03\x01\x02\x00\x01", b""),
         ("idle", encrypted(), b"", b""),
         ("half-request", encrypted(), b"GET /1.0/au", b""),
-        ("half-body", encrypted(), b"POST /1.0/a HTTP/1.1\r\nContent-Length: 99\r\n\r\n{", b""),
+        ("half-body", encrypted(), BODY, b""),
         ("drip", encrypted(), b"GET / HTTP/1.1\r\nA: ", b"x"),
         ("after", encrypted(), TIME, b""),
     ]
