@@ -168,6 +168,9 @@ refused() {
 	kill_daemon
 	start_daemon
 	refused "$(send GET ipLoadbalancing)" 403 Forbidden 'was made before'
+	: >"/var/lib/alpnlb/$NETNS_NAME/signatures"
+	refused "$(send GET ipLoadbalancing)" 403 Forbidden 'was made before'
+	allowed GET ipLoadbalancing
 	now=$(date +%s)
 	refused "$(TIME=$((now - 310)) signed GET ipLoadbalancing)" 401 Unauthorized 'more than 300 seconds away'
 	refused "$(TIME=$((now + 310)) signed GET ipLoadbalancing)" 401 Unauthorized 'more than 300 seconds away'

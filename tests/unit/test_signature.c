@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -151,6 +152,37 @@ static void it_is_remembered_in_the_file(void **state)
 	assert_int_equal(seen_add(*state, digest(1), NOW, NOW), SEEN_BEFORE);
 }
 
+static void expect_after_resize(struct seen *seen, off_t size, enum seen_verdict verdict)
+{
+	seen_close(seen);
+	assert_int_equal(0, truncate(path, size));
+	assert_int_equal(0, seen_open(seen, path));
+	assert_int_equal(seen_add(seen, digest(1), NOW, NOW), verdict);
+}
+
+static void a_file_that_was_cut_is_filled_again(void **state)
+{
+	assert_int_equal(0, truncate(path, 0));
+	assert_int_equal(seen_add(*state, digest(1), NOW, NOW), SEEN_NEW);
+	assert_int_equal(seen_add(*state, digest(1), NOW, NOW), SEEN_BEFORE);
+	expect_after_resize(*state, 8 << 20, SEEN_BEFORE);
+	expect_after_resize(*state, 5, SEEN_NEW);
+	expect_after_resize(*state, 0, SEEN_NEW);
+}
+
+static void what_is_no_entry_takes_no_room(void **state)
+{
+	char noise[64 * 16];
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	seen_close(*state);
+	memset(noise, 0x7f, sizeof(noise));
+	assert_int_equal(pwrite(fd, noise, sizeof(noise), 0), sizeof(noise));
+	close(fd);
+	assert_int_equal(0, seen_open(*state, path));
+	assert_int_equal(seen_add(*state, digest(0), NOW, NOW), SEEN_NEW);
+}
+
 static void what_finds_no_room_is_not_let_through(void **state)
 {
 	for (uint16_t n = 0; n < 64; n++)
@@ -175,6 +207,8 @@ int main(void)
 		cmocka_unit_test(the_port_may_be_signed_or_not),
 		SEEN(a_digest_is_new_once),
 		SEEN(it_is_remembered_in_the_file),
+		SEEN(a_file_that_was_cut_is_filled_again),
+		SEEN(what_is_no_entry_takes_no_room),
 		SEEN(what_finds_no_room_is_not_let_through),
 	};
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "authorize.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -81,8 +82,11 @@ static bool is_first(struct authorizer *authorizer, struct api_call *call, const
 	case SEEN_BEFORE:
 		api_refuse(call, 403, "this request was made before: sign each one anew");
 		return false;
-	default:
+	case SEEN_FULL:
 		api_refuse(call, 429, "too many requests in %d seconds", SEEN_SECONDS);
+		return false;
+	default:
+		api_refuse(call, 500, "the signature cannot be kept: %s", strerror(errno));
 		return false;
 	}
 }

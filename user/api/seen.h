@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Signatures that were used, as long as a request with one of them would not be too old. In a
- * file that is mapped: a daemon that is started again knows what the one before has seen.
+ * file, too: a daemon that is started again knows what the one before has seen.
  */
 #ifndef ALPNLB_API_SEEN_H
 #define ALPNLB_API_SEEN_H
@@ -12,12 +12,15 @@
 
 struct seen {
 	struct seen_entry *entries; /* NULL until opened */
+	int fd;
 };
 
 enum seen_verdict {
 	SEEN_NEW,
 	SEEN_BEFORE,
-	SEEN_FULL, /* no room to remember it: it must not be let through */
+	/* it must not be let through: */
+	SEEN_FULL,   /* no room to remember it */
+	SEEN_UNKEPT, /* the file cannot be written, of which errno tells */
 };
 
 /* Makes the file unless it is there. 0 or -errno. */
