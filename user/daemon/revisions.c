@@ -68,13 +68,14 @@ int file_read(const char *path, char **bytes, size_t *len)
 
 	if (!in)
 		return -errno;
+	*bytes = NULL;
 	out = open_memstream(bytes, len);
 	while (out && (n = fread(buf, 1, sizeof(buf), in)))
 		fwrite(buf, 1, n, out);
 	err = ferror(in) ? -EIO : 0;
 	fclose(in);
 	if (!out || fclose(out))
-		return -ENOMEM;
+		err = -ENOMEM;
 	if (err)
 		free(*bytes);
 	return err;
