@@ -100,6 +100,9 @@ load api
 	assert_equal "$(api GET tcp/farm/2/server/3 | jq .weight)" 7
 	api DELETE tcp/farm/2/server/3
 	assert_equal "$(api GET tcp/farm/2/server | jq -c .)" '[2]'
+	created tcp/farm/2/server '{"address": "2001:db8::5", "status": "active"}' serverId
+	assert_equal "$(api GET 'tcp/farm/2/server?address=2001:DB8:0::5&status=active' | jq -c .)" '[4]'
+	assert_equal "$(api GET 'tcp/farm/2/server?address=2001:db8::6' | jq -c .)" '[]'
 	stop_daemon
 }
 
@@ -115,7 +118,7 @@ load api
 	refused 400 BadRequest '^port: 443 belongs to the frontend "web" on the same address' \
 		PUT tcp/frontend/2 '{"port": "443"}'
 	refused 400 BadRequest '^ssl: true is out of scope' PUT tcp/frontend/2 '{"ssl": true}'
-	api PUT tcp/frontend/2 '{"defaultFarmId": 2, "allowedSource": null}'
+	api PUT tcp/frontend/2 '{"defaultFarmId": 2, "allowedSource": null, "disabled": null}'
 	api POST refresh
 	assert_equal "$(reached "$LB4" 8001 --alpn h2)" two
 	api DELETE tcp/frontend/2
@@ -185,7 +188,7 @@ load api
 	refused 400 BadRequest '^rules: is read-only' PUT tcp/route/3 '{"rules": []}'
 	refused 400 BadRequest '^pattern: "x" is no protocol, allowed: tcp' \
 		PUT tcp/route/3/rule/1 '{"field": "protocol", "pattern": "x"}'
-	api PUT tcp/route/3/rule/1 '{"negate": false}'
+	api PUT tcp/route/3/rule/1 '{"negate": null}'
 	assert_equal "$(api GET tcp/route/3/rule/1 | jq -c '[.field, .match, .negate, .pattern, .subField]')" \
 		'["sni","is",false,"a.test",null]'
 	api DELETE tcp/route/3/rule/2
@@ -231,7 +234,18 @@ load api
 	refused 400 BadRequest '^frontendId: is not an integer' GET 'tcp/route?frontendId=x'
 	refused 400 BadRequest 'there is no zone rbx' POST refresh '{"zone": "rbx"}'
 	refused 400 BadRequest '^unknown field' POST refresh '{"zones": []}'
-	refused 404 NotFound '' GET tcp/farm/one
+	refused 400 BadRequest '^status: "bo\\ngus" is unknown, allowed: active, inactive' GET 'tcp/farm/1/server?status=bo%0agus'
+	refused 400 BadRequest '^status: "bogus" is unknown, allowed: blocked, cancelled, doing, done, error, todo$' GET 'task?status=bogus'
+	refused 400 BadRequest '^address: is not an address' GET 'tcp/farm/1/server?address=10.0.0'
+	refused 404 NotFound 'no such path' GET tcp/farm/one
+	refused 404 NotFound 'no such path' GET tcp/farm/-
+	refused 404 NotFound 'no such path' GET tcp/farm/1%00
+	refused 404 NotFound 'no such path' GET tcp/farm%2f1
+	refused 404 NotFound 'no farm with the id -1$' GET tcp/farm/-1
+	refused 404 NotFound 'no farm with the id 1234567890$' DELETE tcp/farm/1234567890
+	refused 404 NotFound 'no farm with the id 99999999999999999999$' GET tcp/farm/99999999999999999999/server/1
+	refused 404 NotFound 'no rule with the id -7$' PUT tcp/route/1/rule/-7 '{}'
+	refused 404 NotFound 'no task with the id -0$' GET task/-0
 	refused 404 NotFound 'no task' GET task/99
 	refused 404 NotFound 'no metrics token' GET metricsToken
 	assert_equal "$(request GET ipLoadbalancing/other/status | jq -r .class 2>/dev/null | tail -1)" "Client::NotFound"
@@ -417,6 +431,8 @@ sys.stdin.read()
 	(($(request GET auth/time | tail -1) - $(date +%s) < 5)) || fail "the time is wrong"
 	assert_equal "$(api GET zone)" '["gra"]'
 	assert_equal "$(api GET zone/gra | jq -c .)" '{"name":"gra","state":"ok"}'
+	assert_equal "$(api GET zone/gr%61 | jq -c .)" '{"name":"gra","state":"ok"}'
+	assert_equal "$(api GET %7aone/%67ra | jq -r .name)" gra
 	refused 404 NotFound 'no zone rbx' GET zone/rbx
 	assert_equal "$(api GET status | jq -c '[.service, .frontends.total, .frontends.status.ok, .farms.status.unknown, .servers.total]')" \
 		'["ok",1,1,2,2]'
@@ -493,6 +509,10 @@ sys.stdin.read()
 		curl -sS --unix-socket "/run/alpnlb/$NETNS_NAME/control.sock" http://a/1.0/auth/time
 	run ! setpriv --reuid 65534 --regid 65534 --clear-groups \
 		curl -sS --unix-socket "/run/alpnlb/$NETNS_NAME/control.sock" http://a/1.0/auth/time
+	run -0 setpriv --reuid 65534 --regid 65534 \
+		--groups "$(getent group games | cut -d: -f3),$(seq -s, 70000 71000)" \
+		curl -sS --unix-socket "/run/alpnlb/$NETNS_NAME/control.sock" http://a/1.0/auth/time
+	assert_matches "$output" '^[0-9]+$'
 	chmod 777 "/run/alpnlb/$NETNS_NAME" "/run/alpnlb/$NETNS_NAME/control.sock"
 	run -0 setpriv --reuid 65534 --regid 65534 --clear-groups \
 		curl -sS --unix-socket "/run/alpnlb/$NETNS_NAME/control.sock" http://a/1.0/auth/time

@@ -210,6 +210,22 @@ killed_start() {
 	stop_daemon
 }
 
+@test "a directory that another daemon has taken is told, and nothing is written" {
+	local directory=/var/lib/alpnlb/$NETNS_NAME
+	mkdir -p "${directory%/*}"
+	: >"$directory"
+	start_small
+	rm "$directory"
+	mkdir "$directory"
+	exec 7<"$directory"
+	flock 7
+	refused 409 Conflict "$directory is used by another daemon" POST tcp/farm '{"zone": "all"}'
+	refused 409 Conflict "$directory is used by another daemon" DELETE tcp/farm/2
+	exec 7<&-
+	created tcp/farm '{"zone": "all"}' farmId
+	stop_daemon
+}
+
 # state_is_refused FILE WHY < CONTENT: as that of the next daemon, which leaves it as it is.
 state_is_refused() {
 	cat >"$1"

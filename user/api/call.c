@@ -94,12 +94,26 @@ void api_refuse_problems(struct api_call *call, int status, const struct problem
 
 void api_refuse_unkept(struct api_call *call, int err)
 {
-	api_refuse(call, err == -ESTALE ? 409 : 500, "%s", state_error(&call->daemon->state, err));
+	api_refuse(call, err == -ESTALE || err == -EBUSY ? 409 : 500, "%s",
+		   state_error(&call->daemon->state, err));
 }
 
 const char *api_query(const struct api_call *call, const char *key)
 {
 	return evhttp_find_header(&call->query, key);
+}
+
+bool api_query_is_name(struct api_call *call, const char *key, const struct names *names)
+{
+	const char *text = api_query(call, key);
+	struct text quoted = {0}, allowed = {0};
+
+	if (!text || names_find(names, text))
+		return true;
+	text_append_escaped(&quoted, text, strlen(text));
+	names_list(names, &allowed);
+	api_refuse(call, 400, "%s: \"%s\" is unknown, allowed: %s", key, quoted.s, allowed.s);
+	return false;
 }
 
 bool api_number(const char *text, uint32_t *number)

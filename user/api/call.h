@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "../daemon/daemon.h"
+#include "../model/names.h"
 #include "../model/problems.h"
 
 struct api_call {
@@ -22,6 +23,7 @@ struct api_call {
 	/* the variable parts of the path */
 	uint32_t parent, id; /* /tcp/farm/{parent}/server/{id} */
 	char name[64];
+	char missing[96]; /* "farm with the id -1": no id that one may have; else "" */
 	struct evkeyvalq query;
 	const char *body;
 	size_t body_len;
@@ -49,6 +51,9 @@ const char *api_reason(const struct api_call *call);
 
 /* NULL when the query does not have it. */
 const char *api_query(const struct api_call *call, const char *key);
+
+/* Is it one of the names, or not in the query? Otherwise refuses. */
+bool api_query_is_name(struct api_call *call, const char *key, const struct names *names);
 
 /* The number of an id, as a path or a query has it: 1..9 digits. Is it one? */
 bool api_number(const char *text, uint32_t *number);

@@ -83,8 +83,20 @@ static const struct path paths[] = {
 
 /* ---- matching ------------------------------------------------------------------------- */
 
-/* One part of the path, decoded, into its place. */
-static bool take_part(struct api_call *call, const char *variable, const char *text)
+/* No object has an id of more digits than are read, or one below zero: said of what it is. */
+static bool is_odd_id(struct api_call *call, const char *of, const char *text)
+{
+	const char *digits = text + (*text == '-');
+
+	if (!*digits || digits[strspn(digits, "0123456789")])
+		return false;
+	snprintf(call->missing, sizeof(call->missing), "%.*s with the id %.60s",
+		 (int)strcspn(of, "/"), of, text);
+	return true;
+}
+
+/* One part of the path, decoded, into its place; `of` is the part of the pattern before it. */
+static bool take_part(struct api_call *call, const char *variable, const char *of, const char *text)
 {
 	uint32_t *id = !strcmp(variable, "{id}") ? &call->id : &call->parent;
 
@@ -93,36 +105,46 @@ static bool take_part(struct api_call *call, const char *variable, const char *t
 		       (int)sizeof(call->name);
 	if (!strcmp(variable, "{service}"))
 		return !strcmp(text, call->daemon->name);
-	return api_number(text, id);
+	return api_number(text, id) || is_odd_id(call, of, text);
 }
 
-static bool part_fits(struct api_call *call, const char *pattern, size_t pattern_len,
-		      const char *text, size_t len)
+static char *decode_part(const char *text, size_t len, size_t *decoded_len)
 {
-	char variable[32], *decoded;
-	bool fits;
+	char *part = strndup(text, len), *decoded;
 
-	if (*pattern != '{')
-		return pattern_len == len && !memcmp(pattern, text, len);
+	decoded = part ? evhttp_uridecode(part, 0, decoded_len) : NULL;
+	free(part);
+	return decoded;
+}
+
+static bool part_fits(struct api_call *call, const char *pattern, const char *of, const char *text,
+		      size_t len)
+{
+	size_t pattern_len = strcspn(pattern, "/"), decoded_len;
+	char variable[32], *decoded = decode_part(text, len, &decoded_len);
+	bool fits = decoded && strlen(decoded) == decoded_len;
+
 	snprintf(variable, sizeof(variable), "%.*s", (int)pattern_len, pattern);
-	decoded = strndup(text, len);
-	if (!decoded)
-		return false;
-	fits = take_part(call, variable, decoded);
+	if (fits && *variable == '{')
+		fits = take_part(call, variable, of, decoded);
+	else if (fits)
+		fits = !strcmp(variable, decoded);
 	free(decoded);
 	return fits;
 }
 
 static bool path_fits(struct api_call *call, const char *pattern)
 {
-	const char *text = call->path;
+	const char *text = call->path, *of = pattern;
 
+	*call->missing = '\0';
 	while (*pattern == '/' && *text == '/') {
-		size_t pattern_len = strcspn(++pattern, "/"), len = strcspn(++text, "/");
+		size_t len = strcspn(++text, "/");
 
-		if (!part_fits(call, pattern, pattern_len, text, len))
+		if (!part_fits(call, ++pattern, of, text, len))
 			return false;
-		pattern += pattern_len;
+		of = pattern;
+		pattern += strcspn(pattern, "/");
 		text += len;
 	}
 	return !*pattern && !*text;
@@ -211,7 +233,9 @@ void api_dispatch(struct api_call *call)
 {
 	const struct path *path = find_path(call);
 
-	if (path && check_query(call, path) && (path->raw || parse_body(call)))
+	if (path && *call->missing)
+		api_refuse(call, 404, "there is no %s", call->missing);
+	else if (path && check_query(call, path) && (path->raw || parse_body(call)))
 		path->handle(call, path->resource);
 	if (!call->status)
 		api_refuse(call, 500, "out of memory");

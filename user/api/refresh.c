@@ -201,11 +201,20 @@ static bool passes(const struct api_call *call, const json_t *task, const char *
 	return !wanted || !strcmp(wanted, json_string_value(json_object_get(task, key)));
 }
 
+static const struct name statuses[] = {
+	{.text = "blocked"}, {.text = "cancelled"}, {.text = "doing"},
+	{.text = "done"},    {.text = "error"},	    {.text = "todo"},
+};
+static const struct names status_of_tasks = {statuses, sizeof(statuses) / sizeof(*statuses)};
+
 void task_list(struct api_call *call, const struct api_resource *resource)
 {
-	json_t *ids = json_array(), *task;
+	json_t *ids, *task;
 	size_t i;
 
+	if (!api_query_is_name(call, "status", &status_of_tasks))
+		return;
+	ids = json_array();
 	json_array_foreach (call->daemon->tasks.list, i, task)
 		if (passes(call, task, "action") && passes(call, task, "status"))
 			json_array_append(ids, json_object_get(task, "id"));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../model/prefix.h"
 #include "../model/staged.h"
 #include "fields.h"
 
@@ -49,6 +50,14 @@ json_t *resource_show(const struct api_call *call, const struct api_resource *re
 
 /* ---- lists ---------------------------------------------------------------------------- */
 
+static bool is_address(const json_t *value, const char *text)
+{
+	uint8_t wanted[16], address[16];
+
+	return json_is_string(value) && !address_parse(json_string_value(value), address) &&
+	       !address_parse(text, wanted) && !memcmp(address, wanted, sizeof(wanted));
+}
+
 static bool value_is(const json_t *value, const char *text)
 {
 	char *end;
@@ -59,17 +68,27 @@ static bool value_is(const json_t *value, const char *text)
 	       *text && !*end;
 }
 
-/* An id or a number that is none would find nothing, and nobody would know why. */
+static bool check_filter(struct api_call *call, const struct api_filter *filter, const char *text)
+{
+	uint8_t address[16];
+
+	if (filter->names)
+		return api_query_is_name(call, filter->key, filter->names);
+	if (filter->type == JSON_INTEGER && (!*text || text[strspn(text, "0123456789")]))
+		api_refuse(call, 400, "%s: is not an integer", filter->key);
+	else if (filter->address && address_parse(text, address))
+		api_refuse(call, 400, "%s: is not an address", filter->key);
+	return !call->status;
+}
+
+/* What no value can be would find nothing, and nobody would know why. */
 static bool check_filters(struct api_call *call, const struct api_filter *filters)
 {
 	for (; filters && filters->key; filters++) {
 		const char *text = api_query(call, filters->key);
 
-		if (!text || filters->type != JSON_INTEGER ||
-		    (*text && strspn(text, "0123456789") == strlen(text)))
-			continue;
-		api_refuse(call, 400, "%s: is not an integer", filters->key);
-		return false;
+		if (text && !check_filter(call, filters, text))
+			return false;
 	}
 	return true;
 }
@@ -87,7 +106,8 @@ static bool passes(const struct api_call *call, const struct api_resource *resou
 	for (; filter->key && pass; filter++) {
 		const char *text = api_query(call, filter->key);
 
-		pass = !text || value_is(json_object_get(shown, filter->key), text);
+		pass = !text || (filter->address ? is_address : value_is)(
+					json_object_get(shown, filter->key), text);
 	}
 	json_decref(shown);
 	return pass;
@@ -145,20 +165,15 @@ void resource_get(struct api_call *call, const struct api_resource *resource)
 static void refuse_write(struct api_call *call, const struct api_resource *resource, int err,
 			 const struct problems *problems)
 {
-	switch (err) {
-	case -EINVAL:
+	if (err == -EINVAL)
 		api_refuse_problems(call, 400, problems);
-		break;
-	case -EBUSY:
+	else if (err == -EBUSY && problems->errors)
 		api_refuse_problems(call, 409, problems);
-		break;
-	case -ENOSPC:
+	else if (err == -ENOSPC)
 		api_refuse(call, 409, "there are %u %ss, allowed: no more",
 			   kind_limit(resource->kind), kind_name(resource->kind));
-		break;
-	default:
+	else
 		api_refuse_unkept(call, err);
-	}
 }
 
 void resource_create(struct api_call *call, const struct api_resource *resource)

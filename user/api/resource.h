@@ -8,6 +8,8 @@
 struct api_filter {
 	const char *key; /* of the query, and of the object as the API shows it; NULL ends a list */
 	json_type type;
+	const struct names *names; /* that a string has to be one of; may be NULL */
+	bool address;		   /* however it is written */
 };
 
 struct api_resource {

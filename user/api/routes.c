@@ -3,7 +3,8 @@
 
 #include "resource.h"
 
-static const struct api_filter filters[] = {{"frontendId", JSON_INTEGER}, {NULL, JSON_NULL}};
+static const struct api_filter filters[] = {{.key = "frontendId", .type = JSON_INTEGER},
+					    {.key = NULL}};
 static const char *const fixed[] = {"rules", "status", NULL};
 
 /* ---- order ---------------------------------------------------------------------------- */

@@ -2,7 +2,10 @@
 #include "resource.h"
 
 static const struct api_filter filters[] = {
-	{"address", JSON_STRING}, {"status", JSON_STRING}, {NULL, JSON_NULL}};
+	{.key = "address", .type = JSON_STRING, .address = true},
+	{.key = "status", .type = JSON_STRING, .names = &status_names},
+	{.key = NULL},
+};
 static const char *const fixed[] = {"address", "backendId", "serverState", NULL};
 
 static bool is_running(const struct config *config, uint32_t id)

@@ -13,24 +13,25 @@
 
 #include "../api/call.h"
 
-#define BODY_MAX   (80 << 20) /* the largest file, and what clients put around it */
-#define BACKLOG	   128
-#define GROUPS_MAX 256
-#define NO_GROUP   ((gid_t)-1)
+#define BODY_MAX (80 << 20) /* the largest file, and what clients put around it */
+#define BACKLOG	 128
+#define NO_GROUP ((gid_t)-1)
 
 /* ---- who may -------------------------------------------------------------------------- */
 
 static bool in_groups(int fd, gid_t group)
 {
-	gid_t groups[GROUPS_MAX];
-	socklen_t size = sizeof(groups);
+	gid_t *groups = NULL;
+	socklen_t size = 0;
+	bool found = false;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
-		return false;
-	for (size_t i = 0; i < size / sizeof(*groups); i++)
-		if (groups[i] == group)
-			return true;
-	return false;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) && errno == ERANGE)
+		groups = malloc(size);
+	if (groups && !getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
+		for (size_t i = 0; i < size / sizeof(*groups) && !found; i++)
+			found = groups[i] == group;
+	free(groups);
+	return found;
 }
 
 /* The socket's mode keeps others out; this holds should somebody have changed it. */

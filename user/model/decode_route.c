@@ -232,7 +232,7 @@ static const struct attribute rule_rows[] = {
 	 .max = DISPLAY_MAX},
 	{"field", &type_enum, FIELD(struct rule, field), .required = true, .names = &field_names},
 	{"match", &type_enum, FIELD(struct rule, match), .required = true, .names = &match_names},
-	{"negate", &type_bool, FIELD(struct rule, negate)},
+	{"negate", &type_bool, FIELD(struct rule, negate), .nullable = true},
 	{"pattern", &type_pattern, .nullable = true},
 	{"sub_field", &type_refused, .nullable = true,
 	 .why = "is of no use, no field of this version has sub-fields"},
