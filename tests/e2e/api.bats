@@ -220,6 +220,7 @@ load api
 	refused 405 MethodNotAllowed 'allowed: GET, POST' DELETE tcp/farm
 	refused 405 MethodNotAllowed 'allowed: GET' PUT status '{}'
 	refused 400 BadRequest 'no JSON:' POST tcp/farm '{"zone"'
+	refused 400 BadRequest 'no JSON: invalid escape near .*\\n.*' POST tcp/farm $'{"zone": "\\u\n"}'
 	refused 400 BadRequest 'no JSON object' POST tcp/farm '[1]'
 	refused 400 BadRequest 'no JSON: duplicate' POST tcp/farm '{"zone": "a", "zone": "b"}'
 	refused 400 BadRequest '^colour: unknown field, allowed: name, displayName, zone' POST tcp/farm '{"colour": 1}'

@@ -209,6 +209,7 @@ static bool check_query(struct api_call *call, const struct path *path)
 
 static bool parse_body(struct api_call *call)
 {
+	struct text why = {0};
 	json_error_t error;
 
 	if (call->body_len > OBJECT_MAX) {
@@ -219,7 +220,8 @@ static bool parse_body(struct api_call *call)
 						   JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error)
 				      : json_object();
 	if (!call->fields) {
-		api_refuse(call, 400, "the body is no JSON: %s", error.text);
+		text_append_escaped(&why, error.text, strlen(error.text));
+		api_refuse(call, 400, "the body is no JSON: %s", why.s);
 		return false;
 	}
 	if (json_is_null(call->fields))
