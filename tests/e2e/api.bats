@@ -410,6 +410,27 @@ sys.stdin.read()
 	stop_daemon
 }
 
+@test "connections that come without end do not keep others from their answers" {
+	local i socket=/run/alpnlb/$NETNS_NAME/control.sock
+	start_small
+	for i in 1 2; do
+		netns_spawn balancer "$NETNS_DIR/flood$i.log" /usr/bin/python3 -c '
+import socket, sys
+while True:
+    with socket.socket(socket.AF_UNIX) as s: s.connect(sys.argv[1])
+' "$socket"
+	done
+	# not curl, which does not wait for room in the backlog
+	/usr/bin/python3 - "$socket" <<-'END'
+		import socket, sys
+		for i in range(20):
+		    s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.settimeout(10)
+		    s.send(b"GET /1.0/auth/time HTTP/1.1\r\n\r\n")
+		    assert s.recv(4096).startswith(b"HTTP/1.1 200 OK")
+	END
+	stop_daemon
+}
+
 @test "without a descriptor left the control socket waits for one, and says so once" {
 	start_small
 	prlimit --pid "$DAEMON_PID" --nofile=3:

@@ -22,6 +22,7 @@
 #define ANSWER_SECONDS	  30
 #define ANSWER_RATE	  65536 /* bytes a second that a client has to take of a large answer */
 #define ENDING_SECONDS	  5
+#define ACCEPTS_MAX	  16 /* before those that are accepted get a turn */
 #define EPISODE_SECONDS	  60 /* without a failure to accept: the next one is told again */
 #define CONTINUE	  "HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -322,15 +323,21 @@ void api_service_close(struct api_service *service)
 static void on_accept(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr *address,
 		      int size, void *argument)
 {
+	static const struct timeval at_once = {0};
 	struct api_listener *listener = argument;
 
 	api_serve(listener->service, fd);
+	if (++listener->accepted < ACCEPTS_MAX)
+		return;
+	evconnlistener_disable(socket);
+	evtimer_add(listener->resume, &at_once);
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *argument)
 {
 	struct api_listener *listener = argument;
 
+	listener->accepted = 0;
 	evconnlistener_enable(listener->socket);
 }
 

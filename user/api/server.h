@@ -42,7 +42,8 @@ struct api_listener {
 	struct api_service *service;
 	struct evconnlistener *socket;
 	struct event *resume;
-	time_t failed; /* when accepting failed last; on CLOCK_MONOTONIC */
+	unsigned int accepted; /* since others had a turn */
+	time_t failed;	       /* when accepting failed last; on CLOCK_MONOTONIC */
 };
 
 void api_service_init(struct api_service *service);
