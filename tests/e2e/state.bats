@@ -237,7 +237,7 @@ state_is_refused() {
 }
 
 @test "a revision that was edited is not taken, and a broken state not replaced" {
-	local state
+	local state change why
 	state=$(state_file)
 	start_small
 	api PUT tcp/farm/1 '{"displayName": "second"}'
@@ -251,10 +251,62 @@ state_is_refused() {
 	cp "$state" "$NETNS_DIR/whole"
 	head -c 100 "$NETNS_DIR/whole" >"$NETNS_DIR/cut"
 	state_is_refused "$state" '.*' <"$NETNS_DIR/cut"
-	jq 'del(.revisions[0].hash)' "$NETNS_DIR/whole" >"$NETNS_DIR/cut"
-	state_is_refused "$state" '.*hash.*' <"$NETNS_DIR/cut"
+	while read -r change why; do
+		jq "$change" "$NETNS_DIR/whole" >"$NETNS_DIR/cut"
+		state_is_refused "$state" ".*$why.*" <"$NETNS_DIR/cut" || return
+	done <<-'END'
+		del(.revisions[0].hash) hash
+		.revisions[1].number=1 revisions: 1 is out of range or order
+		.revisions[0].zone=7 zone: is of another type
+		.last=4294967295 last: 4294967295 is out of range
+		.last="two" last: is of another type
+		.running=-1 running: -1 is out of range
+		.zones={"all":"one"} zones
+		.highest=[] highest: is of another type
+		.file={} hash
+		.staged="one" staged: is of another type
+	END
 	cp "$NETNS_DIR/whole" "$state"
 	CONFIG='' start_daemon
+	stop_daemon
+}
+
+# refreshed NAME: once more, with another name of the farm one.
+refreshed() {
+	api PUT tcp/farm/1 "{\"displayName\": \"$1\"}"
+	api POST refresh
+}
+
+@test "a state from a backup writes over no newer revision" {
+	local state directory
+	state=$(state_file)
+	directory=${state%/*}/revisions
+	start_small
+	cp "$state" "$NETNS_DIR/backup"
+	refreshed second
+	cp "$directory/2.json" "$NETNS_DIR/2.json"
+	stop_daemon
+	cp "$NETNS_DIR/backup" "$state"
+	CONFIG='' start_daemon
+	daemon_says "revisions/2.json is newer than state.json, .* the next revision is 3" || fail "nobody is told"
+	refreshed third
+	cmp "$directory/2.json" "$NETNS_DIR/2.json"
+	refreshed fourth
+	cmp "$directory/2.json" "$NETNS_DIR/2.json"
+	assert_equal "$(alpnlb -j revision show | jq -c '[.[].number]')" '[1,3,4]'
+
+	echo '{}' >"$directory/5.json"
+	cp "$directory/5.json" "$NETNS_DIR/5.json"
+	refreshed fifth
+	cmp "$directory/5.json" "$NETNS_DIR/5.json"
+	stop_daemon
+	jq 'del(.last)' "$state" >"$NETNS_DIR/cut"
+	rm "$directory/5.json"
+	cp "$NETNS_DIR/cut" "$state"
+	CONFIG='' start_daemon
+	refreshed sixth
+	assert_equal "$(alpnlb -j revision show | jq -c '[.[].number]')" '[1,3,4,6,7]'
+	restart
 	stop_daemon
 }
 

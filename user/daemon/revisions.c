@@ -25,6 +25,33 @@ static uint32_t number_of(const json_t *entry)
 	return json_integer_value(json_object_get(entry, "number"));
 }
 
+/* The number a file is named after; 0 for one that is no revision. */
+static uint32_t file_number(const char *name)
+{
+	uint32_t number = strtoul(name, NULL, 10);
+	char same[32];
+
+	snprintf(same, sizeof(same), "%u.json", number);
+	return number > REVISION_MAX || strcmp(name, same) ? 0 : number;
+}
+
+typedef void file_visitor(const struct state *state, uint32_t number, void *context);
+
+static void visit_files(const struct state *state, file_visitor *visit, void *context)
+{
+	char directory[STATE_PATH];
+	struct dirent *file;
+	DIR *files;
+
+	state_directory_path(state->instance, "revisions", directory);
+	files = opendir(directory);
+	while (files && (file = readdir(files)))
+		if (file_number(file->d_name))
+			visit(state, file_number(file->d_name), context);
+	if (files)
+		closedir(files);
+}
+
 /* ---- looking -------------------------------------------------------------------------- */
 
 uint32_t state_running(const struct state *state)
@@ -55,6 +82,36 @@ json_t *state_revision(const struct state *state, uint32_t number)
 		if (number_of(entry) == number)
 			return entry;
 	return NULL;
+}
+
+static uint32_t last_listed(const json_t *index)
+{
+	const json_t *list = json_object_get(index, "revisions");
+	uint32_t number = number_of(json_array_get(list, json_array_size(list) - 1));
+	uint32_t last = json_integer_value(json_object_get(index, "last"));
+
+	return number > last ? number : last;
+}
+
+static void note_number(const struct state *state, uint32_t number, void *last)
+{
+	*(uint32_t *)last = number > *(uint32_t *)last ? number : *(uint32_t *)last;
+}
+
+/* Files may be newer than a state.json that comes from a backup. */
+static uint32_t last_number(const struct state *state, const json_t *index)
+{
+	uint32_t last = last_listed(index);
+
+	visit_files(state, note_number, &last);
+	return last;
+}
+
+uint32_t state_unlisted(const struct state *state)
+{
+	uint32_t last = last_number(state, state->index);
+
+	return last > last_listed(state->index) ? last : 0;
 }
 
 /* ---- reading -------------------------------------------------------------------------- */
@@ -144,12 +201,30 @@ static void count_changes(const struct state *state, const char *zone, const jso
 	json_decref(changes);
 }
 
+/* Is there a file already, of other content? */
+static bool is_taken(const char *path, const char *text)
+{
+	char *bytes = NULL;
+	size_t len = 0;
+	int err = file_read(path, &bytes, &len);
+	bool same = !err && len == strlen(text) && !memcmp(bytes, text, len);
+
+	if (!err)
+		free(bytes);
+	return err != -ENOENT && !same;
+}
+
 static int write_revision(struct state *state, uint32_t number, const char *text)
 {
 	char path[STATE_PATH];
 	int err;
 
 	revision_path(state, number, path);
+	if (is_taken(path, text))
+		return state_fail(state, -ESTALE,
+				  "%s is another revision already, and nothing is written over it; "
+				  "move it away",
+				  path);
 	err = file_replace(path, text, strlen(text), 0600);
 	if (!err)
 		return 0;
@@ -210,7 +285,9 @@ int revisions_add(struct state *state, json_t *index, const json_t *root, const 
 	int err = text ? 0 : -ENOMEM;
 	json_t *entry;
 
-	*number = json_integer_value(json_object_get(index, "last")) + 1;
+	*number = last_number(state, index) + 1;
+	if (!err && *number > REVISION_MAX)
+		err = state_fail(state, -EIO, "%d was the last number of a revision", REVISION_MAX);
 	err = err ? err : write_or_put_aside(state, *number, root, text);
 	if (!err) {
 		state_hash(text, strlen(text), hash);
@@ -246,23 +323,36 @@ int revisions_write_missing(struct state *state)
 
 /* ---- removing ------------------------------------------------------------------------- */
 
-/* Files above the last number are left: state.json may come from a backup. */
+void revisions_forget(const struct state *state, const json_t *before, const json_t *after)
+{
+	char path[STATE_PATH];
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach (json_object_get(after, "revisions"), i, entry)
+		if (number_of(entry) > last_listed(before)) {
+			revision_path(state, number_of(entry), path);
+			unlink(path);
+		}
+}
+
+static void remove_old(const struct state *state, uint32_t number, void *oldest_kept)
+{
+	char path[STATE_PATH];
+
+	if (number >= *(uint32_t *)oldest_kept || state_revision(state, number))
+		return;
+	revision_path(state, number, path);
+	unlink(path);
+}
+
+/* Newer files that are not in the list are left: state.json may come from a backup. */
 void revisions_prune(const struct state *state)
 {
-	uint32_t last = json_integer_value(json_object_get(state->index, "last")), number;
-	char directory[STATE_PATH], path[STATE_PATH];
-	struct dirent *file;
-	DIR *files;
+	const json_t *list = state_revisions(state);
+	size_t n = json_array_size(list);
+	uint32_t oldest_kept =
+		n < REVISIONS_KEPT ? 0 : number_of(json_array_get(list, n - REVISIONS_KEPT));
 
-	state_directory_path(state->instance, "revisions", directory);
-	files = opendir(directory);
-	while (files && (file = readdir(files))) {
-		if (sscanf(file->d_name, "%u.json", &number) != 1 || number > last ||
-		    state_revision(state, number))
-			continue;
-		revision_path(state, number, path);
-		unlink(path);
-	}
-	if (files)
-		closedir(files);
+	visit_files(state, remove_old, &oldest_kept);
 }

@@ -12,6 +12,9 @@
 int revisions_add(struct state *state, json_t *index, const json_t *root, const char *comment,
 		  const char *zone, uint32_t *number);
 
+/* Removes the files of revisions that the index `after` has and `before` does not have yet. */
+void revisions_forget(const struct state *state, const json_t *before, const json_t *after);
+
 /* Writes what is `unwritten`. */
 int revisions_write_missing(struct state *state);
 

@@ -177,12 +177,24 @@ static int open_state(struct daemon *daemon)
 	return log_state_failure(daemon, err);
 }
 
+static void log_unlisted(const struct daemon *daemon)
+{
+	uint32_t number = state_unlisted(&daemon->state);
+
+	if (number)
+		log_line(LOG_WARN,
+			 "%s/revisions/%u.json is newer than state.json, which does not list it; "
+			 "it is left as it is, and the next revision is %u",
+			 daemon->state.directory, number, number + 1);
+}
+
 int startup_stage(struct startup *startup, struct daemon *daemon)
 {
 	int err = open_state(daemon);
 
 	if (err)
 		return err;
+	log_unlisted(daemon);
 	if (daemon->state.index) {
 		err = load_state(startup, daemon);
 		if (!err && startup->name && !file_is_known(startup, daemon))

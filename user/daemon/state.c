@@ -196,10 +196,12 @@ static int replace_index(struct state *state, json_t *index, json_t *staged)
 {
 	int err = write_state(state, index, staged);
 
-	if (err)
-		json_decref(index);
-	else
+	if (!err) {
 		set_index(state, index);
+		return 0;
+	}
+	revisions_forget(state, state->index, index);
+	json_decref(index);
 	return err;
 }
 
@@ -323,9 +325,11 @@ void state_undo(struct state *state)
 	json_t *before = state->before;
 
 	state->before = NULL;
-	if (before && !write_state(state, before, staged_json(state, before, state->staged->root)))
+	if (before &&
+	    !write_state(state, before, staged_json(state, before, state->staged->root))) {
+		revisions_forget(state, before, state->index);
 		set_index(state, before);
-	else
+	} else
 		json_decref(before);
 }
 
@@ -338,17 +342,85 @@ static int unreadable(struct state *state, const char *path, const char *why)
 			  state->directory);
 }
 
-/* Is of each revision known what it is asked for? */
-static int check_revisions(const json_t *index, json_error_t *error)
+static int wrong_type(const char *what, json_error_t *error)
 {
-	json_t *entry;
+	snprintf(error->text, sizeof(error->text), "%s: is of another type", what);
+	return -EINVAL;
+}
+
+static int check_number(const char *what, json_int_t number, json_int_t min, json_error_t *error)
+{
+	if (number >= min && number <= REVISION_MAX)
+		return 0;
+	snprintf(error->text, sizeof(error->text), "%s: %lld is out of range or order", what,
+		 (long long)number);
+	return -EINVAL;
+}
+
+/* Is of each revision known what it is asked for, and does each have a number of its own? */
+static int check_revisions(const json_t *list, json_error_t *error)
+{
+	json_t *entry, *zone;
+	json_int_t number, last = 0;
 	size_t i;
 
-	json_array_foreach (json_object_get(index, "revisions"), i, entry)
-		if (json_unpack_ex(entry, error, JSON_VALIDATE_ONLY, "{s:I, s:s}", "number",
-				   "hash"))
+	json_array_foreach (list, i, entry) {
+		if (json_unpack_ex(entry, error, JSON_VALIDATE_ONLY,
+				   "{s:I, s:s, s?s, s?s, s?I, s?I, s?I}", "number", "hash", "date",
+				   "comment", "created", "changed", "deleted"))
+			return -EINVAL;
+		zone = json_object_get(entry, "zone");
+		number = json_integer_value(json_object_get(entry, "number"));
+		if (zone && !json_is_null(zone) && !json_is_string(zone))
+			return wrong_type("zone", error);
+		if (check_number("revisions", number, last + 1, error))
+			return -EINVAL;
+		last = number;
+	}
+	return 0;
+}
+
+static int check_integers(const char *what, const json_t *mapping, json_error_t *error)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)mapping, key, value)
+		if (check_number(what, json_is_integer(value) ? json_integer_value(value) : -1, 0,
+				 error))
 			return -EINVAL;
 	return 0;
+}
+
+/* Is everything what it is taken for? */
+static int check_index(const json_t *index, json_error_t *error)
+{
+	static const struct {
+		const char *key;
+		json_type type;
+	} members[] = {{"last", JSON_INTEGER}, {"running", JSON_INTEGER}, {"revisions", JSON_ARRAY},
+		       {"zones", JSON_OBJECT}, {"highest", JSON_OBJECT},  {"file", JSON_OBJECT}};
+	const json_t *staged = json_object_get(index, "staged");
+	json_t *file = json_object_get(index, "file");
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
+		const json_t *value = json_object_get(index, members[i].key);
+
+		if (value && json_typeof(value) != members[i].type)
+			return wrong_type(members[i].key, error);
+		if (json_is_integer(value) &&
+		    check_number(members[i].key, json_integer_value(value), 0, error))
+			return -EINVAL;
+	}
+	if (staged && !json_is_integer(staged) && !json_is_object(staged))
+		return wrong_type("staged", error);
+	if (file &&
+	    json_unpack_ex(file, error, JSON_VALIDATE_ONLY, "{s:s, s:I}", "hash", "revision"))
+		return -EINVAL;
+	if (check_integers("zones", json_object_get(index, "zones"), error) ||
+	    check_integers("highest", json_object_get(index, "highest"), error))
+		return -EINVAL;
+	return check_revisions(json_object_get(index, "revisions"), error);
 }
 
 /* state.json, but for what is staged and the highest ids, which state_load() takes. */
@@ -373,7 +445,7 @@ static int read_index(struct state *state)
 		return unreadable(state, path, error.text);
 	if (json_integer_value(json_object_get(state->index, "format")) != FORMAT)
 		return unreadable(state, path, "it is of another version");
-	if (check_revisions(state->index, &error))
+	if (check_index(state->index, &error))
 		return unreadable(state, path, error.text);
 	return 0;
 }

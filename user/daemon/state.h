@@ -17,7 +17,8 @@
 #include "state_directory.h"
 
 #define REVISIONS_KEPT 100
-#define HASH_LEN       17 /* with the NUL */
+#define REVISION_MAX   999999999 /* the highest number: ids have 9 digits */
+#define HASH_LEN       17	 /* with the NUL */
 
 struct state {
 	const char *instance;
@@ -76,6 +77,9 @@ const char *state_error(const struct state *state, int err);
 
 /* The revision this instance runs; 0 before the first. */
 uint32_t state_running(const struct state *state);
+
+/* The newest revision that is a file and not in the list, as after a crash; 0 for none. */
+uint32_t state_unlisted(const struct state *state);
 
 /* The revision that was made of a file last, and that file's hash; false when there is none. */
 bool state_file(const struct state *state, uint32_t *number, const char **hash);
