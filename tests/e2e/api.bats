@@ -83,6 +83,27 @@ load api
 	stop_daemon
 }
 
+@test "what was read can be written back, and is no change" {
+	local path
+	start_small
+	created tcp/route '{"action": {"type": "farm", "target": 2}, "frontendId": 1}' routeId
+	created tcp/route/1/rule '{"field": "sni", "match": "in", "pattern": "a.test, b.test"}' ruleId
+	api PUT tcp/frontend/1 '{"helloTimeout": 5, "idleTimeout": 0}'
+	api PUT tcp/farm/1 '{"probe": {"type": "http", "interval": 1.5}}'
+	assert_equal "$(alpnlb -j export staged | jq -c '[.frontends[0].hello_timeout, .farms[0].probe.interval]')" \
+		'["5s","1500ms"]'
+	api POST refresh
+	for path in frontend/1 farm/1 farm/1/server/1 route/1 route/1/rule/1; do
+		api PUT "tcp/$path" "$(api GET "tcp/$path")"
+	done
+	assert_equal "$(api GET pendingChanges)" '[]'
+	assert_equal "$(alpnlb refresh diff)" ""
+	api PUT tcp/route/1/rule/1 '{"negate": true}'
+	assert_equal "$(alpnlb -j refresh diff | jq -c '[.changes[] | [.kind, .before, .after]]')" \
+		'[["rule",{},{"negate":true}]]'
+	stop_daemon
+}
+
 @test "servers are in their farm, with fixed address" {
 	start_small
 	assert_equal "$(created tcp/farm/2/server '{"address": "2001:db8::5", "status": "inactive", "weight": 0}' serverId)" 3

@@ -279,6 +279,36 @@ static void a_change_tells_the_attributes_that_differ(void **state)
 	end(staged);
 }
 
+static void another_spelling_is_no_change(void **state)
+{
+	struct staged *staged =
+		start("farms: [{name: one, servers: [{name: a, address: 10.0.0.1}],\n"
+		      "         probe: {type: http, interval: 5s}}, {name: two, zone: all}]\n"
+		      "frontends: [{name: web, port: 443, default_farm: one, hello_timeout: 5s}]\n"
+		      "routes: [{name: r, action: {type: reject},\n"
+		      "          rules: [{field: host, match: in, pattern: [a.test, b.test]}]}]\n");
+
+	change(staged, KIND_FARM, 0, 1,
+	       "{\"display_name\": null, \"balance\": null, \"zone\": \"all\","
+	       " \"probe\": {\"type\": \"http\", \"interval\": \"5000ms\", \"port\": null}}",
+	       0, NULL);
+	change(staged, KIND_FARM, 0, 2, "{\"zone\": null}", 0, NULL);
+	change(staged, KIND_SERVER, 1, 1,
+	       "{\"weight\": 1, \"status\": \"active\", \"ssl\": false, \"port\": null}", 0, NULL);
+	change(staged, KIND_FRONTEND, 0, 1,
+	       "{\"port\": \"443\", \"hello_timeout\": \"5000ms\", \"allowed_source\": null}", 0,
+	       NULL);
+	change(staged, KIND_ROUTE, 0, 1,
+	       "{\"weight\": 0, \"action\": {\"type\": \"reject\", \"target\": null}}", 0, NULL);
+	change(staged, KIND_RULE, 1, 1, "{\"field\": \"sni\", \"pattern\": \"a.test,b.test\"}", 0,
+	       NULL);
+	check_pending(staged, "all", "");
+	assert_false(staged_is_pending(staged));
+	change(staged, KIND_FRONTEND, 0, 1, "{\"hello_timeout\": \"5001ms\"}", 0, NULL);
+	check_pending(staged, "all", "changed frontend 1");
+	end(staged);
+}
+
 static void a_document_without_ids_keeps_those_of_its_names(void **state)
 {
 	struct staged *staged = start(TWO_FARMS);
@@ -343,6 +373,7 @@ int main(void)
 		cmocka_unit_test(a_new_name_goes_to_references),
 		cmocka_unit_test(changes_count_in_their_zone),
 		cmocka_unit_test(a_change_tells_the_attributes_that_differ),
+		cmocka_unit_test(another_spelling_is_no_change),
 		cmocka_unit_test(a_document_without_ids_keeps_those_of_its_names),
 		cmocka_unit_test(what_cannot_be_kept_is_not_staged),
 	};

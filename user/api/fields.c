@@ -76,10 +76,12 @@ static json_t *reference_in(struct conversion *c, const struct attribute *a, con
 static json_t *duration_in(const json_t *value)
 {
 	double milliseconds = json_number_value(value) * 1000;
+	struct text text = {0};
 
 	if (!json_is_number(value) || milliseconds == 0 || !(fabs(milliseconds) < 1e9 * 1000))
 		return json_incref((json_t *)value);
-	return json_sprintf("%.0fms", milliseconds);
+	duration_format(milliseconds + (milliseconds < 0 ? -0.5 : 0.5), &text);
+	return json_string(text.s);
 }
 
 static json_t *value_in(struct conversion *c, const struct attribute *a, const json_t *value)

@@ -210,7 +210,7 @@ int64_t duration_parse(const char *text)
 	return -1;
 }
 
-static void format_duration(int64_t milliseconds, struct text *text)
+void duration_format(int64_t milliseconds, struct text *text)
 {
 	size_t i = 0;
 
@@ -222,9 +222,9 @@ static void format_duration(int64_t milliseconds, struct text *text)
 static void allow_duration(const struct attribute *a, struct text *text)
 {
 	text_append(text, "%s", a->or_zero ? "0, " : "");
-	format_duration(a->min, text);
+	duration_format(a->min, text);
 	text_append(text, "..");
-	format_duration(a->max, text);
+	duration_format(a->max, text);
 	text_append(text, " with a unit (ms, s, m, h, d)");
 }
 
@@ -257,7 +257,7 @@ static json_t *encode_duration(const struct attribute *a, const void *object)
 		return NULL;
 	if (value == 0)
 		return json_integer(0);
-	format_duration(value, &text);
+	duration_format(value, &text);
 	return json_string(text.s);
 }
 
@@ -334,6 +334,15 @@ static void allow_name(const struct attribute *a, struct text *text)
 }
 
 const struct type type_name = {decode_name, encode_string, allow_name};
+
+static json_t *encode_zone(const struct attribute *a, const void *object)
+{
+	const char *zone = *(char *const *)field_of(a, object);
+
+	return zone_is_all(zone) ? NULL : json_string(zone);
+}
+
+const struct type type_zone = {decode_name, encode_zone, allow_name};
 
 static void decode_enum(struct decoder *d, const struct attribute *a, const struct value *value,
 			void *object)

@@ -48,7 +48,7 @@ const struct list server_list = {
 
 /* ---- probes --------------------------------------------------------------------------- */
 
-/* What a probe says, to check it: the farm keeps the tree. */
+/* What a probe says: the farm keeps a tree of it. */
 struct probe {
 	enum probe_type type;
 	uint16_t port;
@@ -109,7 +109,7 @@ static void decode_probe(struct decoder *d, const struct attribute *a, const str
 
 	if (decode_object(d, value, &probe_table, &probe)) {
 		check_probe(d, value, &probe);
-		farm->probe = json_deep_copy(value->json);
+		farm->probe = encode_object(&probe_table, &probe);
 		d->out_of_memory |= !farm->probe;
 	}
 	free(probe.pattern);
@@ -137,7 +137,7 @@ static const struct attribute farm_rows[] = {
 	{"name", &type_name, FIELD(struct farm, o.name), .required = true},
 	{"display_name", &type_string, FIELD(struct farm, o.display_name), .nullable = true,
 	 .max = DISPLAY_MAX},
-	{"zone", &type_name, FIELD(struct farm, zone), .nullable = true},
+	{"zone", &type_zone, FIELD(struct farm, zone), .nullable = true},
 	{"port", &type_integer, FIELD(struct farm, port), .nullable = true, .min = 1, .max = 65535},
 	{"balance", &type_enum, FIELD(struct farm, balance), .nullable = true,
 	 .names = &balance_names},

@@ -10,7 +10,7 @@ static const struct attribute frontend_rows[] = {
 	{"name", &type_name, FIELD(struct frontend, o.name), .required = true},
 	{"display_name", &type_string, FIELD(struct frontend, o.display_name), .nullable = true,
 	 .max = DISPLAY_MAX},
-	{"zone", &type_name, FIELD(struct frontend, zone), .nullable = true},
+	{"zone", &type_zone, FIELD(struct frontend, zone), .nullable = true},
 	{"port", &type_ports, .required = true},
 	{"default_farm", &type_farm, FIELD(struct frontend, default_farm), .nullable = true},
 	{"allowed_source", &type_prefixes, FIELD(struct frontend, allowed_source),

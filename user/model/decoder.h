@@ -90,7 +90,8 @@ struct attribute {
 #define PORT_RANGE(first, last) ((int64_t)((first) | (uint32_t)(last) << 16))
 
 extern const struct type type_id;
-extern const struct type type_name;	  /* char *, of an object or a zone */
+extern const struct type type_name;	  /* char * */
+extern const struct type type_zone;	  /* char *; NULL is the same as "all" */
 extern const struct type type_string;	  /* char * */
 extern const struct type type_bool;	  /* bool */
 extern const struct type type_integer;	  /* uint8_t, uint16_t, uint32_t, int64_t */
@@ -150,6 +151,9 @@ struct text value_quoted(const struct value *value);
 /* Is `text`, which may be a part of the value, an address block? Otherwise adds a problem. */
 bool decode_prefix(struct decoder *d, const struct value *value, const char *text,
 		   struct prefix *prefix);
+
+/* "5s", "1500ms" */
+void duration_format(int64_t milliseconds, struct text *text);
 
 /* strdup() and calloc() that note when memory is out. */
 char *decode_copy(struct decoder *d, const char *text);

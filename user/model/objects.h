@@ -71,7 +71,7 @@ struct farm {
 	uint16_t port; /* host order; 0 = null, the frontend's */
 	enum balance balance;
 	bool sticky;		  /* by the client's address; not acted on */
-	struct json_t *probe;	  /* as given, checked; NULL = null; not acted on yet */
+	struct json_t *probe;	  /* defaults left out; NULL = null; not acted on yet */
 	int64_t vrack_network_id; /* 0 = null; not acted on */
 	struct server *servers;
 	size_t n_servers;

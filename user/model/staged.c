@@ -693,7 +693,7 @@ static const json_t *refreshed_root(const struct staged *staged, const char *zon
 	return root ? root : json_object_get(staged->refreshed, staged_zone(staged));
 }
 
-json_t *staged_compare(const json_t *before, const json_t *after, const char *zone)
+static json_t *compare_roots(const json_t *before, const json_t *after, const char *zone)
 {
 	struct diff diff = {
 		.zone = zone,
@@ -714,6 +714,33 @@ json_t *staged_compare(const json_t *before, const json_t *after, const char *zo
 						attributes_apart(before, after), "after",
 						attributes_apart(after, before)));
 	return diff.changes;
+}
+
+/* One way to write what a root means: defaults left out. As it is, if it cannot be decoded. */
+static json_t *normal_form(const json_t *root)
+{
+	struct problems problems = {0};
+	struct config *config = root ? config_decode_tree(root, DECODE_TO_STAGE, &problems) : NULL;
+	json_t *form = config ? config_encode(config) : NULL;
+
+	config_free(config);
+	problems_free(&problems);
+	return form ? form : json_incref((json_t *)root);
+}
+
+json_t *staged_compare(const json_t *before, const json_t *after, const char *zone)
+{
+	json_t *changes = compare_roots(before, after, zone), *old, *new;
+
+	if (!json_array_size(changes))
+		return changes;
+	json_decref(changes);
+	old = normal_form(before);
+	new = normal_form(after);
+	changes = compare_roots(old, new, zone);
+	json_decref(old);
+	json_decref(new);
+	return changes;
 }
 
 json_t *staged_pending(const struct staged *staged, const char *zone)

@@ -92,8 +92,8 @@ void staged_refreshed(struct staged *staged, json_t *refreshed);
 /*
  * What differs in `zone`: [{"kind", "id", "name", "in", "change": created, changed, deleted,
  * "before", "after"}]. `in` names the farm or route that servers and rules are in; before and
- * after are the attributes that are not the same, as a file has them. What is of no object is the
- * kind "service", with id 0. New reference.
+ * after are the attributes that are not the same, as a file has them; another spelling of the same
+ * is none. What is of no object is the kind "service", with id 0. New reference.
  */
 json_t *staged_pending(const struct staged *staged, const char *zone);
 
