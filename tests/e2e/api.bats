@@ -509,6 +509,54 @@ while True:
 	stop_daemon
 }
 
+@test "a route's status is that of its frontend's zone" {
+	start_small 'zone: gra'
+	created tcp/frontend '{"zone": "rbx", "port": "444", "defaultFarmId": 1}' frontendId
+	created tcp/route '{"action": {"type": "farm", "target": 2}, "frontendId": 2}' routeId
+	assert_equal "$(api GET tcp/route/1 | jq -r .status)" creating
+	api POST refresh '{"zone": "rbx"}'
+	assert_equal "$(api GET pendingChanges)" '[]'
+	assert_equal "$(api GET tcp/route/1 | jq -r .status)" ok
+	api PUT tcp/route/1 '{"weight": 7}'
+	api POST refresh '{"zone": "gra"}'
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"rbx","number":1}]'
+	assert_equal "$(api GET tcp/route/1 | jq -r .status)" updating
+	stop_daemon
+}
+
+@test "the zone is that of what runs, not of what is staged" {
+	start_small 'zone: gra'
+	sed 's/zone: gra/zone: rbx/' "$CONFIG" >"$NETNS_DIR/other.yaml"
+	alpnlb apply "$NETNS_DIR/other.yaml"
+	assert_equal "$(api GET zone)" '["rbx"]'
+	alpnlb revision rollback 1
+	assert_equal "$(api GET zone)" '["rbx"]'
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"rbx","number":1}]'
+	stop_daemon
+	CONFIG='' start_daemon
+	assert_equal "$(api GET zone)" '["rbx"]' "after a restart"
+	assert_equal "$(api POST refresh '{"zone": "rbx"}' | jq -r .status)" "done"
+	assert_equal "$(stats .revision)" 3
+	assert_equal "$(api GET zone)" '["gra"]'
+	assert_equal "$(api GET pendingChanges)" '[]'
+	stop_daemon
+	CONFIG='' start_daemon
+	assert_equal "$(api GET zone)" '["gra"]' "after a restart"
+	assert_equal "$(api GET pendingChanges)" '[]'
+	stop_daemon
+}
+
+@test "a zone goes with its last object" {
+	start_small 'zone: gra'
+	created tcp/farm '{"zone": "tmp"}' farmId
+	api POST refresh
+	api DELETE tcp/farm/3
+	api POST refresh
+	assert_equal "$(request GET ipLoadbalancing/availableZones | tail -n +2)" '["gra"]'
+	assert_equal "$(alpnlb -j zone show | jq -c 'map(.name)')" '["gra"]'
+	stop_daemon
+}
+
 # ---- together -----------------------------------------------------------------------------
 
 @test "a diff and a dry run say what a refresh would do, and do nothing" {

@@ -50,7 +50,7 @@ static void start(struct daemon *daemon)
 		.engine.instance = {.control = &control, .frontend_stats = frontend_stats},
 	};
 	require(!staged_replace(&daemon->staged, (json_t *)document_root(document), config, NULL));
-	staged_refreshed(&daemon->staged, staged_next_refreshed(&daemon->staged, NULL));
+	staged_refreshed(&daemon->staged, NULL);
 	require(!daemon_apply(daemon,
 			      config_decode_tree(daemon->staged.root, DECODE_TO_RUN, &problems),
 			      NULL, NULL, 0));

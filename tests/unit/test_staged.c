@@ -35,7 +35,7 @@ static struct staged *start(const char *yaml)
 	struct staged *staged = calloc(1, sizeof(*staged));
 
 	stage(staged, yaml);
-	staged_refreshed(staged, staged_next_refreshed(staged, NULL));
+	staged_refreshed(staged, NULL);
 	return staged;
 }
 
@@ -142,7 +142,7 @@ static void new_objects_get_ids_and_names(void **state)
 	assert_string_equal("farm-5-2", object_name(staged_object(staged, KIND_FARM, 0, 5)));
 	check_pending(staged, "all",
 		      "created farm 3, created farm 4, created farm 5, created server 2");
-	staged_refreshed(staged, staged_next_refreshed(staged, NULL));
+	staged_refreshed(staged, NULL);
 	check_pending(staged, "all", "");
 	end(staged);
 }
@@ -165,7 +165,7 @@ static void ids_below_the_limit_are_found_past_it(void **state)
 	assert_int_equal(2, create(staged, KIND_FARM, 0, "{}"));
 	delete (staged, KIND_FARM, 0, 1, 0, NULL);
 	assert_int_equal(3, create(staged, KIND_FARM, 0, "{}")); /* 1 is still running */
-	staged_refreshed(staged, staged_next_refreshed(staged, NULL));
+	staged_refreshed(staged, NULL);
 	assert_int_equal(1, create(staged, KIND_FARM, 0, "{}"));
 	end(staged);
 }
@@ -254,11 +254,87 @@ static void changes_count_in_their_zone(void **state)
 	check_pending(staged, "gra", "");
 	check_pending(staged, "rbx", "created farm 3");
 	change(staged, KIND_FARM, 0, 2, "{\"port\": 1}", 0, NULL); /* of all zones */
-	staged_refreshed(staged, staged_next_refreshed(staged, "rbx"));
+	staged_refreshed(staged, "rbx");
 	check_pending(staged, "rbx", "");
 	check_pending(staged, "gra", "changed farm 2");
-	staged_refreshed(staged, staged_next_refreshed(staged, "gra"));
+	staged_refreshed(staged, "gra");
 	check_pending(staged, "gra", "");
+	end(staged);
+}
+
+static void check_zones(const struct staged *staged, const char *expected)
+{
+	json_t *zones = staged_zones(staged), *wanted = fields_of(expected);
+
+	assert_true(json_equal(zones, wanted));
+	json_decref(wanted);
+	json_decref(zones);
+}
+
+static void another_zone_stays_pending_when_ours_is_refreshed(void **state)
+{
+	struct staged *staged = start("zone: gra\n" TWO_FARMS);
+
+	create(staged, KIND_FARM, 0, "{\"zone\": \"rbx\"}");
+	staged_refreshed(staged, "gra");
+	check_pending(staged, "rbx", "created farm 3");
+	staged_refreshed(staged, NULL);
+	check_pending(staged, "rbx", "");
+	end(staged);
+}
+
+static void a_zone_that_nothing_names_is_gone_after_a_refresh(void **state)
+{
+	struct staged *staged = start("zone: gra\n" TWO_FARMS);
+
+	create(staged, KIND_FARM, 0, "{\"zone\": \"tmp\"}");
+	staged_refreshed(staged, NULL);
+	delete (staged, KIND_FARM, 0, 3, 0, NULL);
+	check_zones(staged, "[\"gra\", \"tmp\"]");
+	check_pending(staged, "tmp", "deleted farm 3");
+	staged_refreshed(staged, NULL);
+	check_zones(staged, "[\"gra\"]");
+	end(staged);
+}
+
+static void the_zone_is_that_of_what_runs(void **state)
+{
+	struct staged *staged = start("zone: gra\n" TWO_FARMS);
+
+	stage(staged, "zone: rbx\n" TWO_FARMS);
+	assert_string_equal("gra", staged_zone(staged));
+	check_pending(staged, "gra", "changed service 0");
+	assert_true(staged_is_ours(staged, "gra"));
+	assert_false(staged_is_ours(staged, "rbx"));
+	staged_refreshed(staged, "gra");
+	assert_string_equal("rbx", staged_zone(staged));
+	check_pending(staged, "rbx", "");
+	check_pending(staged, "gra", "");
+	end(staged);
+}
+
+static void check_route(const struct staged *staged, enum route_change change)
+{
+	assert_int_equal(change,
+			 staged_route_change(staged, staged_object(staged, KIND_ROUTE, 0, 1)));
+}
+
+static void a_route_changes_in_the_zone_of_its_frontend(void **state)
+{
+	struct staged *staged = start("zone: gra\n" TWO_FARMS);
+
+	create(staged, KIND_FRONTEND, 0,
+	       "{\"name\": \"f\", \"zone\": \"rbx\", \"port\": 80, \"default_farm\": \"one\"}");
+	create(staged, KIND_ROUTE, 0, "{\"frontend\": \"f\", \"action\": {\"type\": \"reject\"}}");
+	check_route(staged, ROUTE_CREATED);
+	staged_refreshed(staged, "rbx");
+	check_route(staged, ROUTE_UNCHANGED);
+	create(staged, KIND_RULE, 1, "{\"field\": \"sni\", \"match\": \"exists\"}");
+	staged_refreshed(staged, "gra");
+	check_route(staged, ROUTE_CHANGED);
+	staged_refreshed(staged, "rbx");
+	change(staged, KIND_ROUTE, 0, 1, "{\"weight\": 0, \"display_name\": null}", 0, NULL);
+	check_route(staged, ROUTE_UNCHANGED);
 	end(staged);
 }
 
@@ -372,6 +448,10 @@ int main(void)
 		cmocka_unit_test(what_is_referred_to_stays),
 		cmocka_unit_test(a_new_name_goes_to_references),
 		cmocka_unit_test(changes_count_in_their_zone),
+		cmocka_unit_test(another_zone_stays_pending_when_ours_is_refreshed),
+		cmocka_unit_test(a_zone_that_nothing_names_is_gone_after_a_refresh),
+		cmocka_unit_test(the_zone_is_that_of_what_runs),
+		cmocka_unit_test(a_route_changes_in_the_zone_of_its_frontend),
 		cmocka_unit_test(a_change_tells_the_attributes_that_differ),
 		cmocka_unit_test(another_spelling_is_no_change),
 		cmocka_unit_test(a_document_without_ids_keeps_those_of_its_names),

@@ -30,7 +30,7 @@ int refresh_run(struct daemon *daemon, struct refresh *refresh, struct problems 
 	snprintf(failed, size, "the configuration cannot be run");
 	if (!config)
 		return -EINVAL;
-	if (config_in_zone(staged->config, refresh->zone)) {
+	if (staged_is_ours(staged, refresh->zone)) {
 		err = daemon_apply(daemon, config, refresh, failed, size);
 	} else {
 		config_free(config);
@@ -39,7 +39,7 @@ int refresh_run(struct daemon *daemon, struct refresh *refresh, struct problems 
 			snprintf(failed, size, "%s", state_error(&daemon->state, err));
 	}
 	if (!err)
-		staged_refreshed(staged, staged_next_refreshed(staged, refresh->zone));
+		staged_refreshed(staged, refresh->zone);
 	return err;
 }
 
@@ -144,7 +144,7 @@ void dry_run_post(struct api_call *call, const struct api_resource *resource)
 	if (!read_refresh(call, &refresh))
 		return;
 	config = config_decode_tree(daemon->staged.root, DECODE_TO_RUN, &problems);
-	if (config && config_in_zone(daemon->staged.config, refresh.zone))
+	if (config && staged_is_ours(&daemon->staged, refresh.zone))
 		err = daemon_try(daemon, config, failed, sizeof(failed));
 	if (!config)
 		api_refuse_problems(call, 400, &problems);

@@ -25,13 +25,12 @@ static json_t *in_order(const struct api_call *call)
 
 /* ---- what is computed ----------------------------------------------------------------- */
 
-/* A route is being created, or updated, until a refresh has made it what runs. */
-static const char *status_of(const struct staged *staged, const json_t *object)
-{
-	const json_t *running = staged_running_object(staged, KIND_ROUTE, 0, object_id(object));
-
-	return !running ? "creating" : json_equal(running, object) ? "ok" : "updating";
-}
+/* A route is being created, or updated, until a refresh of its zone. */
+static const char *const statuses[] = {
+	[ROUTE_UNCHANGED] = "ok",
+	[ROUTE_CREATED] = "creating",
+	[ROUTE_CHANGED] = "updating",
+};
 
 static void add_computed(const struct api_call *call, const json_t *object, json_t *shown)
 {
@@ -42,7 +41,9 @@ static void add_computed(const struct api_call *call, const json_t *object, json
 		json_array_append_new(
 			list, resource_show(call, &resource_rule, json_array_get(rules, i)));
 	json_object_set_new(shown, "rules", list);
-	json_object_set_new(shown, "status", json_string(status_of(&call->daemon->staged, object)));
+	json_object_set_new(
+		shown, "status",
+		json_string(statuses[staged_route_change(&call->daemon->staged, object)]));
 }
 
 const struct api_resource resource_route = {

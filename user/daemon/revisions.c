@@ -186,8 +186,8 @@ json_t *state_revision_root(struct state *state, uint32_t number)
 static void count_changes(const struct state *state, const char *zone, const json_t *root,
 			  json_t *entry)
 {
-	const char *compared = zone_is_all(zone) ? staged_zone(state->staged) : zone;
-	const json_t *before = json_object_get(state->staged->refreshed, compared);
+	const json_t *before = zone_is_all(zone) ? state->staged->running
+						 : json_object_get(state->staged->refreshed, zone);
 	const char *kind;
 	json_t *changes = staged_compare(before, root, "all"), *change;
 	size_t i;

@@ -110,11 +110,10 @@ static int load_state(struct startup *startup, struct daemon *daemon)
 	struct problems staged = {0}, problems = {0};
 	struct state *state = &daemon->state;
 	int err = state_load(state, &staged);
-	json_t *running = err ? NULL : state_revision_root(state, state_running(state));
 
-	if (running)
-		startup->from_state = config_decode_tree(running, DECODE_TO_RUN, &problems);
-	json_decref(running);
+	if (!err)
+		startup->from_state =
+			config_decode_tree(daemon->staged.running, DECODE_TO_RUN, &problems);
 	/* What runs has the warnings of what is staged, but for changes. */
 	log_problems(staged.errors ? &staged : &problems, state->directory);
 	problems_free(&staged);

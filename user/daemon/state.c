@@ -133,12 +133,9 @@ static json_t *highest_json(const struct staged *staged)
 /* The number of the revision that runs, if that is what is staged; or else the root. */
 static json_t *staged_json(const struct state *state, const json_t *index, const json_t *root)
 {
-	const char *zone = staged_zone(state->staged);
-	json_t *number = json_object_get(json_object_get(index, "zones"), zone);
+	json_t *number = json_object_get(index, "running");
 
-	if (number && json_object_get(state->staged->refreshed, zone) == root)
-		return json_incref(number);
-	return json_incref((json_t *)root);
+	return json_incref(number && state->staged->running == root ? number : (json_t *)root);
 }
 
 static int write_text(struct state *state, const char *text)
@@ -240,11 +237,15 @@ static json_t *zones_json(const struct state *state, const char *zone, uint32_t 
 	json_t *next = staged_next_refreshed(state->staged, zone), *zones = json_object(), *root;
 	const char *key;
 
-	json_object_foreach (next, key, root)
+	json_object_foreach (next, key, root) {
+		json_t *kept = json_object_get(before, key);
+
+		kept = kept ? kept : json_object_get(state->index, "running");
 		if (root == state->staged->root)
 			json_object_set_new(zones, key, json_integer(number));
 		else
-			json_object_set(zones, key, json_object_get(before, key));
+			json_object_set(zones, key, kept);
+	}
 	json_decref(next);
 	return zones;
 }
@@ -277,7 +278,7 @@ static json_t *refreshed_index(struct state *state, struct refresh *refresh, int
 	}
 	json_object_set_new(index, "format", json_integer(FORMAT));
 	json_object_set_new(index, "zones", zones_json(state, refresh->zone, number));
-	if (config_in_zone(state->staged->config, refresh->zone))
+	if (staged_is_ours(state->staged, refresh->zone))
 		json_object_set_new(index, "running", json_integer(number));
 	if (refresh->file)
 		json_object_set_new(index, "file",
@@ -471,43 +472,35 @@ void state_close(struct state *state)
 	*state = (struct state){.lock = -1};
 }
 
-/* The root of each zone; zones of one revision share it. New reference, NULL after a failure. */
-static json_t *load_refreshed(struct state *state)
+/* A root that is known by `roots` is shared. Borrowed, NULL after a failure. */
+static json_t *load_root(struct state *state, json_t *roots, const json_t *number)
 {
-	json_t *zones = json_object_get(state->index, "zones"), *refreshed = json_object();
-	json_t *roots = json_object(), *number, *root;
-	const char *zone;
+	json_t *root;
 	char key[16];
 
-	json_object_foreach (zones, zone, number) {
-		snprintf(key, sizeof(key), "%u", (uint32_t)json_integer_value(number));
-		root = json_incref(json_object_get(roots, key));
-		if (!root)
-			root = state_revision_root(state, json_integer_value(number));
-		if (!root) {
-			json_decref(refreshed);
-			refreshed = NULL;
-			break;
-		}
-		json_object_set(roots, key, root);
-		json_object_set_new(refreshed, zone, root);
-	}
-	json_decref(roots);
-	return refreshed;
+	snprintf(key, sizeof(key), "%u", (uint32_t)json_integer_value(number));
+	root = json_object_get(roots, key);
+	if (root)
+		return root;
+	root = state_revision_root(state, json_integer_value(number));
+	return root && !json_object_set_new(roots, key, root) ? root : NULL;
 }
 
-/* What is staged: itself, or the number of the revision it is. New reference. */
-static json_t *load_staged(struct state *state, const json_t *refreshed)
+/* The root of each zone. New reference, NULL after a failure. */
+static json_t *load_refreshed(struct state *state, json_t *roots)
 {
-	json_t *staged = json_object_get(state->index, "staged"), *number;
+	json_t *refreshed = json_object(), *number, *root;
 	const char *zone;
 
-	if (!json_is_integer(staged))
-		return json_incref(staged);
-	json_object_foreach (json_object_get(state->index, "zones"), zone, number)
-		if (json_equal(number, staged))
-			return json_incref(json_object_get(refreshed, zone));
-	return state_revision_root(state, json_integer_value(staged));
+	json_object_foreach (json_object_get(state->index, "zones"), zone, number) {
+		root = load_root(state, roots, number);
+		if (!root) {
+			json_decref(refreshed);
+			return NULL;
+		}
+		json_object_set(refreshed, zone, root);
+	}
+	return refreshed;
 }
 
 static void load_highest(const json_t *index, struct staged *staged)
@@ -519,23 +512,35 @@ static void load_highest(const json_t *index, struct staged *staged)
 			json_integer_value(json_object_get(highest, kind_name(kind)));
 }
 
+/* Fills what runs, and returns what is staged: itself, or the number of the revision it is. */
+static json_t *load_roots(struct state *state, json_t *roots)
+{
+	json_t *staged = json_object_get(state->index, "staged");
+
+	state->staged->refreshed = load_refreshed(state, roots);
+	if (!state->staged->refreshed)
+		return NULL;
+	state->staged->running =
+		json_incref(load_root(state, roots, json_object_get(state->index, "running")));
+	if (!state->staged->running)
+		return NULL;
+	return json_is_integer(staged) ? load_root(state, roots, staged) : staged;
+}
+
 int state_load(struct state *state, struct problems *problems)
 {
-	json_t *refreshed = load_refreshed(state), *root = NULL;
-	struct config *config;
+	json_t *roots = json_object(), *root = load_roots(state, roots);
+	struct config *config = NULL;
 	int err = -EINVAL;
 
-	if (refreshed)
-		root = load_staged(state, refreshed);
-	config = root ? config_decode_tree(root, DECODE_TO_STAGE, problems) : NULL;
+	if (root)
+		config = config_decode_tree(root, DECODE_TO_STAGE, problems);
 	if (config) {
 		load_highest(state->index, state->staged);
-		staged_refreshed(state->staged, json_incref(refreshed));
 		err = staged_replace(state->staged, root, config, NULL);
 	}
 	json_object_del(state->index, "staged");
 	json_object_del(state->index, "highest");
-	json_decref(root);
-	json_decref(refreshed);
+	json_decref(roots);
 	return err;
 }

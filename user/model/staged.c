@@ -45,6 +45,7 @@ void staged_free(struct staged *staged)
 {
 	json_decref(staged->root);
 	json_decref(staged->refreshed);
+	json_decref(staged->running);
 	config_free(staged->config);
 	*staged = (struct staged){0};
 }
@@ -104,12 +105,6 @@ const json_t *staged_object(const struct staged *staged, enum kind kind, uint32_
 			    uint32_t id)
 {
 	return object_in(staged->root, kind, parent, id);
-}
-
-const json_t *staged_running_object(const struct staged *staged, enum kind kind, uint32_t parent,
-				    uint32_t id)
-{
-	return object_in(json_object_get(staged->refreshed, staged_zone(staged)), kind, parent, id);
 }
 
 static const json_t *named(const json_t *list, const char *name)
@@ -503,7 +498,14 @@ static const char *zone_of(const json_t *object)
 
 const char *staged_zone(const struct staged *staged)
 {
-	return staged->config && staged->config->zone ? staged->config->zone : "all";
+	return zone_of(staged->running ? staged->running : staged->root);
+}
+
+bool staged_is_ours(const struct staged *staged, const char *zone)
+{
+	const char *ours = staged_zone(staged);
+
+	return zone_is_all(zone) || zone_is_all(ours) || !strcmp(zone, ours);
 }
 
 static void add_zone(void *context, const json_t *object, const json_t *parent)
@@ -512,14 +514,22 @@ static void add_zone(void *context, const json_t *object, const json_t *parent)
 		json_object_set_new(context, zone_of(object), json_null());
 }
 
-json_t *staged_zones(const struct staged *staged)
+/* A mapping with them as keys. */
+static json_t *named_zones(const struct staged *staged, const char *ours)
 {
-	json_t *zones = json_object(), *list = json_array(), *value;
-	const char *zone;
+	json_t *zones = json_object();
 
-	json_object_set_new(zones, staged_zone(staged), json_null());
+	json_object_set_new(zones, ours, json_null());
 	visit_objects(staged->root, KIND_FARM, add_zone, zones);
 	visit_objects(staged->root, KIND_FRONTEND, add_zone, zones);
+	return zones;
+}
+
+json_t *staged_zones(const struct staged *staged)
+{
+	json_t *zones = named_zones(staged, staged_zone(staged)), *list = json_array(), *value;
+	const char *zone;
+
 	json_object_foreach (staged->refreshed, zone, value)
 		json_object_set_new(zones, zone, json_null());
 	json_object_foreach (zones, zone, value)
@@ -528,25 +538,62 @@ json_t *staged_zones(const struct staged *staged)
 	return list;
 }
 
-json_t *staged_next_refreshed(const struct staged *staged, const char *zone)
+/* A zone that had no object before has been refreshed with the others. */
+static const json_t *refreshed_root(const struct staged *staged, const char *zone)
 {
-	/* An instance without a zone has all of them. */
-	bool all = zone_is_all(zone) || zone_is_all(staged_zone(staged));
-	json_t *zones = all ? staged_zones(staged) : NULL;
-	json_t *next = all || !staged->refreshed ? json_object() : json_copy(staged->refreshed);
+	const json_t *root = json_object_get(staged->refreshed, zone);
 
-	if (!all)
+	return root ? root : staged->running;
+}
+
+/* Zones that nothing names any more are gone then. */
+static json_t *all_refreshed(const struct staged *staged)
+{
+	json_t *zones = named_zones(staged, zone_of(staged->root)), *next = json_object(), *value;
+	const char *zone;
+
+	json_object_foreach (zones, zone, value)
 		json_object_set(next, zone, staged->root);
-	for (size_t i = 0; i < json_array_size(zones); i++)
-		json_object_set(next, json_string_value(json_array_get(zones, i)), staged->root);
 	json_decref(zones);
 	return next;
 }
 
-void staged_refreshed(struct staged *staged, json_t *refreshed)
+/* Zones without a root of their own keep the one they were compared with. */
+static json_t *one_refreshed(const struct staged *staged, const char *zone)
 {
+	json_t *next = json_object(), *zones = staged_zones(staged), *item;
+	size_t i;
+
+	json_array_foreach (zones, i, item) {
+		const char *name = json_string_value(item);
+
+		json_object_set(next, name, (json_t *)refreshed_root(staged, name));
+	}
+	json_decref(zones);
+	json_object_set(next, zone, staged->root);
+	if (staged_is_ours(staged, zone)) /* which may move to another zone by that */
+		json_object_set(next, zone_of(staged->root), staged->root);
+	return next;
+}
+
+json_t *staged_next_refreshed(const struct staged *staged, const char *zone)
+{
+	/* An instance without a zone has all of them. */
+	if (zone_is_all(zone) || zone_is_all(staged_zone(staged)))
+		return all_refreshed(staged);
+	return one_refreshed(staged, zone);
+}
+
+void staged_refreshed(struct staged *staged, const char *zone)
+{
+	json_t *refreshed = staged_next_refreshed(staged, zone);
+
 	json_decref(staged->refreshed);
 	staged->refreshed = refreshed;
+	if (!staged_is_ours(staged, zone))
+		return;
+	json_decref(staged->running);
+	staged->running = json_incref(staged->root);
 }
 
 /* ---- what is pending ------------------------------------------------------------------ */
@@ -685,14 +732,6 @@ static void compare_kind(struct diff *diff)
 	free(diff->entries);
 }
 
-/* A zone that had no object before has been refreshed with the others. */
-static const json_t *refreshed_root(const struct staged *staged, const char *zone)
-{
-	const json_t *root = json_object_get(staged->refreshed, zone);
-
-	return root ? root : json_object_get(staged->refreshed, staged_zone(staged));
-}
-
 static json_t *compare_roots(const json_t *before, const json_t *after, const char *zone)
 {
 	struct diff diff = {
@@ -706,7 +745,8 @@ static json_t *compare_roots(const json_t *before, const json_t *after, const ch
 		return diff.changes;
 	for (diff.kind = 0; diff.kind < KIND_MAX; diff.kind++)
 		compare_kind(&diff);
-	if (!strcmp(zone, zone_of(after)) && !same_attributes(before, after))
+	if (before && (zone_is_all(zone) || !strcmp(zone, zone_of(before))) &&
+	    !same_attributes(before, after))
 		json_array_append_new(diff.changes,
 				      json_pack("{s:s, s:i, s:n, s:n, s:s, s:o, s:o}", "kind",
 						"service", "id", 0, "name", "in", "change",
@@ -746,6 +786,38 @@ json_t *staged_compare(const json_t *before, const json_t *after, const char *zo
 json_t *staged_pending(const struct staged *staged, const char *zone)
 {
 	return staged_compare(refreshed_root(staged, zone), staged->root, zone);
+}
+
+static bool is_of_route(const json_t *change, const json_t *route)
+{
+	const char *kind = json_string_value(json_object_get(change, "kind"));
+	const char *in = json_string_value(json_object_get(change, "in"));
+
+	if (!strcmp(kind, kind_name(KIND_RULE)))
+		return in && !strcmp(in, object_name(route));
+	return !strcmp(kind, kind_name(KIND_ROUTE)) && object_id(change) == object_id(route);
+}
+
+enum route_change staged_route_change(const struct staged *staged, const json_t *route)
+{
+	const char *zone = route_zone(staged->root, route);
+	enum route_change is = ROUTE_UNCHANGED;
+	const json_t *before;
+	json_t *changes, *change;
+	size_t i;
+
+	zone = zone_is_all(zone) ? staged_zone(staged) : zone;
+	before = object_in(refreshed_root(staged, zone), KIND_ROUTE, 0, object_id(route));
+	if (!before)
+		return ROUTE_CREATED;
+	if (json_equal(before, route))
+		return ROUTE_UNCHANGED;
+	changes = staged_pending(staged, zone);
+	json_array_foreach (changes, i, change)
+		if (is_of_route(change, route))
+			is = ROUTE_CHANGED;
+	json_decref(changes);
+	return is;
 }
 
 bool staged_is_pending(const struct staged *staged)

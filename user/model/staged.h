@@ -15,6 +15,7 @@ struct staged {
 	json_t *root;
 	struct config *config;	    /* the same, decoded to stage */
 	json_t *refreshed;	    /* by name of zone: the root it was last refreshed with */
+	json_t *running;	    /* the root this instance runs; NULL before the first */
 	uint32_t highest[KIND_MAX]; /* id ever given */
 	/*
 	 * Told of each new root before it is the staged one; an -errno refuses it. NULL for none.
@@ -65,10 +66,6 @@ const json_t *staged_list(const struct staged *staged, enum kind kind, uint32_t 
 const json_t *staged_object(const struct staged *staged, enum kind kind, uint32_t parent,
 			    uint32_t id);
 
-/* The same in the configuration this instance was last refreshed with. */
-const json_t *staged_running_object(const struct staged *staged, enum kind kind, uint32_t parent,
-				    uint32_t id);
-
 /* By name, of a kind that is in no other; 0 if there is none. */
 uint32_t staged_id(const struct staged *staged, enum kind kind, const char *name);
 
@@ -77,8 +74,14 @@ const char *object_name(const json_t *object);
 
 /* ---- zones and what is pending -------------------------------------------------------- */
 
-/* The zone of this instance: "all" if it has none, which every object belongs to. */
+/*
+ * The zone of this instance, by what it runs: "all" if it has none, which every object belongs
+ * to.
+ */
 const char *staged_zone(const struct staged *staged);
+
+/* Does a refresh of that zone change what this instance runs? */
+bool staged_is_ours(const struct staged *staged, const char *zone);
 
 /* Every zone that can be refreshed: of the instance, and those objects name. New reference. */
 json_t *staged_zones(const struct staged *staged);
@@ -86,8 +89,8 @@ json_t *staged_zones(const struct staged *staged);
 /* `refreshed` as it is to be once `zone`, NULL for every zone, is refreshed. New reference. */
 json_t *staged_next_refreshed(const struct staged *staged, const char *zone);
 
-/* Takes over what staged_next_refreshed() returned. */
-void staged_refreshed(struct staged *staged, json_t *refreshed);
+/* Notes that the zone, NULL for every zone, has been refreshed. */
+void staged_refreshed(struct staged *staged, const char *zone);
 
 /*
  * What differs in `zone`: [{"kind", "id", "name", "in", "change": created, changed, deleted,
@@ -99,6 +102,15 @@ json_t *staged_pending(const struct staged *staged, const char *zone);
 
 /* The same between two roots; `before` may be NULL. */
 json_t *staged_compare(const json_t *before, const json_t *after, const char *zone);
+
+enum route_change {
+	ROUTE_UNCHANGED,
+	ROUTE_CREATED,
+	ROUTE_CHANGED,
+};
+
+/* A staged route with its rules, beside what its frontend's zone was last refreshed with. */
+enum route_change staged_route_change(const struct staged *staged, const json_t *route);
 
 /* Is there anything to refresh, in any zone? */
 bool staged_is_pending(const struct staged *staged);
