@@ -557,6 +557,18 @@ while True:
 	stop_daemon
 }
 
+@test "an instance without a zone refreshes all of them, and says so" {
+	local task
+	start_small
+	created tcp/farm '{"zone": "rbx"}' farmId
+	created tcp/farm '{"zone": "gra"}' farmId
+	task=$(api POST refresh '{"zone": "rbx"}')
+	assert_equal "$(jq -c '.zones | sort' <<<"$task")" '["all","gra","rbx"]'
+	assert_equal "$(alpnlb -j revision show id 2 | jq -r .zone)" all
+	assert_equal "$(api GET pendingChanges)" '[]'
+	stop_daemon
+}
+
 # ---- together -----------------------------------------------------------------------------
 
 @test "a diff and a dry run say what a refresh would do, and do nothing" {

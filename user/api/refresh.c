@@ -77,7 +77,10 @@ void refresh_warn(const struct daemon *daemon, struct problems *problems)
 			   daemon->engine.instance.frontend_stats, problems);
 }
 
-/* The zone asked for, NULL for every zone, and a comment; false after refusing. */
+/*
+ * The zone asked for, NULL for every zone, and a comment; false after refusing. An instance without
+ * a zone runs objects of all of them, and cannot refresh one alone.
+ */
 static bool read_refresh(struct api_call *call, struct refresh *refresh)
 {
 	const char *key, *text;
@@ -98,7 +101,11 @@ static bool read_refresh(struct api_call *call, struct refresh *refresh)
 		}
 		*(strcmp(key, "zone") ? &refresh->comment : &refresh->zone) = text;
 	}
-	return zone_is_all(refresh->zone) || api_zone_exists(call, refresh->zone, 400);
+	if (!zone_is_all(refresh->zone) && !api_zone_exists(call, refresh->zone, 400))
+		return false;
+	if (zone_is_all(staged_zone(&call->daemon->staged)))
+		refresh->zone = NULL;
+	return true;
 }
 
 static json_t *zones_of_task(const struct staged *staged, const char *zone)
