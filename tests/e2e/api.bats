@@ -494,6 +494,28 @@ while True:
 	stop_daemon
 }
 
+@test "the status is of what is installed here and takes connections" {
+	local counts='[.service, .frontends, .farms, .servers | if type == "object" then [.total, .status.ok, .status.warn, .status.error, .status.unknown] else . end]'
+	{
+		printf 'zone: gra\n'
+		farms one=11 two=12 idle=13 far=14 |
+			sed 's/name: far/&\n    zone: rbx/; /name: s13/s/ }/, status: inactive }/'
+		frontend auto one
+		printf '  - { name: there, zone: rbx, port: 444, default_farm: one }\n'
+		printf '  - { name: off, disabled: true, port: 445, default_farm: one }\n'
+		printf '  - { name: dead, port: 446, default_farm: idle }\n'
+	} >"$CONFIG"
+	start_daemon
+	assert_equal "$(api GET status | jq -c "$counts")" '["warn",[3,1,1,1,0],[3,0,0,1,2],[3,0,1,0,2]]'
+	assert_equal "$(api GET tcp/farm/4/server/4 | jq -c .serverState)" '[]' "of another zone"
+	assert_equal "$(api GET tcp/farm/3/server/3 | jq -r '.serverState[].status')" warn
+	assert_equal "$(api GET tcp/farm/1/server/1 | jq -r '.serverState[].status')" unknown
+	api PUT tcp/frontend/1 '{"defaultFarmId": 3}'
+	api POST refresh
+	assert_equal "$(api GET status | jq -c "$counts")" '["warn",[3,0,1,2,0],[3,0,0,1,2],[3,0,1,0,2]]'
+	stop_daemon
+}
+
 @test "another zone's objects are kept and counted there, not here" {
 	start_small 'zone: gra'
 	created tcp/farm '{"zone": "rbx"}' farmId

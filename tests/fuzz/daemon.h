@@ -39,6 +39,11 @@ int daemon_try(struct daemon *daemon, const struct config *config, char *failed,
 	return 0;
 }
 
+bool listeners_accept(const struct listeners *listeners, uint32_t frontend_id)
+{
+	return true;
+}
+
 static void start(struct daemon *daemon)
 {
 	struct problems problems = {0};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "resource.h"
+#include "handlers.h"
 
 static const struct api_filter filters[] = {
 	{.key = "address", .type = JSON_STRING, .address = true},
@@ -8,22 +8,29 @@ static const struct api_filter filters[] = {
 };
 static const char *const fixed[] = {"address", "backendId", "serverState", NULL};
 
-static bool is_running(const struct config *config, uint32_t id)
+/* As it runs here; NULL if it does not. */
+static const struct server *find_installed(const struct config *config, uint32_t id)
 {
-	for (size_t i = 0; i < config->n_farms; i++)
-		for (size_t j = 0; j < config->farms[i].n_servers; j++)
-			if (config->farms[i].servers[j].o.id == id)
-				return true;
-	return false;
+	for (size_t i = 0; i < config->n_farms; i++) {
+		const struct farm *farm = &config->farms[i];
+
+		for (size_t j = 0; j < farm->n_servers && config_in_zone(config, farm->zone); j++)
+			if (farm->servers[j].o.id == id)
+				return &farm->servers[j];
+	}
+	return NULL;
 }
 
-/* Nothing probes a server yet, so nothing is known about one but that it is in use. */
+/* Nothing probes a server yet, so nothing is known about one but what its settings say. */
 static json_t *server_state(const struct daemon *daemon, uint32_t id)
 {
-	if (!is_running(daemon->config, id))
+	const struct server *server = find_installed(daemon->config, id);
+
+	if (!server)
 		return json_array();
 	return json_pack("[{s:s, s:s, s:n, s:n, s:n, s:n}]", "instanceId", daemon->name, "status",
-			 "unknown", "checkCode", "checkStatus", "checkTime", "lastCheckContent");
+			 server_health(server), "checkCode", "checkStatus", "checkTime",
+			 "lastCheckContent");
 }
 
 static void add_computed(const struct api_call *call, const json_t *object, json_t *shown)

@@ -94,29 +94,86 @@ static json_t *healths_json(const size_t counts[HEALTH_MAX])
 	return json_pack("{s:I, s:o}", "total", total, "status", status);
 }
 
-/* Servers are not probed yet; all that is known is when a farm has none to use. */
+static void count(size_t counts[HEALTH_MAX], enum health health)
+{
+	counts[health]++;
+}
+
+/* Servers are not probed yet; a warning is what takes no new connections by its settings. */
+static enum health health_of_server(const struct server *server)
+{
+	bool used = server->status == STATUS_ACTIVE && server->weight;
+
+	return used ? HEALTH_UNKNOWN : HEALTH_WARN;
+}
+
+const char *server_health(const struct server *server)
+{
+	return health_names[health_of_server(server)];
+}
+
 static enum health farm_health(const struct farm *farm)
 {
 	for (size_t i = 0; i < farm->n_servers; i++)
-		if (farm->servers[i].status == STATUS_ACTIVE && farm->servers[i].weight)
+		if (health_of_server(&farm->servers[i]) == HEALTH_UNKNOWN)
 			return HEALTH_UNKNOWN;
 	return HEALTH_ERROR;
 }
 
+/* The farms that its connections may come to. */
+static enum health farms_health(const struct config *config, const struct frontend *frontend)
+{
+	size_t farms[HEALTH_MAX] = {0};
+
+	if (frontend->default_farm)
+		count(farms, farm_health(frontend->default_farm));
+	for (size_t i = 0; i < config->n_routes; i++)
+		if (config->routes[i].frontend == frontend && config->routes[i].target)
+			count(farms, farm_health(config->routes[i].target));
+	if (!farms[HEALTH_ERROR])
+		return HEALTH_OK;
+	return farms[HEALTH_UNKNOWN] ? HEALTH_WARN : HEALTH_ERROR;
+}
+
+static enum health frontend_health(const struct daemon *daemon, const struct frontend *frontend)
+{
+	if (frontend->disabled)
+		return HEALTH_WARN;
+	if (!listeners_accept(&daemon->listeners, frontend->o.id))
+		return HEALTH_ERROR;
+	return farms_health(daemon->config, frontend);
+}
+
+static enum health service_health(const size_t frontends[HEALTH_MAX],
+				  const size_t farms[HEALTH_MAX])
+{
+	if (frontends[HEALTH_ERROR] && !frontends[HEALTH_OK] && !frontends[HEALTH_WARN])
+		return HEALTH_ERROR;
+	return frontends[HEALTH_ERROR] || farms[HEALTH_ERROR] ? HEALTH_WARN : HEALTH_OK;
+}
+
+/* Of what is installed here: other zones' objects are other instances' business. */
 void status_get(struct api_call *call, const struct api_resource *resource)
 {
 	const struct config *config = call->daemon->config;
-	size_t farms[HEALTH_MAX] = {0}, servers[HEALTH_MAX] = {0};
-	size_t frontends[HEALTH_MAX] = {[HEALTH_OK] = config->n_frontends};
+	size_t frontends[HEALTH_MAX] = {0}, farms[HEALTH_MAX] = {0}, servers[HEALTH_MAX] = {0};
 
+	for (size_t i = 0; i < config->n_frontends; i++)
+		if (config_in_zone(config, config->frontends[i].zone))
+			count(frontends, frontend_health(call->daemon, &config->frontends[i]));
 	for (size_t i = 0; i < config->n_farms; i++) {
-		farms[farm_health(&config->farms[i])]++;
-		servers[HEALTH_UNKNOWN] += config->farms[i].n_servers;
+		const struct farm *farm = &config->farms[i];
+
+		if (!config_in_zone(config, farm->zone))
+			continue;
+		count(farms, farm_health(farm));
+		for (size_t j = 0; j < farm->n_servers; j++)
+			count(servers, health_of_server(&farm->servers[j]));
 	}
 	api_answer(call, json_pack("{s:s, s:o, s:o, s:o}", "service",
-				   health_names[farms[HEALTH_ERROR] ? HEALTH_WARN : HEALTH_OK],
-				   "frontends", healths_json(frontends), "farms",
-				   healths_json(farms), "servers", healths_json(servers)));
+				   health_names[service_health(frontends, farms)], "frontends",
+				   healths_json(frontends), "farms", healths_json(farms), "servers",
+				   healths_json(servers)));
 }
 
 void instances_get(struct api_call *call, const struct api_resource *resource)

@@ -200,6 +200,14 @@ size_t listeners_open(const struct listeners *l)
 	return HASH_COUNT(l->open);
 }
 
+bool listeners_accept(const struct listeners *l, uint32_t frontend_id)
+{
+	for (const struct endpoint *endpoint = l->open; endpoint; endpoint = endpoint->hh.next)
+		if (endpoint->accepting && endpoint->frontend_id == frontend_id)
+			return true;
+	return false;
+}
+
 /* ---- opening and closing ------------------------------------------------------------------ */
 
 /* Also where the ones that are open go on with the old configuration: the routes are as they are.

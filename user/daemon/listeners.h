@@ -25,6 +25,9 @@ size_t listeners_missing(struct listeners *listeners, const struct config *confi
 /* Addresses and ports that are open. */
 size_t listeners_open(const struct listeners *listeners);
 
+/* Does any of them accept for that frontend? */
+bool listeners_accept(const struct listeners *listeners, uint32_t frontend_id);
+
 /*
  * Opens the sockets that `config` needs and are not open, beside those that are open at the same
  * ports. They are hidden until listeners_commit(). Returns 0, or -errno with one line in `failed`;
