@@ -591,6 +591,23 @@ while True:
 	stop_daemon
 }
 
+@test "no task has the id of one from before a restart" {
+	start_small
+	assert_equal "$(api POST refresh | jq .id)" 1
+	api PUT tcp/frontend/1 '{"port": "444"}'
+	take_port 444
+	assert_equal "$(api POST refresh | jq -c '[.id, .status]')" '[2,"error"]'
+	api PUT tcp/frontend/1 '{"defaultFarmId": null}'
+	refused 400 BadRequest 'is missing' POST refresh
+	stop_daemon
+	CONFIG='' start_daemon
+	refused 404 NotFound 'no task with the id 2' GET task/2
+	assert_equal "$(api GET task)" '[]'
+	api PUT tcp/frontend/1 '{"port": "443", "defaultFarmId": 1}'
+	assert_equal "$(api POST refresh | jq .id)" 3
+	stop_daemon
+}
+
 # ---- together -----------------------------------------------------------------------------
 
 @test "a diff and a dry run say what a refresh would do, and do nothing" {

@@ -113,27 +113,40 @@ static json_t *zones_of_task(const struct staged *staged, const char *zone)
 	return zone_is_all(zone) ? staged_zones(staged) : json_pack("[s]", zone);
 }
 
+static json_t *refresh_task(struct daemon *daemon, json_t *zones, const char *failed,
+			    const struct problems *problems)
+{
+	json_t *task = tasks_begin(&daemon->tasks, daemon->state.last_task, "refreshIplb", zones);
+
+	task_end(task, failed);
+	json_object_set_new(task, "problems", problems_json(problems));
+	return json_incref(task);
+}
+
+/* The task's id is on disk with the refresh, or after one that failed. */
 void refresh_post(struct api_call *call, const struct api_resource *resource)
 {
 	struct daemon *daemon = call->daemon;
 	struct refresh refresh = {.comment = "refresh"};
 	struct problems problems = {0};
 	char failed[512];
-	json_t *task;
+	json_t *zones;
 	int err;
 
 	if (!read_refresh(call, &refresh) || !api_may_refresh(call))
 		return;
+	zones = zones_of_task(&daemon->staged, refresh.zone);
+	daemon->state.last_task++;
 	err = refresh_run(daemon, &refresh, &problems, failed, sizeof(failed));
 	if (err == -EINVAL && problems.errors) {
+		daemon->state.last_task--;
+		json_decref(zones);
 		api_refuse_problems(call, 400, &problems);
 	} else {
-		task = tasks_begin(&daemon->tasks, "refreshIplb",
-				   zones_of_task(&daemon->staged, refresh.zone));
-		task_end(task, err ? failed : NULL);
+		if (err)
+			state_stage(&daemon->state, daemon->staged.root);
 		refresh_warn(daemon, &problems);
-		json_object_set_new(task, "problems", problems_json(&problems));
-		api_answer(call, json_incref(task));
+		api_answer(call, refresh_task(daemon, zones, err ? failed : NULL, &problems));
 	}
 	problems_free(&problems);
 }

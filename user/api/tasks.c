@@ -12,17 +12,16 @@ json_t *date_json(time_t when)
 	return json_string(text);
 }
 
-json_t *tasks_begin(struct tasks *tasks, const char *action, json_t *zones)
+json_t *tasks_begin(struct tasks *tasks, json_int_t id, const char *action, json_t *zones)
 {
-	json_t *task = json_pack("{s:I, s:s, s:s, s:i, s:o, s:n, s:o}", "id", tasks->last + 1,
-				 "action", action, "status", "doing", "progress", 0, "creationDate",
+	json_t *task = json_pack("{s:I, s:s, s:s, s:i, s:o, s:n, s:o}", "id", id, "action", action,
+				 "status", "doing", "progress", 0, "creationDate",
 				 date_json(time(NULL)), "doneDate", "zones", zones);
 
 	if (!tasks->list)
 		tasks->list = json_array();
 	if (json_array_append_new(tasks->list, task))
 		return NULL;
-	tasks->last++;
 	if (json_array_size(tasks->list) > TASKS_KEPT)
 		json_array_remove(tasks->list, 0);
 	return task;

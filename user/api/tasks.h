@@ -8,11 +8,10 @@
 
 struct tasks {
 	json_t *list; /* as the API shows them, ascending ids */
-	json_int_t last;
 };
 
 /* A new task with status doing; `zones` is taken over. Borrowed, NULL when out of memory. */
-json_t *tasks_begin(struct tasks *tasks, const char *action, json_t *zones);
+json_t *tasks_begin(struct tasks *tasks, json_int_t id, const char *action, json_t *zones);
 
 /* Status error with `message`, or with NULL done. */
 void task_end(json_t *task, const char *message);

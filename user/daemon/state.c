@@ -161,6 +161,7 @@ static int write_state(struct state *state, const json_t *index, json_t *staged)
 	int err = -ENOMEM;
 
 	json_object_set_new(document, "highest", highest_json(state->staged));
+	json_object_set_new(document, "task", json_integer(state->last_task));
 	if (!json_object_set_new(document, "staged", staged))
 		text = json_dumps(document, JSON_COMPACT);
 	if (text)
@@ -400,7 +401,8 @@ static int check_index(const json_t *index, json_error_t *error)
 		const char *key;
 		json_type type;
 	} members[] = {{"last", JSON_INTEGER}, {"running", JSON_INTEGER}, {"revisions", JSON_ARRAY},
-		       {"zones", JSON_OBJECT}, {"highest", JSON_OBJECT},  {"file", JSON_OBJECT}};
+		       {"zones", JSON_OBJECT}, {"highest", JSON_OBJECT},  {"file", JSON_OBJECT},
+		       {"task", JSON_INTEGER}};
 	const json_t *staged = json_object_get(index, "staged");
 	json_t *file = json_object_get(index, "file");
 
@@ -448,6 +450,7 @@ static int read_index(struct state *state)
 		return unreadable(state, path, "it is of another version");
 	if (check_index(state->index, &error))
 		return unreadable(state, path, error.text);
+	state->last_task = json_integer_value(json_object_get(state->index, "task"));
 	return 0;
 }
 

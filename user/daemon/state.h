@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What survives the daemon, below STATE_ROOT/INSTANCE. state.json is what is staged, which
- * revision runs, and the list of revisions; it is replaced as a whole, so whoever is killed at
- * any instant leaves what was before or what came after. Each revision is a file of its own that
- * `alpnlb apply` takes; it is there before state.json names it, and is never changed.
+ * revision runs, the list of revisions, and the last ids of objects and tasks; it is replaced as a
+ * whole, so whoever is killed at any instant leaves what was before or what came after. Each
+ * revision is a file of its own that `alpnlb apply` takes; it is there before state.json names it,
+ * and is never changed.
  */
 #ifndef ALPNLB_STATE_H
 #define ALPNLB_STATE_H
@@ -27,6 +28,7 @@ struct state {
 	json_t *index;	       /* state.json without what is staged; a change makes a new one */
 	json_t *before;	       /* the index that state_undo() goes back to */
 	json_t *unwritten;     /* by number: revisions that could not be written yet */
+	json_int_t last_task;  /* the highest id a task has had */
 	struct stat written;   /* state.json as it was last read or written */
 	char hash[HASH_LEN];   /* likewise; empty when it was not there */
 	bool held;	       /* what is staged is to be written by the refresh that follows */
