@@ -67,6 +67,14 @@ load api
 	stop_daemon
 }
 
+@test "zone and status have the defaults of a file" {
+	start_small
+	assert_equal "$(api POST tcp/farm '{}' | jq -c '[.farmId, .zone]')" '[3,"all"]'
+	assert_equal "$(api POST tcp/frontend '{"port": "444"}' | jq -r .zone)" all
+	assert_equal "$(api POST tcp/farm/3/server '{"address": "10.0.0.1"}' | jq -r .status)" active
+	stop_daemon
+}
+
 @test "null, 0 and unset are three things" {
 	start_small
 	api PUT tcp/farm/1/server/1 '{"weight": 0}'
