@@ -142,7 +142,7 @@ load api
 		'["8000-8001","all",null,null,false,["198.51.100.0/24"],null,1.5,false]'
 	assert_equal "$(api GET 'tcp/frontend?defaultFarmId=1' | jq -c .)" '[1]'
 	assert_equal "$(api GET 'tcp/frontend?zone=all&port=8000-8001' | jq -c .)" '[2]'
-	refused 400 BadRequest '^frontends\[1\].defaultFarm: is missing' POST refresh '{}'
+	refused 400 BadRequest '^frontend 2 \(frontend-2\).defaultFarmId: is missing' POST refresh '{}'
 	refused 400 BadRequest '^deniedSource: stands beside' PUT tcp/frontend/2 '{"deniedSource": ["10.0.0.0/8"]}'
 	refused 400 BadRequest '^port: 443 belongs to the frontend "web" on the same address' \
 		PUT tcp/frontend/2 '{"port": "443"}'
@@ -169,12 +169,12 @@ load api
 	created "tcp/route/$id/rule" '{"field": "tls.version", "match": "in", "pattern": "1.2, 1.3"}' ruleId
 	created "tcp/route/$id/rule" '{"field": "tls.ech", "match": "is", "pattern": "absent"}' ruleId
 	assert_equal "$(api POST refresh | jq -c '[.status, (.problems[] | .warning, .path)]')" \
-		'["done",true,"frontends[0]"]'
+		'["done",true,"frontend 1 (web)"]'
 	assert_equal "$(reached "$LB4" 443 --sni www.alpnlb.test)" two
 	assert_equal "$(reached "$LB4" 443 --sni ww.alpnlb.test)" one
 	created "tcp/route/$id/rule" '{"field": "protocol", "match": "is", "pattern": "ssh"}' ruleId
 	assert_equal "$(api POST refresh | jq -c '[.status, (.problems[] | .warning, .path, .message)]')" \
-		'["done",true,"routes[0]","rules 1 and 4 exclude each other: the route never matches"]'
+		'["done",true,"route 1 (route-1)","rules 1 and 4 exclude each other: the route never matches"]'
 	assert_equal "$(reached "$LB4" 443 --sni www.alpnlb.test)" one
 	stop_daemon
 }
@@ -189,7 +189,7 @@ load api
 	assert_equal "$(reached "$LB4" 443 --hello "$NETNS_DIR/hello")" one
 	assert_equal "$(alpnlb -j frontend show name web | jq .ech)" 1
 	assert_matches "$(api POST refresh | jq -r "$warned")" \
-		"^done.frontends\[0\].routes go by server names, and 1 hellos had encrypted_client_hello: "
+		"^done.frontend 1 .web..routes go by server names, and 1 hellos had encrypted_client_hello: "
 	run -0 --separate-stderr alpnlb refresh dry-run
 	assert_matches "$stderr" "warning: .*web.*: routes go by server names" dry-run
 	alpnlb export >"$NETNS_DIR/exported.yaml"
@@ -280,6 +280,42 @@ load api
 	refused 404 NotFound 'no metrics token' GET metricsToken
 	assert_equal "$(request GET ipLoadbalancing/other/status | jq -r .class 2>/dev/null | tail -1)" "Client::NotFound"
 	assert_equal "$(api GET pendingChanges | jq -c .)" '[]'
+	stop_daemon
+}
+
+# problems METHOD PATH BODY: the mistakes it is refused for, "PATH: MESSAGE" each.
+problems() {
+	request "$1" "ipLoadbalancing/$NETNS_NAME/$2" "$3" | sed 1d | jq -r '.problems[] | select(.warning | not) | [.path, .message] | join(": ")'
+}
+
+@test "mistakes are told in the API's names" {
+	local i
+	start_small
+	created tcp/farm '{"probe": {"type": "tcp"}}' farmId
+	assert_equal "$(problems PUT tcp/frontend/1 '{"rateLimit": 0, "helloTimeout": 0, "connectTimeout": 0.001, "idleTimeout": 0.1}' | sort)" \
+		"connectTimeout: 0.001 is out of range, allowed: 0.01..300 seconds, null
+helloTimeout: 0 is out of range, allowed: 0.01..3600 seconds, null
+idleTimeout: 0.1 is out of range, allowed: 0, 1..2592000 seconds, null
+rateLimit: 0 is out of range, allowed: 1..4294967295, null"
+	assert_equal "$(request PUT "ipLoadbalancing/$NETNS_NAME/tcp/frontend/1" '{"rateLimit": 0}' | sed 1d | jq -c '.problems[0] | keys')" \
+		'["message","path","warning"]'
+	refused 400 BadRequest '^defaultSslId: 1 is out of scope' PUT tcp/frontend/1 '{"defaultSslId": 1}'
+	refused 400 BadRequest '^deniedSource: stands beside allowedSource' \
+		PUT tcp/frontend/1 '{"deniedSource": ["10.0.0.0/8"], "allowedSource": ["10.0.0.0/8"]}'
+	refused 400 BadRequest '^allowedSource\[1\]: "x" is no address' PUT tcp/frontend/1 '{"allowedSource": ["::1", "x"]}'
+	refused 400 BadRequest '^probe: 7 is not a mapping, allowed: .*, forceSsl' PUT tcp/farm/1 '{"probe": 7}'
+	refused 400 BadRequest '^probe.forceSsl: 7 is not a boolean' PUT tcp/farm/1 '{"probe": {"type": "http", "forceSsl": 7}}'
+	refused 400 BadRequest '^action.target: is missing, .*allowed: the id of a farm' POST tcp/route '{"action": {"type": "farm"}}'
+	created tcp/route '{"name": "r", "action": {"type": "reject"}}' routeId
+	for i in {1..16}; do
+		api POST tcp/route/1/rule '{"field": "sni", "match": "exists"}'
+	done
+	refused 400 BadRequest '^route 1 \(r\).rules: 17 rules, allowed: at most 16' \
+		POST tcp/route/1/rule '{"field": "sni", "match": "exists"}'
+	api PUT tcp/frontend/1 '{"defaultFarmId": null}'
+	refused 400 BadRequest '^frontend 1 \(web\).defaultFarmId: is missing' POST refresh
+	assert_equal "$(request POST "ipLoadbalancing/$NETNS_NAME/refresh" '{}' | sed 1d | jq -c '[.problems[] | select(.warning) | .path]')" \
+		'["farm 3 (farm-3).probe","farm 3 (farm-3).servers"]'
 	stop_daemon
 }
 
@@ -629,7 +665,7 @@ while True:
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
 	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"all","number":1}]'
 	api PUT tcp/frontend/1 '{"defaultFarmId": null}'
-	assert_matches "$(request POST alpnlb/dryRun)" $'^400\n.*frontends.0..*defaultFarm: is missing'
+	assert_matches "$(request POST alpnlb/dryRun)" $'^400\n.*frontend 1 .web..defaultFarmId: is missing'
 	api PUT tcp/frontend/1 '{"defaultFarmId": 1, "port": "444"}'
 	take_port 444
 	assert_matches "$(request POST alpnlb/dryRun)" '^409.*frontend web: cannot listen on .*:444'

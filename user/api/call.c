@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fields.h"
-
 /* The last one stands for any other. */
 static const struct status {
 	int code;
@@ -68,28 +66,6 @@ void api_refuse(struct api_call *call, int status, const char *format, ...)
 		if (call->answer || !len)
 			return;
 	}
-}
-
-static const struct problem *first_error(const struct problems *problems)
-{
-	for (size_t i = 0; i < problems->n; i++)
-		if (!problems->v[i].warning)
-			return &problems->v[i];
-	return NULL;
-}
-
-void api_refuse_problems(struct api_call *call, int status, const struct problems *problems)
-{
-	const struct problem *problem = first_error(problems);
-	struct problem renamed = {.message = problem ? problem->message : "invalid"};
-	char *line;
-
-	renamed.path = api_path(problem && problem->path ? problem->path : "");
-	line = problem_format(&renamed, NULL);
-	api_refuse(call, status, "%s", line ? line : "out of memory");
-	json_object_set_new(call->answer, "problems", problems_json(problems));
-	free(line);
-	free(renamed.path);
 }
 
 void api_refuse_unkept(struct api_call *call, int err)

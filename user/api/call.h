@@ -30,7 +30,8 @@ struct api_call {
 	json_t *fields; /* the body's object, empty when there is no body; NULL for raw ones */
 	int status;	/* of the answer: 0 until there is one */
 	json_t *answer;
-	char allow[64]; /* methods, with status 405 */
+	char allow[64];	 /* methods, with status 405 */
+	bool file_names; /* mistakes are told in the words of a file, for the command line */
 };
 
 /* Answers with 200; takes `answer` over. */
@@ -40,8 +41,15 @@ void api_answer(struct api_call *call, json_t *answer);
 __attribute__((format(printf, 3, 4))) void api_refuse(struct api_call *call, int status,
 						      const char *format, ...);
 
-/* The same for mistakes in an object: the first one is the message, all are in "problems". */
-void api_refuse_problems(struct api_call *call, int status, const struct problems *problems);
+/*
+ * The same for mistakes in an object of a kind, or with KIND_MAX in a configuration: the first one
+ * is the message, all are in "problems".
+ */
+void api_refuse_problems(struct api_call *call, int status, enum kind kind,
+			 const struct problems *problems);
+
+/* Mistakes and warnings as the API shows them. New reference. */
+json_t *api_problems(const struct api_call *call, enum kind kind, const struct problems *problems);
 
 /* The same for -errno of a write that could not be kept on disk. */
 void api_refuse_unkept(struct api_call *call, int err);

@@ -8,15 +8,6 @@
 
 /* ---- names ---------------------------------------------------------------------------- */
 
-char *api_path(const char *path)
-{
-	char *copy = strdup(path);
-
-	if (copy)
-		camel_case(copy);
-	return copy;
-}
-
 static const struct attribute *find_key(enum kind kind, const struct table *table, const char *key)
 {
 	char name[API_KEY_MAX];

@@ -20,7 +20,4 @@ json_t *fields_from_api(struct api_call *call, enum kind kind, const json_t *bef
 /* Every attribute of an object; defaults and null where the document has none. New reference. */
 json_t *fields_to_api(const struct staged *staged, enum kind kind, const json_t *object);
 
-/* "action.default_farm" as "action.defaultFarm"; malloc()ed. */
-char *api_path(const char *path);
-
 #endif

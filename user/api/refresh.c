@@ -113,13 +113,14 @@ static json_t *zones_of_task(const struct staged *staged, const char *zone)
 	return zone_is_all(zone) ? staged_zones(staged) : json_pack("[s]", zone);
 }
 
-static json_t *refresh_task(struct daemon *daemon, json_t *zones, const char *failed,
+static json_t *refresh_task(const struct api_call *call, json_t *zones, const char *failed,
 			    const struct problems *problems)
 {
+	struct daemon *daemon = call->daemon;
 	json_t *task = tasks_begin(&daemon->tasks, daemon->state.last_task, "refreshIplb", zones);
 
 	task_end(task, failed);
-	json_object_set_new(task, "problems", problems_json(problems));
+	json_object_set_new(task, "problems", api_problems(call, KIND_MAX, problems));
 	return json_incref(task);
 }
 
@@ -128,7 +129,7 @@ void refresh_post(struct api_call *call, const struct api_resource *resource)
 {
 	struct daemon *daemon = call->daemon;
 	struct refresh refresh = {.comment = "refresh"};
-	struct problems problems = {0};
+	struct problems problems = {.api_names = !call->file_names};
 	char failed[512];
 	json_t *zones;
 	int err;
@@ -141,12 +142,12 @@ void refresh_post(struct api_call *call, const struct api_resource *resource)
 	if (err == -EINVAL && problems.errors) {
 		daemon->state.last_task--;
 		json_decref(zones);
-		api_refuse_problems(call, 400, &problems);
+		api_refuse_problems(call, 400, KIND_MAX, &problems);
 	} else {
 		if (err)
 			state_stage(&daemon->state, daemon->staged.root);
 		refresh_warn(daemon, &problems);
-		api_answer(call, refresh_task(daemon, zones, err ? failed : NULL, &problems));
+		api_answer(call, refresh_task(call, zones, err ? failed : NULL, &problems));
 	}
 	problems_free(&problems);
 }
@@ -155,7 +156,7 @@ void refresh_post(struct api_call *call, const struct api_resource *resource)
 void dry_run_post(struct api_call *call, const struct api_resource *resource)
 {
 	struct daemon *daemon = call->daemon;
-	struct problems problems = {0};
+	struct problems problems = {.api_names = !call->file_names};
 	char failed[512];
 	struct refresh refresh = {0};
 	struct config *config;
@@ -167,12 +168,13 @@ void dry_run_post(struct api_call *call, const struct api_resource *resource)
 	if (config && staged_is_ours(&daemon->staged, refresh.zone))
 		err = daemon_try(daemon, config, failed, sizeof(failed));
 	if (!config)
-		api_refuse_problems(call, 400, &problems);
+		api_refuse_problems(call, 400, KIND_MAX, &problems);
 	else if (err)
 		api_refuse(call, 409, "%s", failed);
 	else {
 		refresh_warn(daemon, &problems);
-		api_answer(call, json_pack("{s:o}", "problems", problems_json(&problems)));
+		api_answer(call,
+			   json_pack("{s:o}", "problems", api_problems(call, KIND_MAX, &problems)));
 	}
 	config_free(config);
 	problems_free(&problems);

@@ -166,9 +166,9 @@ static void refuse_write(struct api_call *call, const struct api_resource *resou
 			 const struct problems *problems)
 {
 	if (err == -EINVAL)
-		api_refuse_problems(call, 400, problems);
+		api_refuse_problems(call, 400, resource->kind, problems);
 	else if (err == -EBUSY && problems->errors)
-		api_refuse_problems(call, 409, problems);
+		api_refuse_problems(call, 409, resource->kind, problems);
 	else if (err == -ENOSPC)
 		api_refuse(call, 409, "there are %u %ss, allowed: no more",
 			   kind_limit(resource->kind), kind_name(resource->kind));
@@ -179,7 +179,7 @@ static void refuse_write(struct api_call *call, const struct api_resource *resou
 void resource_create(struct api_call *call, const struct api_resource *resource)
 {
 	struct staged *staged = &call->daemon->staged;
-	struct problems problems = {0};
+	struct problems problems = {.api_names = !call->file_names};
 	json_t *fields;
 	uint32_t id;
 	int err;
@@ -203,7 +203,7 @@ void resource_create(struct api_call *call, const struct api_resource *resource)
 void resource_change(struct api_call *call, const struct api_resource *resource)
 {
 	const json_t *object = find_object(call, resource);
-	struct problems problems = {0};
+	struct problems problems = {.api_names = !call->file_names};
 	json_t *shown, *fields;
 	int err;
 
@@ -226,7 +226,7 @@ void resource_change(struct api_call *call, const struct api_resource *resource)
 
 void resource_delete(struct api_call *call, const struct api_resource *resource)
 {
-	struct problems problems = {0};
+	struct problems problems = {.api_names = !call->file_names};
 	int err;
 
 	if (!find_object(call, resource))

@@ -158,7 +158,7 @@ static void stage_and_refresh(struct api_call *call, json_t *root)
 {
 	struct daemon *daemon = call->daemon;
 	struct refresh refresh = {0};
-	struct problems problems = {0};
+	struct problems problems = {.api_names = !call->file_names};
 	char comment[64], failed[512];
 	int err;
 
@@ -168,7 +168,7 @@ static void stage_and_refresh(struct api_call *call, json_t *root)
 	err = staged_restore(&daemon->staged, root);
 	err = refresh_end(daemon, &refresh, err, &problems, failed, sizeof(failed));
 	if (err && problems.errors)
-		api_refuse_problems(call, 409, &problems);
+		api_refuse_problems(call, 409, KIND_MAX, &problems);
 	else if (err)
 		api_refuse(call, 409, "%s", failed);
 	else

@@ -126,6 +126,7 @@ static void begin_call(struct api_connection *connection, struct api_call *call)
 		.path = request->uri ? evhttp_uri_get_path(request->uri) : "",
 		.body = "",
 		.body_len = evbuffer_get_length(request->body),
+		.file_names = evhttp_find_header(&request->headers, "X-Alpnlb-File-Names"),
 	};
 	TAILQ_INIT(&call->query);
 	if (call->body_len)

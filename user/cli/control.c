@@ -71,6 +71,7 @@ static struct curl_slist *set_request(CURL *curl, const char *method, const char
 	struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
 	char url[512];
 
+	headers = curl_slist_append(headers, "X-Alpnlb-File-Names: 1"); /* in messages */
 	snprintf(url, sizeof(url), "http://alpnlb%s", path);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	if (body) {

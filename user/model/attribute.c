@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "decoder.h"
+#include "keys.h"
 
 #define NOT_BY_THIS_VERSION "not supported by this version"
 
@@ -84,6 +85,51 @@ struct text in_line(const struct object *object)
 	return text;
 }
 
+const char *decode_key(const struct decoder *d, const char *key, char name[API_KEY_MAX])
+{
+	snprintf(name, API_KEY_MAX, "%s", key);
+	if (d->problems->api_names)
+		camel_case(name);
+	return name;
+}
+
+static void allow_keys(const struct decoder *d, const struct table *table, struct text *text)
+{
+	char name[API_KEY_MAX];
+
+	text_append(text, "a mapping with the keys ");
+	for (size_t i = 0; i < table->n; i++)
+		text_append(text, "%s%s", i ? ", " : "", decode_key(d, table->v[i].key, name));
+}
+
+static void allow_seconds(const struct attribute *a, struct text *text)
+{
+	text_append(text, "%s%.10g..%.10g seconds", a->or_zero ? "0, " : "", a->min / 1000.0,
+		    a->max / 1000.0);
+}
+
+/* What is allowed where it is written in another way than in a file. Is that so? */
+static bool allow_in_api(const struct decoder *d, const struct attribute *a, struct text *text)
+{
+	enum kind kind = reference_kind(a);
+
+	if (a->type == &type_duration)
+		allow_seconds(a, text);
+	else if (kind != KIND_MAX)
+		text_append(text, "the id of a %s", kind_name(kind));
+	else if (a->type == &type_mapping)
+		allow_keys(d, a->table, text);
+	else
+		return false;
+	return true;
+}
+
+static void allow(const struct decoder *d, const struct attribute *a, struct text *text)
+{
+	if (!(d->problems->api_names && allow_in_api(d, a, text)) && a->type->allow)
+		a->type->allow(a, text);
+}
+
 static void allow_null(const struct attribute *a, struct text *text)
 {
 	if (a->nullable)
@@ -95,8 +141,7 @@ void decode_refuse(struct decoder *d, const struct attribute *a, const struct va
 {
 	struct text allowed = {0};
 
-	if (a->type->allow)
-		a->type->allow(a, &allowed);
+	allow(d, a, &allowed);
 	allow_null(a, &allowed);
 	decode_error(d, value, "%s%s%s, allowed: %s", value->json ? value_quoted(value).s : "",
 		     value->json ? " " : "", what, allowed.s);
@@ -231,21 +276,22 @@ static void allow_duration(const struct attribute *a, struct text *text)
 static void decode_duration(struct decoder *d, const struct attribute *a, const struct value *value,
 			    void *object)
 {
-	int64_t number = json_integer_value(value->json);
-	bool zero = json_is_integer(value->json) && number == 0 && a->or_zero;
+	const char *text = json_string_value(value->json);
+	int64_t number = text ? duration_parse(text) : 0;
+	bool zero = json_is_integer(value->json) && !json_integer_value(value->json);
+	json_t *seconds = d->problems->api_names && number > 0 ? json_real(number / 1000.0) : NULL;
+	struct value given = *value;
 
-	if (json_is_string(value->json))
-		number = duration_parse(json_string_value(value->json));
-	else if (json_is_number(value->json) && !zero)
-		return decode_refuse(d, a, value, "has no unit");
-	else if (!zero)
-		number = -1;
-	if (number < 0)
-		decode_refuse(d, a, value, "is not a duration");
+	given.json = seconds ? seconds : value->json;
+	if (json_is_number(value->json) && !zero)
+		decode_refuse(d, a, &given, "has no unit");
+	else if (number < 0 || (!text && !zero))
+		decode_refuse(d, a, &given, "is not a duration");
 	else if (!in_range(a, number))
-		decode_refuse(d, a, value, "is out of range");
+		decode_refuse(d, a, &given, "is out of range");
 	else
 		store(a, object, number);
+	json_decref(seconds);
 }
 
 static json_t *encode_duration(const struct attribute *a, const void *object)
@@ -282,7 +328,7 @@ const char *decode_text(struct decoder *d, const struct attribute *a, const stru
 
 	if (json_is_string(value->json))
 		return json_string_value(value->json);
-	a->type->allow(a, &allowed);
+	allow(d, a, &allowed);
 	allow_null(a, &allowed);
 	return decode_item_text(d, value, allowed.s);
 }
@@ -476,17 +522,11 @@ static void decode_member(struct decoder *d, const struct attribute *a, const st
 		decode_warning(d, value, "stored, not acted on by this version");
 }
 
-static void allow_keys(const struct table *table, struct text *text)
-{
-	text_append(text, "a mapping with the keys ");
-	list_keys(table, text);
-}
-
 static void refuse_object(struct decoder *d, const struct value *value, const struct table *table)
 {
 	struct text allowed = {0};
 
-	allow_keys(table, &allowed);
+	allow_keys(d, table, &allowed);
 	decode_error(d, value, "%s is not a mapping, allowed: %s", value_quoted(value).s,
 		     allowed.s);
 }
@@ -534,7 +574,8 @@ static json_t *encode_mapping(const struct attribute *a, const void *object)
 
 static void allow_mapping(const struct attribute *a, struct text *text)
 {
-	allow_keys(a->table, text);
+	text_append(text, "a mapping with the keys ");
+	list_keys(a->table, text);
 }
 
 const struct type type_mapping = {decode_mapping, encode_mapping, allow_mapping};

@@ -24,7 +24,8 @@ struct problem {
 struct problems {
 	struct problem *v;
 	size_t n;
-	size_t errors; /* those that are not warnings */
+	size_t errors;	/* those that are not warnings */
+	bool api_names; /* messages speak of the API's attributes: set by who collects them */
 };
 
 void problems_free(struct problems *problems);
@@ -32,7 +33,10 @@ void problems_free(struct problems *problems);
 /* "FILE:LINE: PATH: MESSAGE", malloc()ed; `file` may be NULL, an unknown line is left out. */
 char *problem_format(const struct problem *problem, const char *file);
 
-/* [{"warning":..., "line":..., "path":..., "message":...}]; new reference. */
+/* [{"warning":..., "line":..., "path":..., "message":...}], without what is not known; new
+ * reference.
+ */
+json_t *problem_json(const struct problem *problem);
 json_t *problems_json(const struct problems *problems);
 
 /* A parsed document: the JSON tree, and the line each of its values stood on. */

@@ -40,9 +40,11 @@ static void finish_frontend(struct decoder *d, const struct value *value, void *
 {
 	struct value denied = value_member(value, "denied_source");
 	const struct frontend *frontend = object;
+	char name[API_KEY_MAX];
 
 	if (frontend->allowed_source.set && frontend->denied_source.set)
-		decode_error(d, &denied, "stands beside allowed_source, allowed: one of them");
+		decode_error(d, &denied, "stands beside %s, allowed: one of them",
+			     decode_key(d, "allowed_source", name));
 }
 
 const struct list frontend_list = {

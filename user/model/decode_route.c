@@ -323,8 +323,9 @@ static void finish_route(struct decoder *d, const struct value *value, void *obj
 		target = value_member(&action, "target");
 		if (route->action == ACTION_FARM && !route->target && !json_is_string(target.json))
 			decode_error(d, &target,
-				     "is missing, the action farm needs one, allowed: the name of "
-				     "a farm");
+				     "is missing, the action farm needs one, allowed: the %s of "
+				     "a farm",
+				     d->problems->api_names ? "id" : "name");
 		else if (route->action == ACTION_REJECT && target.json &&
 			 !json_is_null(target.json))
 			decode_error(d, &target,

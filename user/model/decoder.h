@@ -152,6 +152,11 @@ struct text value_quoted(const struct value *value);
 bool decode_prefix(struct decoder *d, const struct value *value, const char *text,
 		   struct prefix *prefix);
 
+#define API_KEY_MAX 64
+
+/* A key as messages call it: as it stands in a file, or in the API. */
+const char *decode_key(const struct decoder *d, const char *key, char name[API_KEY_MAX]);
+
 /* "5s", "1500ms" */
 void duration_format(int64_t milliseconds, struct text *text);
 

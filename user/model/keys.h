@@ -5,8 +5,6 @@
 
 #include "decoder.h"
 
-#define API_KEY_MAX 64
-
 /* The kind of object an attribute refers to; KIND_MAX if it is no reference. */
 enum kind reference_kind(const struct attribute *a);
 

@@ -148,6 +148,16 @@ void line_error(struct problems *problems, int line, const char *format, ...)
 	va_end(ap);
 }
 
+void problems_drop(struct problems *problems, size_t i)
+{
+	struct problem *problem = &problems->v[i];
+
+	problems->errors -= !problem->warning;
+	free(problem->path);
+	free(problem->message);
+	memmove(problem, problem + 1, (--problems->n - i) * sizeof(*problem));
+}
+
 /* What has no line, such as "more errors follow", comes last. */
 static unsigned int sort_key(const struct problem *problem)
 {
@@ -194,16 +204,19 @@ char *problem_format(const struct problem *problem, const char *file)
 	return text;
 }
 
+json_t *problem_json(const struct problem *problem)
+{
+	json_t *line = problem->line ? json_integer(problem->line) : NULL;
+
+	return json_pack("{s:b, s:o*, s:s*, s:s*}", "warning", problem->warning, "line", line,
+			 "path", problem->path, "message", problem->message);
+}
+
 json_t *problems_json(const struct problems *problems)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < problems->n; i++) {
-		const struct problem *p = &problems->v[i];
-
-		json_array_append_new(list, json_pack("{s:b, s:i, s:s*, s:s*}", "warning",
-						      p->warning, "line", p->line, "path", p->path,
-						      "message", p->message));
-	}
+	for (size_t i = 0; i < problems->n; i++)
+		json_array_append_new(list, problem_json(&problems->v[i]));
 	return list;
 }

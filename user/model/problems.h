@@ -44,6 +44,9 @@ __attribute__((format(printf, 4, 5))) void value_problem(struct problems *proble
 __attribute__((format(printf, 3, 4))) void line_error(struct problems *problems, int line,
 						      const char *format, ...);
 
+/* Takes the one at `i` out. */
+void problems_drop(struct problems *problems, size_t i);
+
 /* Orders by line, keeping the order within a line. */
 void problems_sort(struct problems *problems);
 

@@ -240,7 +240,7 @@ static int decode_and_commit(struct staged *staged, json_t *root, struct problem
 	return root ? -EINVAL : -ENOMEM;
 }
 
-/* Whoever writes an object knows it: leaves its path out of the problems'. */
+/* Whoever writes an object knows it: leaves its path out of the problems', and others' warnings. */
 static void strip_paths(struct problems *problems, const struct path *path)
 {
 	size_t index = path->index == NOWHERE ? json_array_size(path->list) : path->index;
@@ -258,6 +258,8 @@ static void strip_paths(struct problems *problems, const struct path *path)
 
 		if (text && !strncmp(text, prefix, len))
 			memmove(text, text + len, strlen(text + len) + 1);
+		else if (problems->v[i].warning)
+			problems_drop(problems, i--);
 	}
 }
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define QUOTE_LEN 40
@@ -59,12 +60,14 @@ struct text text_quoted(const char *s, size_t len)
 	return text;
 }
 
-/* Not to be taken for an integer: 80.0, not 80. */
+/* With digits enough to be told from others. Not to be taken for an integer: 80.0, not 80. */
 static void append_real(struct text *text, double value)
 {
 	size_t begin = text->len;
+	char digits[32];
 
-	text_append(text, "%.17g", value);
+	snprintf(digits, sizeof(digits), "%.15g", value);
+	text_append(text, "%.*g", strtod(digits, NULL) == value ? 15 : 17, value);
 	if (!strpbrk(text->s + begin, ".e"))
 		text_append(text, ".0");
 }
