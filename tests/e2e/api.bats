@@ -533,7 +533,10 @@ while True:
 	assert_equal "$(api GET availableRouteRules | jq -c '.[] | select(.name == "protocol") | .enum | index("http/2.0") != null')" true
 	assert_equal "$(api GET availableRouteRules | jq -c '.[] | select(.name == "tls.version") | [.matches, .enum]')" \
 		'[["is","in","exists"],["ssl3","1.0","1.1","1.2","1.3"]]'
-	assert_equal "$(api GET availableFarmProbes | jq -c 'map(.type) | index("smtp") != null')" true
+	assert_equal "$(api GET availableFarmProbes | jq -c '.[] | select(.type | IN("tcp", "http", "smtp"))')" \
+		'{"type":"tcp","matches":["default","contains","matches"],"method":[]}
+{"type":"http","matches":["default","status","contains","matches"],"method":["GET","HEAD","OPTIONS"]}
+{"type":"smtp","matches":["default"],"method":[]}'
 	assert_equal "$(api GET availableRouteActions | jq -c 'map(.name)')" '["farm","reject"]'
 	stop_daemon
 }

@@ -843,6 +843,27 @@ static void probes_are_checked(void **state)
 		{"probe: {type: http, match: matches}",
 		 "probe.pattern: is missing, the match matches needs one, allowed: a text of at "
 		 "most 255 bytes"},
+		{"probe: {type: tcp, match: matches, pattern: \"^220 \"}", NULL},
+		{"probe: {type: http, method: GET, match: status, pattern: \"200\", url: /up}",
+		 NULL},
+		{"probe: {type: internal, method: internal, match: internal}", NULL},
+		{"probe: {type: tls, match: default}", NULL},
+		{"probe: {type: tcp, match: status, pattern: \"200\"}",
+		 "probe.match: \"status\" does not go with the type tcp, allowed: default, "
+		 "contains, matches, null"},
+		{"probe: {type: smtp, method: GET}",
+		 "probe.method: \"GET\" does not go with the type smtp, allowed: null"},
+		{"probe: {type: http, method: internal}",
+		 "probe.method: \"internal\" does not go with the type http, allowed: GET, HEAD, "
+		 "OPTIONS, null"},
+		{"probe: {type: smtp, url: /up}",
+		 "probe.url: \"/up\" does not go with the type smtp, allowed: null"},
+		{"probe: {type: http, match: matches, pattern: \"a(\"}",
+		 "probe.pattern: \"a(\" is wrong behind byte 2: missing closing parenthesis, "
+		 "allowed: a PCRE2 pattern"},
+		{"probe: {type: http, match: contains, pattern: null}",
+		 "probe.pattern: is missing, the match contains needs one, allowed: a text of at "
+		 "most 255 bytes"},
 		{"probe: {type: http, method: POST}",
 		 "probe.method: \"POST\" is unknown, allowed: GET, HEAD, OPTIONS, internal, null"},
 	};

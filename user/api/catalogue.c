@@ -13,17 +13,37 @@ static json_t *names_json(const struct names *names)
 	return list;
 }
 
+static json_t *matches_of_probe(enum probe_type type)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < probe_match_names.n; i++)
+		if (probe_takes_match(type, probe_match_names.v[i].value))
+			json_array_append_new(list, json_string(probe_match_names.v[i].text));
+	return list;
+}
+
+static json_t *methods_of_probe(enum probe_type type)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < probe_method_names.n; i++)
+		if (probe_takes_method(type, probe_method_names.v[i].value))
+			json_array_append_new(list, json_string(probe_method_names.v[i].text));
+	return list;
+}
+
 void available_farm_probes(struct api_call *call, const struct api_resource *resource)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < probe_type_names.n; i++)
-		if (probe_type_names.v[i].use == NAME_ALLOWED)
-			json_array_append_new(list,
-					      json_pack("{s:s, s:o, s:o}", "type",
-							probe_type_names.v[i].text, "matches",
-							names_json(&probe_match_names), "method",
-							names_json(&probe_method_names)));
+	for (size_t i = 0; i < probe_type_names.n; i++) {
+		const struct name *type = &probe_type_names.v[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "type", type->text,
+						      "matches", matches_of_probe(type->value),
+						      "method", methods_of_probe(type->value)));
+	}
 	api_answer(call, list);
 }
 

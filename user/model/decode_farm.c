@@ -56,7 +56,7 @@ struct probe {
 	enum probe_match match;
 	char *pattern;
 	bool negate;
-	uint32_t method;
+	enum probe_method method;
 	char *url;
 	bool force_ssl;
 };
@@ -81,24 +81,88 @@ static const struct attribute probe_rows[] = {
 
 static const struct table probe_table = TABLE(probe_rows);
 
-static void check_probe(struct decoder *d, const struct value *value, const struct probe *probe)
+/* Bits of enum probe_match and enum probe_method. */
+static const struct {
+	uint32_t matches, methods;
+} probe_uses[] = {
+	[PROBE_TCP] = {1 << PROBE_MATCH_DEFAULT | 1 << PROBE_MATCH_CONTAINS |
+			       1 << PROBE_MATCH_MATCHES,
+		       0},
+	[PROBE_HTTP] = {1 << PROBE_MATCH_DEFAULT | 1 << PROBE_MATCH_STATUS |
+				1 << PROBE_MATCH_CONTAINS | 1 << PROBE_MATCH_MATCHES,
+			1 << PROBE_METHOD_GET | 1 << PROBE_METHOD_HEAD | 1 << PROBE_METHOD_OPTIONS},
+	[PROBE_SMTP] = {1 << PROBE_MATCH_DEFAULT, 0},
+	[PROBE_MYSQL] = {1 << PROBE_MATCH_DEFAULT, 0},
+	[PROBE_PGSQL] = {1 << PROBE_MATCH_DEFAULT, 0},
+	[PROBE_OCO] = {1 << PROBE_MATCH_DEFAULT, 0},
+	[PROBE_INTERNAL] = {1 << PROBE_MATCH_INTERNAL, 1 << PROBE_METHOD_INTERNAL},
+	[PROBE_TLS] = {1 << PROBE_MATCH_DEFAULT, 0},
+};
+
+bool probe_takes_match(enum probe_type type, enum probe_match match)
 {
-	struct value port = value_member(value, "port"), negate = value_member(value, "negate");
+	return probe_uses[type].matches & 1U << match;
+}
+
+bool probe_takes_method(enum probe_type type, enum probe_method method)
+{
+	return probe_uses[type].methods & 1U << method;
+}
+
+/* Of `names` those whose bit is set. */
+static void refuse_use(struct decoder *d, const struct value *probe, const char *key,
+		       const struct names *names, uint32_t bits, enum probe_type type)
+{
+	struct value value = value_member(probe, key);
+	struct text allowed = {0};
+
+	for (size_t i = 0; names && i < names->n; i++)
+		if (bits & 1U << names->v[i].value)
+			text_append(&allowed, "%s, ", names->v[i].text);
+	decode_error(d, &value, "%s does not go with the type %s, allowed: %snull",
+		     value_quoted(&value).s, names_text(&probe_type_names, type), allowed.s);
+}
+
+static void check_uses(struct decoder *d, const struct value *value, const struct probe *probe)
+{
+	enum probe_type type = probe->type;
+
+	if (probe->match && !probe_takes_match(type, probe->match))
+		refuse_use(d, value, "match", &probe_match_names, probe_uses[type].matches, type);
+	if (probe->method && !probe_takes_method(type, probe->method))
+		refuse_use(d, value, "method", &probe_method_names, probe_uses[type].methods, type);
+	if (probe->url && type != PROBE_HTTP)
+		refuse_use(d, value, "url", NULL, 0, type);
+}
+
+static void check_pattern(struct decoder *d, const struct value *value, const struct probe *probe)
+{
 	struct value pattern = value_member(value, "pattern");
 	bool needs_pattern = probe->match == PROBE_MATCH_STATUS ||
 			     probe->match == PROBE_MATCH_CONTAINS ||
 			     probe->match == PROBE_MATCH_MATCHES;
+
+	if (needs_pattern && (!pattern.json || json_is_null(pattern.json)))
+		decode_error(
+			d, &pattern,
+			"is missing, the match %s needs one, allowed: a text of at most %d bytes",
+			names_text(&probe_match_names, probe->match), MAX_PATTERN);
+	else if (probe->match == PROBE_MATCH_MATCHES && probe->pattern)
+		decode_regex(d, &pattern, probe->pattern, false);
+}
+
+static void check_probe(struct decoder *d, const struct value *value, const struct probe *probe)
+{
+	struct value port = value_member(value, "port"), negate = value_member(value, "negate");
 
 	if (probe->type == PROBE_OCO && probe->port && probe->port != PROBE_PORT_OCO)
 		decode_error(d, &port, "%u with type oco, allowed: %d, null", probe->port,
 			     PROBE_PORT_OCO);
 	if (probe->negate && !probe->match)
 		decode_error(d, &negate, "true without a match, allowed: false, null");
-	if (needs_pattern && !pattern.json)
-		decode_error(
-			d, &pattern,
-			"is missing, the match %s needs one, allowed: a text of at most %d bytes",
-			names_text(&probe_match_names, probe->match), MAX_PATTERN);
+	if (probe->type)
+		check_uses(d, value, probe);
+	check_pattern(d, value, probe);
 }
 
 static void decode_probe(struct decoder *d, const struct attribute *a, const struct value *value,

@@ -66,12 +66,11 @@ static void decode_sni(struct decoder *d, const struct value *value, enum match 
 			     "\".\" is nothing without its trailing dot, allowed: a name");
 }
 
-static void check_regex(struct decoder *d, const struct value *value, const struct rule *rule,
-			const char *text)
+void decode_regex(struct decoder *d, const struct value *value, const char *text, bool any_case)
 {
 	struct regex_mistake mistake;
 	struct regex *regex = NULL;
-	int err = regex_compile(text, rule->field == FIELD_SNI, &regex, &mistake);
+	int err = regex_compile(text, any_case, &regex, &mistake);
 
 	regex_free(regex);
 	if (err == -EINVAL)
@@ -95,7 +94,7 @@ static void decode_pattern(struct decoder *d, const struct value *value, const s
 	else if (rule->field == FIELD_SOURCE)
 		decode_prefix(d, value, text, &pattern->source);
 	else if (rule->match == MATCH_MATCHES)
-		check_regex(d, value, rule, text);
+		decode_regex(d, value, text, rule->field == FIELD_SNI);
 	else if (rule->field == FIELD_SNI && pattern->text)
 		decode_sni(d, value, rule->match, pattern);
 }

@@ -125,6 +125,10 @@ bool decode_object(struct decoder *d, const struct value *value, const struct ta
 /* NULL when out of memory. */
 json_t *encode_object(const struct table *table, const void *object);
 
+/* What a type of probe has a use for. */
+bool probe_takes_match(enum probe_type type, enum probe_match match);
+bool probe_takes_method(enum probe_type type, enum probe_method method);
+
 /* Checks that span objects, after all have been decoded. */
 void config_validate(struct decoder *d, const struct value *root);
 
@@ -159,6 +163,9 @@ const char *decode_key(const struct decoder *d, const char *key, char name[API_K
 
 /* "5s", "1500ms" */
 void duration_format(int64_t milliseconds, struct text *text);
+
+/* Adds a problem for what is no regular expression. */
+void decode_regex(struct decoder *d, const struct value *value, const char *text, bool any_case);
 
 /* strdup() and calloc() that note when memory is out. */
 char *decode_copy(struct decoder *d, const char *text);

@@ -132,10 +132,10 @@ NAMES(probe_match_names,
 	ALLOWED("internal", PROBE_MATCH_INTERNAL));
 
 NAMES(probe_method_names,
-	ALLOWED("GET", 1),
-	ALLOWED("HEAD", 2),
-	ALLOWED("OPTIONS", 3),
-	ALLOWED("internal", 4));
+	ALLOWED("GET", PROBE_METHOD_GET),
+	ALLOWED("HEAD", PROBE_METHOD_HEAD),
+	ALLOWED("OPTIONS", PROBE_METHOD_OPTIONS),
+	ALLOWED("internal", PROBE_METHOD_INTERNAL));
 /* clang-format on */
 
 const struct names *field_words(enum field field)

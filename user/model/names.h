@@ -45,6 +45,14 @@ enum probe_match {
 	PROBE_MATCH_INTERNAL,
 };
 
+enum probe_method {
+	PROBE_METHOD_NONE = 0,
+	PROBE_METHOD_GET,
+	PROBE_METHOD_HEAD,
+	PROBE_METHOD_OPTIONS,
+	PROBE_METHOD_INTERNAL,
+};
+
 extern const struct names path_names;
 extern const struct names balance_names;
 extern const struct names action_names;
