@@ -202,6 +202,62 @@ killed_start() {
 	stop_daemon
 }
 
+@test "a directory in the place of the one that is locked is not written to" {
+	local directory
+	directory=$(dirname "$(state_file)")
+	start_small
+	mv "$directory" "$directory.moved"
+	mkdir "$directory"
+	refused 409 Conflict "^$directory is not the directory any more.*move that one back, or restart" \
+		PUT tcp/farm/1 '{"displayName": "lost"}'
+	assert_equal "$(ls "$directory")" ""
+	rmdir "$directory"
+	assert_matches "$(request PUT "ipLoadbalancing/$NETNS_NAME/tcp/farm/1" '{"displayName": "lost"}')" \
+		"^500.*$directory: No such file"
+	mv "$directory.moved" "$directory"
+	api PUT tcp/farm/1 '{"displayName": "kept"}'
+	stop_daemon
+}
+
+# fnv FILE: the hash that state.json has of it.
+fnv() {
+	/usr/bin/python3 - "$1" <<-'END'
+		import sys
+		h = 0xcbf29ce484222325
+		for b in open(sys.argv[1], "rb").read():
+		    h = (h ^ b) * 0x100000001b3 % 2**64
+		print("%016x" % h)
+	END
+}
+
+@test "a rollback to a revision that is gone, or not valid any more, leaves nothing" {
+	local state directory hash
+	state=$(state_file)
+	directory=${state%/*}/revisions
+	start_small
+	api PUT tcp/farm/1 '{"displayName": "second"}'
+	api POST refresh
+	stop_daemon
+	jq -c '.farms[0].port = 0' "$directory/1.json" >"$NETNS_DIR/1.json"
+	cp "$NETNS_DIR/1.json" "$directory/1.json"
+	hash=$(fnv "$directory/1.json")
+	jq -c ".revisions[0].hash = \"$hash\"" "$state" >"$NETNS_DIR/state.json"
+	cp "$NETNS_DIR/state.json" "$state"
+	CONFIG='' start_daemon
+	api PUT tcp/farm/1 '{"displayName": "staged"}'
+	run -1 alpnlb revision rollback 1
+	assert_matches "$output" "revision 1 is not valid for this version"
+	assert_equal "$(alpnlb -j revision show | jq -c '[.[].number]')" '[1,2]'
+	assert_equal "$(ls "$directory")" $'1.json\n2.json'
+	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" staged
+	rm "$directory/1.json"
+	run -3 alpnlb revision rollback 1
+	assert_matches "$output" "revision 1 cannot be read: $directory/1.json: No such file"
+	restart
+	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" staged
+	stop_daemon
+}
+
 @test "a second daemon that has a /run of its own is kept away" {
 	start_small
 	run -1 timeout 20 nsenter --net="$(netns_path balancer)" unshare --mount -- sh -c \

@@ -52,11 +52,12 @@ static json_t *find_root(struct api_call *call)
 {
 	struct state *state = &call->daemon->state;
 	json_t *root = NULL;
+	int err;
 
 	if (find_entry(call)) {
-		root = state_revision_root(state, call->id);
+		root = state_revision_root(state, call->id, &err);
 		if (!root)
-			api_refuse(call, 409, "%s", state_error(state, -ESTALE));
+			api_refuse(call, err == -ENOENT ? 404 : 409, "%s", state_error(state, err));
 	}
 	return root;
 }
@@ -146,6 +147,8 @@ static void stage_revision(struct api_call *call, json_t *root)
 				 "rolled back",
 				 &kept);
 	err = err ? err : staged_restore(&daemon->staged, root);
+	if (err && kept)
+		state_undo(&daemon->state);
 	if (err == -EINVAL)
 		api_refuse(call, 409, "revision %u is not valid for this version", call->id);
 	else if (err)

@@ -138,16 +138,17 @@ int file_read(const char *path, char **bytes, size_t *len)
 	return err;
 }
 
-static json_t *read_root(struct state *state, const json_t *entry, const char *path)
+static json_t *read_root(struct state *state, const json_t *entry, const char *path, int *err)
 {
 	char hash[HASH_LEN], *bytes;
 	json_error_t error;
 	json_t *root;
 	size_t len;
-	int err = file_read(path, &bytes, &len);
 
-	if (err) {
-		state_fail(state, err, "%s: %s", path, strerror(-err));
+	*err = file_read(path, &bytes, &len);
+	if (*err) {
+		state_fail(state, *err, "revision %u cannot be read: %s: %s", number_of(entry),
+			   path, strerror(-*err));
 		return NULL;
 	}
 	state_hash(bytes, len, hash);
@@ -155,15 +156,16 @@ static json_t *read_root(struct state *state, const json_t *entry, const char *p
 	free(bytes);
 	if (!strcmp(hash, json_string_value(json_object_get(entry, "hash"))))
 		return root;
-	state_fail(state, -ESTALE,
-		   "%s was changed since it was written, and is no revision any more; a file can "
-		   "be made the configuration with: alpnlb apply FILE",
-		   path);
+	*err = state_fail(
+		state, -ESTALE,
+		"%s was changed since it was written, and is no revision any more; a file can "
+		"be made the configuration with: alpnlb apply FILE",
+		path);
 	json_decref(root);
 	return NULL;
 }
 
-json_t *state_revision_root(struct state *state, uint32_t number)
+json_t *state_revision_root(struct state *state, uint32_t number, int *err)
 {
 	const json_t *entry = state_revision(state, number);
 	char path[STATE_PATH], key[16];
@@ -175,8 +177,8 @@ json_t *state_revision_root(struct state *state, uint32_t number)
 		return json_incref(root);
 	revision_path(state, number, path);
 	if (entry)
-		return read_root(state, entry, path);
-	state_fail(state, -ENOENT, "there is no revision %u", number);
+		return read_root(state, entry, path, err);
+	*err = state_fail(state, -ENOENT, "there is no revision %u", number);
 	return NULL;
 }
 

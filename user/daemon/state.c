@@ -92,6 +92,21 @@ static int open_directory(struct state *state)
 	return 0;
 }
 
+/* Whoever replaces the directory leaves the lock on the old one. */
+static int check_directory(struct state *state)
+{
+	struct stat ours, now;
+
+	if (fstat(state->lock, &ours) || stat(state->directory, &now))
+		return state_fail(state, -EIO, "%s: %s", state->directory, strerror(errno));
+	if (ours.st_dev == now.st_dev && ours.st_ino == now.st_ino)
+		return 0;
+	return state_fail(state, -ESTALE,
+			  "%s is not the directory any more that this daemon uses, and nothing is "
+			  "written to it; move that one back, or restart the daemon",
+			  state->directory);
+}
+
 /* ---- noticing others ------------------------------------------------------------------ */
 
 /* May state.json be replaced? Whoever has only touched it, or removed it, is not in the way. */
@@ -177,7 +192,7 @@ static int begin_write(struct state *state)
 	int err;
 
 	*state->failed = '\0';
-	err = state->lock < 0 ? open_directory(state) : 0;
+	err = state->lock < 0 ? open_directory(state) : check_directory(state);
 	err = err ? err : check_unchanged(state);
 	return err ? err : revisions_write_missing(state);
 }
@@ -480,12 +495,13 @@ static json_t *load_root(struct state *state, json_t *roots, const json_t *numbe
 {
 	json_t *root;
 	char key[16];
+	int err;
 
 	snprintf(key, sizeof(key), "%u", (uint32_t)json_integer_value(number));
 	root = json_object_get(roots, key);
 	if (root)
 		return root;
-	root = state_revision_root(state, json_integer_value(number));
+	root = state_revision_root(state, json_integer_value(number), &err);
 	return root && !json_object_set_new(roots, key, root) ? root : NULL;
 }
 

@@ -66,7 +66,7 @@ int state_stage(void *state, const json_t *root);
 /* Makes what is staged a new revision, and the running one of a zone. */
 int state_refresh(struct state *state, struct refresh *refresh);
 
-/* Takes the last state_refresh() back. */
+/* Takes the last state_refresh() or state_keep() back. */
 void state_undo(struct state *state);
 
 /* Makes a root a revision that runs nowhere. */
@@ -95,8 +95,10 @@ json_t *state_revisions(const struct state *state);
 /* Borrowed; NULL if there is none. */
 json_t *state_revision(const struct state *state, uint32_t number);
 
-/* Its configuration: new reference, or NULL with a line in `failed`. */
-json_t *state_revision_root(struct state *state, uint32_t number);
+/* Its configuration: new reference, or NULL with a line in `failed` and *err, -ENOENT if it is
+ * gone.
+ */
+json_t *state_revision_root(struct state *state, uint32_t number, int *err);
 
 /* Of bytes, and of what a document says; against accidents, not against attackers. */
 void state_hash(const char *bytes, size_t len, char hash[HASH_LEN]);
