@@ -563,6 +563,23 @@ while True:
 	stop_daemon
 }
 
+@test "the service can be given a name" {
+	local service="ipLoadbalancing/$NETNS_NAME" name
+	start_small
+	assert_equal "$(request PUT "$service" '{"displayName": "front door"}' | paste -sd' ')" "200 null"
+	assert_equal "$(request GET "$service" | sed 1d | jq -r .displayName)" "front door"
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"all","number":1}]'
+	assert_equal "$(request PUT "$service" "$(request GET "$service" | sed 1d)" | paste -sd' ')" "200 null"
+	api POST refresh
+	assert_equal "$(alpnlb -j export running | jq -r .display_name)" "front door"
+	name=$(printf '%051d' 0)
+	assert_matches "$(request PUT "$service" "{\"displayName\": \"$name\"}")" \
+		'^400.*displayName: .* has 51 bytes, allowed: a text of at most 50 bytes, null'
+	assert_matches "$(request PUT "$service" '{"state": "odd"}')" '^400.*state: is read-only'
+	assert_matches "$(request PUT "$service" '{"color": 1}')" '^400.*color: unknown field, allowed: displayName'
+	stop_daemon
+}
+
 @test "another zone's objects are kept and counted there, not here" {
 	start_small 'zone: gra'
 	created tcp/farm '{"zone": "rbx"}' farmId

@@ -305,21 +305,23 @@ static void line_of_a_path_is_found(void **state)
 
 static void unknown_key_gets_a_suggestion(void **state)
 {
-	expect_errors("zone: gra\nfrontend: []\nfoobar: 1\n",
-		      "2: frontend: unknown key, did you mean frontends? allowed: zone, "
-		      "control_group, api, nat_ip, "
-		      "nat_ports, max_flows, farms, "
-		      "frontends, routes\n"
-		      "3: foobar: unknown key, allowed: zone, control_group, api, nat_ip, "
-		      "nat_ports, max_flows, farms, "
-		      "frontends, routes");
+	expect_errors(
+		"zone: gra\nfrontend: []\nfoobar: 1\n",
+		"2: frontend: unknown key, did you mean frontends? allowed: display_name, zone, "
+		"control_group, api, nat_ip, "
+		"nat_ports, max_flows, farms, "
+		"frontends, routes\n"
+		"3: foobar: unknown key, allowed: display_name, zone, control_group, api, nat_ip, "
+		"nat_ports, max_flows, farms, "
+		"frontends, routes");
 }
 
 static void wrong_kinds_of_value_are_named(void **state)
 {
-	expect_errors("- a\n",
-		      "1: a list is not a mapping, allowed: a mapping with the keys zone, "
-		      "control_group, api, nat_ip, nat_ports, max_flows, farms, frontends, routes");
+	expect_errors(
+		"- a\n",
+		"1: a list is not a mapping, allowed: a mapping with the keys display_name, zone, "
+		"control_group, api, nat_ip, nat_ports, max_flows, farms, frontends, routes");
 	expect_errors("farms: 3\n", "1: farms: 3 is not a list, allowed: a list of farms, null");
 	expect_errors("zone: 3\n", "1: zone: 3 is not a string without quotes, allowed: 1..50 of "
 				   "A-Z a-z 0-9 . _ -, null");
@@ -436,7 +438,8 @@ static void files_of_10_mb_are_read(void **state)
 	expect_long("", "? ", 5000000, "",
 		    "1: a list or mapping cannot be a key, allowed: a string");
 	expect_long("a:\n", " ", 10000000, "b\n",
-		    "1: a: unknown key, did you mean api? allowed: zone, control_group, api, "
+		    "1: a: unknown key, did you mean api? allowed: display_name, zone, "
+		    "control_group, api, "
 		    "nat_ip, nat_ports, max_flows, farms, frontends, "
 		    "routes");
 }

@@ -15,8 +15,8 @@ api_handler available_farm_probes, available_types, available_route_actions, ava
 	defined_objects;
 
 /* service.c */
-api_handler services_get, service_get, zones_get, available_zones_get, zone_get, status_get,
-	instances_get, nat_ip_get, quota_get, metrics_token_get, time_get;
+api_handler services_get, service_get, service_put, zones_get, available_zones_get, zone_get,
+	status_get, instances_get, nat_ip_get, quota_get, metrics_token_get, time_get;
 
 /* config.c */
 api_handler config_get, config_put, daemon_get;

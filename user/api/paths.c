@@ -38,6 +38,7 @@ static const struct path paths[] = {
 	GET("/1.0/ipLoadbalancing", services_get),
 	GET("/1.0/ipLoadbalancing/availableZones", available_zones_get),
 	GET(SERVICE, service_get),
+	PUT(SERVICE, service_put),
 
 	OBJECTS("/tcp/farm", farm),
 	OBJECTS("/tcp/farm/{parent}/server", server),

@@ -19,13 +19,58 @@ static const char *state(const struct daemon *daemon)
 	return daemon->draining ? "maintenance" : "ok";
 }
 
+static json_t *service_json(const struct daemon *daemon)
+{
+	const json_t *name = json_object_get(daemon->staged.root, "display_name");
+
+	return json_pack("{s:s, s:O?, s:s, s:[s], s:n, s:n}", "serviceName", daemon->name,
+			 "displayName", name, "state", state(daemon), "zone",
+			 staged_zone(&daemon->staged), "ipv4", "ipv6");
+}
+
 void service_get(struct api_call *call, const struct api_resource *resource)
 {
-	const struct daemon *daemon = call->daemon;
+	api_answer(call, service_json(call->daemon));
+}
 
-	api_answer(call, json_pack("{s:s, s:n, s:s, s:[s], s:n, s:n}", "serviceName", daemon->name,
-				   "displayName", "state", state(daemon), "zone",
-				   staged_zone(&daemon->staged), "ipv4", "ipv6"));
+/* What else was read may be written back as it was. Otherwise refuses. */
+static bool check_service(struct api_call *call)
+{
+	json_t *shown = service_json(call->daemon), *value;
+	struct text name = {0};
+	const char *key;
+
+	json_object_foreach (call->fields, key, value) {
+		const json_t *now = json_object_get(shown, key);
+
+		if (!strcmp(key, "displayName") || (now && json_equal(now, value)))
+			continue;
+		text_append_escaped(&name, key, strlen(key));
+		api_refuse(call, 400, "%s: %s", name.s,
+			   now ? "is read-only" : "unknown field, allowed: displayName");
+		break;
+	}
+	json_decref(shown);
+	return !call->status;
+}
+
+void service_put(struct api_call *call, const struct api_resource *resource)
+{
+	struct problems problems = {.api_names = !call->file_names};
+	json_t *name = json_object_get(call->fields, "displayName");
+	int err = 0;
+
+	if (!check_service(call))
+		return;
+	if (name)
+		err = staged_set(&call->daemon->staged, "display_name", name, &problems);
+	if (err == -EINVAL)
+		api_refuse_problems(call, 400, KIND_MAX, &problems);
+	else if (err)
+		api_refuse_unkept(call, err);
+	else
+		api_answer(call, json_null());
+	problems_free(&problems);
 }
 
 void time_get(struct api_call *call, const struct api_resource *resource)

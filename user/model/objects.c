@@ -63,6 +63,7 @@ void config_free(struct config *config)
 	free(config->farms);
 	free(config->frontends);
 	free(config->routes);
+	free(config->display_name);
 	free(config->zone);
 	free(config->control_group);
 	free(config->api.certificate);

@@ -131,6 +131,7 @@ struct api_settings {
 
 /* Owns everything below it; arrays keep the order of the file. */
 struct config {
+	char *display_name;  /* of the service; NULL = null */
 	char *zone;	     /* of this instance, NULL = none given */
 	char *control_group; /* may use the control socket, as root may; NULL = none */
 	struct api_settings api;

@@ -448,6 +448,17 @@ int staged_change(struct staged *staged, enum kind kind, uint32_t parent, uint32
 	return err;
 }
 
+int staged_set(struct staged *staged, const char *key, json_t *value, struct problems *problems)
+{
+	json_t *root = with_member(staged->root, key, json_incref(value));
+	int err = decode_and_commit(staged, root, problems);
+
+	for (size_t i = problems->n; err && i--;)
+		if (problems->v[i].warning)
+			problems_drop(problems, i);
+	return err;
+}
+
 /* Adds a problem for the first object that refers to `name`. */
 static bool find_user(const json_t *root, const struct reference *reference, const char *name,
 		      struct problems *problems)

@@ -55,6 +55,9 @@ int staged_create(struct staged *staged, enum kind kind, uint32_t parent, const 
 int staged_change(struct staged *staged, enum kind kind, uint32_t parent, uint32_t id,
 		  const json_t *fields, struct problems *problems);
 
+/* Changes an attribute of the root, which is of no object. */
+int staged_set(struct staged *staged, const char *key, json_t *value, struct problems *problems);
+
 /* A route goes with its rules and a farm with its servers, but not while it is referred to. */
 int staged_delete(struct staged *staged, enum kind kind, uint32_t parent, uint32_t id,
 		  struct problems *problems);
