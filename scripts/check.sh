@@ -122,13 +122,20 @@ run_tests() {
 	run_e2e "$what" "$binary"
 }
 
-# They have namespaces of their own and wait more than they compute: one more at a time than CPUs.
+# Those that take long come first, so that none of them runs alone at the end.
+LONG=(packet route packet-limits transfer packet-close packet-options state stress config mtu)
+long_first() {
+	printf 'tests/e2e/%s.bats\n' "${LONG[@]}"
+	printf '%s\n' tests/e2e/*.bats | grep -vxFf <(printf 'tests/e2e/%s.bats\n' "${LONG[@]}")
+}
+
+# They have namespaces of their own and wait more than they compute: two at a time for each CPU.
 run_e2e() {
 	local what=$1 binary=$2 test name
-	for test in tests/e2e/*.bats; do
-		while (($(jobs -pr | wc -l) > $(nproc))); do wait -n || true; done
+	for test in $(long_first); do
+		while (($(jobs -pr | wc -l) >= 2 * $(nproc))); do wait -n || true; done
 		run "$what e2e $(basename "$test" .bats)" 1200 \
-			env ALPNLB="$PWD/$binary" bats --tap "$test" &
+			env ALPNLB="$PWD/$binary" bats --tap --timing "$test" &
 	done
 	wait
 	for test in tests/e2e/*.bats; do
