@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <uthash.h>
 
+#include "../kernel/attach.h"
 #include "../kernel/claim.h"
 #include "../kernel/flows.h"
 #include "../kernel/interface.h"
@@ -34,7 +35,8 @@ void check_packet_path(json_t *rows)
 			strerror(-err));
 	else
 		finding(rows, STATUS_WARN, "packet path",
-			"needs kernel 6.6 (tcx); connections take another path here",
+			"before 6.6 it needs the modules sch_ingress and cls_bpf; connections "
+			"take another path here",
 			"cannot %s: %s", failed, strerror(-err));
 }
 
@@ -149,13 +151,14 @@ static void check_table(json_t *rows, const char *check, uint32_t flows, uint32_
 static void check_interfaces(json_t *rows, const char *check, const char *instance)
 {
 	struct if_nameindex *interfaces = if_nameindex();
-	char missing[256] = "", path[256];
+	char missing[256] = "", pins[256];
 
+	snprintf(pins, sizeof(pins), PIN_ROOT "/%s", instance);
 	for (struct if_nameindex *i = interfaces; i && i->if_index; i++) {
 		size_t used = strlen(missing);
 
-		snprintf(path, sizeof(path), PIN_ROOT "/%s/ingress_%u", instance, i->if_index);
-		if (interface_attachable(i->if_index) && access(path, F_OK))
+		if (interface_attachable(i->if_index) &&
+		    !program_attached(pins, i->if_index, HOOK_INGRESS))
 			snprintf(missing + used, sizeof(missing) - used, " %s", i->if_name);
 	}
 	if_freenameindex(interfaces);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "interface.h"
+
 #define ATTACH_TCX_INGRESS 46 /* BPF_TCX_INGRESS, of newer headers */
 #define ATTACH_TCX_EGRESS  47
 
@@ -108,8 +110,11 @@ static uint32_t pinned_id(const char *pin_dir, enum hook hook)
 static uint32_t filter_id(const struct bpf_tc_hook *where, uint32_t priority)
 {
 	LIBBPF_OPTS(bpf_tc_opts, options, .handle = 1, .priority = priority);
+	libbpf_print_fn_t print = libbpf_set_print(NULL); /* it is no error that there is none */
+	int err = bpf_tc_query(where, &options);
 
-	return bpf_tc_query(where, &options) ? 0 : options.prog_id;
+	libbpf_set_print(print);
+	return err ? 0 : options.prog_id;
 }
 
 static int attach_filter(const char *pin_dir, uint32_t ifindex, enum hook hook, int program)
@@ -128,13 +133,20 @@ static int attach_filter(const char *pin_dir, uint32_t ifindex, enum hook hook, 
 	return bpf_tc_attach(&where, &options);
 }
 
+static bool filter_is_ours(const char *pin_dir, uint32_t ifindex, enum hook hook)
+{
+	LIBBPF_OPTS(bpf_tc_hook, where, .ifindex = ifindex, .attach_point = hooks[hook].clsact);
+	uint32_t there = filter_id(&where, filter_priority(pin_dir));
+
+	return there && there == pinned_id(pin_dir, hook);
+}
+
 static bool detach_filter(const char *pin_dir, uint32_t ifindex, enum hook hook)
 {
 	LIBBPF_OPTS(bpf_tc_hook, where, .ifindex = ifindex, .attach_point = hooks[hook].clsact);
 	LIBBPF_OPTS(bpf_tc_opts, options, .handle = 1, .priority = filter_priority(pin_dir));
-	uint32_t there = filter_id(&where, options.priority);
 
-	return there && there == pinned_id(pin_dir, hook) && !bpf_tc_detach(&where, &options);
+	return filter_is_ours(pin_dir, ifindex, hook) && !bpf_tc_detach(&where, &options);
 }
 
 /* ---- either ------------------------------------------------------------------------------ */
@@ -145,6 +157,25 @@ int attach_program(const char *pin_dir, uint32_t ifindex, enum hook hook, int pr
 
 	/* Before 6.6 there is no such kind of attachment. */
 	return err == -EINVAL ? attach_filter(pin_dir, ifindex, hook, program) : err;
+}
+
+int attach_try(int program)
+{
+	int link = bpf_link_create(program, LOOPBACK, hooks[HOOK_INGRESS].tcx, NULL);
+
+	if (link < 0)
+		return errno == EINVAL ? attach_filter("", LOOPBACK, HOOK_INGRESS, program)
+				       : -errno;
+	close(link);
+	return 0;
+}
+
+bool program_attached(const char *pin_dir, uint32_t ifindex, enum hook hook)
+{
+	char path[PATH_SIZE];
+
+	link_path(pin_dir, ifindex, hook, path);
+	return !access(path, F_OK) || filter_is_ours(pin_dir, ifindex, hook);
 }
 
 bool detach_programs(const char *pin_dir, uint32_t ifindex)

@@ -22,6 +22,15 @@ enum hook {
  */
 int attach_program(const char *pin_dir, uint32_t ifindex, enum hook hook, int program);
 
+/*
+ * Can programs be attached? Tries it with one for HOOK_INGRESS at the loopback interface, and may
+ * leave it there: for a network namespace that nobody uses. 0 or -errno.
+ */
+int attach_try(int program);
+
+/* Is a program of this instance attached? */
+bool program_attached(const char *pin_dir, uint32_t ifindex, enum hook hook);
+
 /* Undoes it at once, for both hooks. True if something of this instance was attached. */
 bool detach_programs(const char *pin_dir, uint32_t ifindex);
 

@@ -4,7 +4,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,15 +282,32 @@ int flows_pin(const struct flows *flows)
 	return err;
 }
 
+/* In a network namespace of its own, which goes with all that is left there. */
+static int try_to_attach(int program)
+{
+	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), err;
+
+	if (here < 0)
+		return -errno;
+	err = unshare(CLONE_NEWNET) ? -errno : attach_try(program);
+	if (setns(here, CLONE_NEWNET) && !err)
+		err = -errno;
+	close(here);
+	return err;
+}
+
 int flows_probe(const char **failed)
 {
 	struct splice_bpf *programs = splice_bpf__open_and_load();
+	int err;
 
 	*failed = "load the packet path";
 	if (!programs)
 		return -errno;
+	*failed = "attach to interfaces";
+	err = try_to_attach(bpf_program__fd(programs->progs.splice));
 	splice_bpf__destroy(programs);
-	return 0;
+	return err;
 }
 
 /* ---- programs ---------------------------------------------------------------------------- */

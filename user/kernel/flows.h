@@ -36,7 +36,8 @@ int flows_open(struct flows *flows, const struct instance *instance, uint32_t ma
 	       const char **failed);
 
 /*
- * Tries to load the programs, which are gone again afterwards: 0 or -errno, *failed as above.
+ * Tries to load and attach the programs, which are gone again afterwards: 0 or -errno, *failed as
+ * above.
  */
 int flows_probe(const char **failed);
 

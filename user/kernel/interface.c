@@ -8,8 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LOOPBACK 1 /* the kernel's LOOPBACK_IFINDEX, the same in each namespace */
-
 /* What it answers to a request such as SIOCGIFMTU, which has to name it. 0 or -errno. */
 static int ask(uint32_t ifindex, unsigned long request, struct ifreq *answer)
 {

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define LOOPBACK 1 /* the kernel's LOOPBACK_IFINDEX, the same in each namespace */
+
 /* Does it have a link layer that the programs know? Loopback has the same header as Ethernet. */
 bool interface_attachable(uint32_t ifindex);
 
