@@ -1495,11 +1495,12 @@ int flow_move(struct __sk_buff *skb)
 
 static __always_inline enum flow_end why_ended(const struct flow *server, const struct flow *client)
 {
+	/* First: an acknowledgement that comes after the socket is gone is answered by an RST. */
+	if (finished(server, client))
+		return FLOW_END_CLOSED;
 	if (was_reset(server))
 		return FLOW_END_CLIENT_RESET;
-	if (was_reset(client))
-		return FLOW_END_SERVER_RESET;
-	return finished(server, client) ? FLOW_END_CLOSED : FLOW_END_IDLE;
+	return was_reset(client) ? FLOW_END_SERVER_RESET : FLOW_END_IDLE;
 }
 
 static __always_inline void count_end(enum flow_end end)

@@ -125,6 +125,17 @@ spoofed_numbers() {
 	await_flows 0
 	assert_equal "$(stats .counters.client_resets)" 1
 }
+# As a host answers an acknowledgement that comes after the socket has gone.
+@test "an RST behind the end of both sides is no reset" {
+	start exchange --bytes 1000 --half-close
+	start_waiting_client --half-close --bytes 1000
+	touch "$NETNS_DIR/go"
+	netns_await 10 grep -q '^{' "$NETNS_DIR/client.log"
+	spoof server R 0
+	assert_equal "$(alpnlb -j flow show | jq -r '.[0].state')" closed
+	await_flows 0
+	assert_equal "$(stats '.counters | .client_resets + .server_resets')" 0
+}
 @test "spoofed SYNs leave a connection alone" { spoofed S -1000 0 1000 1000000000; }
 
 lost_last_ack() {

@@ -120,12 +120,10 @@ enum spliced_state spliced_state(const struct spliced *spliced)
 {
 	const struct flow *client = &spliced->flow[CLIENT], *server = &spliced->flow[SERVER];
 
-	if (!spliced->paired)
+	if (!spliced->paired || finished(client, server))
 		return SPLICED_CLOSED;
 	if (was_reset(client) || was_reset(server))
 		return SPLICED_RESET;
-	if (finished(client, server))
-		return SPLICED_CLOSED;
 	return (client->state | server->state) & FLOW_FIN ? SPLICED_CLOSING : SPLICED_OPEN;
 }
 
