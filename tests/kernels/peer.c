@@ -8,6 +8,9 @@
  *		sends the hello and BYTES of a pattern, shuts down its side, and expects a name,
  *		the same bytes and the end. `wait` pauses in the middle, having got the name,
  *		until FILE exists; `late` reads nothing for so long. Prints the name.
+ *	peer ask ...
+ *		the same, but the pattern follows when the hello is back: the packet path takes no
+ *		connection whose client has sent much before there is a server
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -222,6 +225,10 @@ static int talk_main(char **argv, const char *option, const char *value)
 	read_hello(&talk, argv[4]);
 	talk.fd = dial(argv[2], atoi(argv[3]));
 	talk.total = talk.hello_len + strtoul(argv[5], NULL, 10);
+	if (!strcmp(argv[1], "ask")) {
+		talk.pause_at = talk.hello_len;
+		run(&talk, 0);
+	}
 	talk.pause_at = talk.total;
 	if (!strcmp(option, "late"))
 		read_from = milliseconds() + strtoul(value, NULL, 10);
@@ -245,9 +252,9 @@ int main(int argc, char **argv)
 {
 	if (argc == 4 && !strcmp(argv[1], "serve"))
 		return serve(atoi(argv[2]), argv[3]);
-	if ((argc == 6 || argc == 8) && !strcmp(argv[1], "talk"))
+	if ((argc == 6 || argc == 8) && (!strcmp(argv[1], "talk") || !strcmp(argv[1], "ask")))
 		return talk_main(argv, argc == 8 ? argv[6] : "", argc == 8 ? argv[7] : "");
-	fprintf(stderr, "usage: peer serve PORT NAME | talk ADDRESS PORT HELLO-FILE BYTES "
+	fprintf(stderr, "usage: peer serve PORT NAME | talk|ask ADDRESS PORT HELLO-FILE BYTES "
 			"[wait FILE | late MILLISECONDS]\n");
 	return 2;
 }
