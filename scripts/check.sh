@@ -16,7 +16,7 @@ LOGS=build/check
 export ASAN_OPTIONS=${ASAN_OPTIONS-abort_on_error=0:detect_leaks=1}
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT-240}
 # Of the tests that repeat something: fewer than by themselves, for the sake of time.
-export KILLS=${KILLS-20} REFRESHES=${REFRESHES-300}
+export KILLS=${KILLS-12} REFRESHES=${REFRESHES-200}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1}
 
 passed=0 failed=0 skipped=0
@@ -171,12 +171,14 @@ step "lint scripts" 120 bash $self --single "shellcheck" bash $self --lint-scrip
 step "lint manual pages" 120 bash $self --single "man --warnings" bash $self --lint-manual
 step "build" 600 bash $self --single "make" make --no-print-directory -j"$(nproc)" test-build
 step "verifier" 120 make --no-print-directory verifier
-run_tests "default" build alpnlb
+PACKET_CONNECTIONS=${PACKET_CONNECTIONS:-1000} run_tests "default" build alpnlb
 step "fuzz build" 600 bash $self --single "make fuzz-build" \
 	make --no-print-directory -j"$(nproc)" fuzz-build
-step "fuzz" 300 make --no-print-directory fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-10}"
+run "fuzz" 300 make --no-print-directory fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-6}" & # has one thread
 step "sanitizer build" 600 bash $self --single "make SANITIZE" make --no-print-directory \
 	-j"$(nproc)" BUILD=$ASAN BIN=$ASAN/alpnlb SANITIZE="$SANITIZE" test-build
+wait
+judge "fuzz" "$(log_of fuzz)" "$(<"$(log_of fuzz).status")"
 # The same tests; the program in the kernel is the same, too, and has had its thousands.
 KILLS=6 REFRESHES=50 PACKET_CONNECTIONS=${PACKET_CONNECTIONS:-200} run_tests "sanitizer" $ASAN $ASAN/alpnlb
 
