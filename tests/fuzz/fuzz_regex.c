@@ -41,7 +41,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (mistake.at > len || !*mistake.text)
 			abort();
 	} else {
-		regex_match(regex, data + size - rest, rest < TEXT_MAX ? rest : TEXT_MAX);
+		struct regex_scratch *scratch = regex_scratch_new();
+
+		regex_match(regex, data + size - rest, rest < TEXT_MAX ? rest : TEXT_MAX, scratch);
+		regex_scratch_free(scratch);
 		regex_free(regex);
 	}
 	if (processor_seconds() - begin > SECONDS) {

@@ -12,13 +12,17 @@
 
 static enum regex_answer search(const char *pattern, bool any_case, const char *text, size_t len)
 {
+	struct regex_scratch *scratch = regex_scratch_new();
 	struct regex *regex;
 	enum regex_answer answer;
 
 	assert_int_equal(regex_compile(pattern, any_case, &regex, NULL), 0);
 	assert_string_equal(regex_pattern(regex), pattern);
-	answer = regex_match(regex, text, len);
+	answer = regex_match(regex, text, len, scratch);
+	assert_int_equal(regex_match(regex, text, len, scratch), answer);
+	assert_int_equal(regex_match(regex, text, len, NULL), REGEX_GAVE_UP);
 	regex_free(regex);
+	regex_scratch_free(scratch);
 	return answer;
 }
 

@@ -114,7 +114,8 @@ struct walk {
 	struct evaluation e; /* first: the headers know only this */
 	struct decision *decision;
 	struct regex_note *notes; /* NULL = nobody wants to know */
-	uint64_t spent, allowed;  /* nanoseconds */
+	struct regex_scratch *scratch;
+	uint64_t spent, allowed; /* nanoseconds */
 };
 
 static uint64_t processor_time(void)
@@ -129,8 +130,11 @@ static enum regex_answer match_timed(struct walk *walk, const struct regex *rege
 				     const uint8_t *name, size_t len)
 {
 	uint64_t begin = processor_time(), took;
-	enum regex_answer answer = regex_match(regex, name, len);
+	enum regex_answer answer;
 
+	if (!walk->scratch)
+		walk->scratch = regex_scratch_new();
+	answer = regex_match(regex, name, len, walk->scratch);
 	took = processor_time() - begin;
 	walk->spent += MIN(took, REGEX_TIME_ONE);
 	return answer;
@@ -246,6 +250,7 @@ void decide_and_note(const struct tables *tables, uint32_t frontend_id,
 	if (!e->frontend)
 		return;
 	decision->route_id = route_evaluate(e);
+	regex_scratch_free(walk.scratch);
 	route = decision->route_id ? tables_row(tables, routes, decision->route_id) : NULL;
 	decision->action = route_action(e->frontend, route, &decision->farm_id);
 }

@@ -80,22 +80,47 @@ static void set_limits(pcre2_match_context *limits, const struct regex *regex, s
 	pcre2_set_heap_limit(limits, REGEX_HEAP);
 }
 
+struct regex_scratch {
+	pcre2_match_context *limits;
+	pcre2_match_data *data; /* with the frames of the last match, which the next one takes */
+};
+
+struct regex_scratch *regex_scratch_new(void)
+{
+	struct regex_scratch *scratch = calloc(1, sizeof(*scratch));
+
+	if (!scratch)
+		return NULL;
+	scratch->limits = pcre2_match_context_create(NULL);
+	scratch->data = pcre2_match_data_create(1, NULL);
+	if (scratch->limits && scratch->data)
+		return scratch;
+	regex_scratch_free(scratch);
+	return NULL;
+}
+
+void regex_scratch_free(struct regex_scratch *scratch)
+{
+	if (!scratch)
+		return;
+	pcre2_match_data_free(scratch->data);
+	pcre2_match_context_free(scratch->limits);
+	free(scratch);
+}
+
 /*
  * Interpreted: the JIT of 10.42 finds (?>(?:.++|\w))b in "aab", which Perl and the interpreter do
  * not, and needs memory that is writable and executable, which the unit file forbids.
  */
-enum regex_answer regex_match(const struct regex *regex, const void *text, size_t len)
+enum regex_answer regex_match(const struct regex *regex, const void *text, size_t len,
+			      struct regex_scratch *scratch)
 {
-	pcre2_match_context *limits = pcre2_match_context_create(NULL);
-	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
-	int n = PCRE2_ERROR_NOMEMORY;
+	int n;
 
-	if (limits && data) {
-		set_limits(limits, regex, len);
-		n = pcre2_match(regex->code, text, len, 0, 0, data, limits);
-	}
-	pcre2_match_data_free(data);
-	pcre2_match_context_free(limits);
+	if (!scratch)
+		return REGEX_GAVE_UP;
+	set_limits(scratch->limits, regex, len);
+	n = pcre2_match(regex->code, text, len, 0, 0, scratch->data, scratch->limits);
 	if (n >= 0) /* 0: more groups than `data` has room for */
 		return REGEX_YES;
 	return n == PCRE2_ERROR_NOMATCH ? REGEX_NO : REGEX_GAVE_UP;

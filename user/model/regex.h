@@ -32,6 +32,7 @@ struct regex_mistake {
 };
 
 struct regex;
+struct regex_scratch;
 
 /*
  * Compiles a pattern; `any_case`: A is a. Returns 0, -ENOMEM, or -EINVAL with the mistake, which
@@ -40,8 +41,13 @@ struct regex;
 int regex_compile(const char *pattern, bool any_case, struct regex **regex,
 		  struct regex_mistake *mistake);
 
-/* May be called by several threads at once. */
-enum regex_answer regex_match(const struct regex *regex, const void *text, size_t len);
+/* What matches need beside the pattern, one after the other: a match takes longer to get it. */
+struct regex_scratch *regex_scratch_new(void);		/* NULL when out of memory */
+void regex_scratch_free(struct regex_scratch *scratch); /* accepts NULL */
+
+/* Several threads may use one pattern at once. Without `scratch` it gives up. */
+enum regex_answer regex_match(const struct regex *regex, const void *text, size_t len,
+			      struct regex_scratch *scratch);
 
 /* As it was written. */
 const char *regex_pattern(const struct regex *regex);
