@@ -44,6 +44,7 @@ make_stand_ins() {
 			kill "$(cat "$instance.pid")" && tail --pid="$(cat "$instance.pid")" -f /dev/null
 			exit
 		fi
+		: >"$instance.log" # an earlier daemon of it was ready, too
 		alpnlb --instance "$instance" daemon -c "/etc/alpnlb/$instance.yaml" 2>"$instance.log" &
 		echo $! >"$instance.pid"
 		until grep -q ready "$instance.log"; do sleep 0.02; kill -0 $! || exit; done
