@@ -206,7 +206,7 @@ killed_start() {
 	local directory
 	directory=$(dirname "$(state_file)")
 	start_small
-	mv "$directory" "$directory.moved"
+	mv "$directory" "$directory-moved"
 	mkdir "$directory"
 	refused 409 Conflict "^$directory is not the directory any more.*move that one back, or restart" \
 		PUT tcp/farm/1 '{"displayName": "lost"}'
@@ -214,7 +214,7 @@ killed_start() {
 	rmdir "$directory"
 	assert_matches "$(request PUT "ipLoadbalancing/$NETNS_NAME/tcp/farm/1" '{"displayName": "lost"}')" \
 		"^500.*$directory: No such file"
-	mv "$directory.moved" "$directory"
+	mv "$directory-moved" "$directory"
 	api PUT tcp/farm/1 '{"displayName": "kept"}'
 	stop_daemon
 }
