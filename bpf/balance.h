@@ -92,7 +92,7 @@ SUBPROGRAM void scan_members(struct choice *c, __u32 start)
 	LOOP(c->count, member_step, c);
 }
 
-/* Live connections are compared by weight: a/b < c/d without dividing. */
+/* As member_step() compares them, of two that are looked up here. */
 static __always_inline bool is_less_loaded(const struct choice *c, __u32 server, __u32 other)
 {
 	const struct server_stats *stats = stats_server(server), *others = stats_server(other);

@@ -101,20 +101,31 @@ static __always_inline void count(enum counter counter)
 
 /* ---- the end of a flow ------------------------------------------------------------------- */
 
-/* Takes the entry of a server's packets from the live connections, once. */
-static __always_inline void leave_live(struct flow *flow)
+/* Where a flow counts. */
+struct totals {
+	struct frontend_stats *frontend;
+	struct route_stats *route;
+	struct server_stats *server;
+};
+
+static __always_inline bool find_totals(const struct flow *flow, struct totals *totals)
 {
 	__u32 frontend_id = flow->frontend_id;
-	struct frontend_stats *frontend = bpf_map_lookup_elem(&frontend_stats, &frontend_id);
-	struct route_stats *route = bpf_map_lookup_elem(&route_stats, &flow->route_id);
-	struct server_stats *server = bpf_map_lookup_elem(&server_stats, &flow->server_id);
 
-	if (!frontend || !route || !server ||
-	    __sync_fetch_and_or(&flow->state, FLOW_ENDED) & FLOW_ENDED)
+	totals->frontend = bpf_map_lookup_elem(&frontend_stats, &frontend_id);
+	totals->route = bpf_map_lookup_elem(&route_stats, &flow->route_id);
+	totals->server = bpf_map_lookup_elem(&server_stats, &flow->server_id);
+	return totals->frontend && totals->route && totals->server;
+}
+
+/* Takes the entry of a server's packets from the live connections, once. */
+static __always_inline void leave_live(struct flow *flow, const struct totals *totals)
+{
+	if (__sync_fetch_and_or(&flow->state, FLOW_ENDED) & FLOW_ENDED)
 		return;
-	__sync_fetch_and_add(&frontend->live, -1ULL);
-	__sync_fetch_and_add(&route->live, -1ULL);
-	__sync_fetch_and_add(&server->live, -1ULL);
+	__sync_fetch_and_add(&totals->frontend->live, -1ULL);
+	__sync_fetch_and_add(&totals->route->live, -1ULL);
+	__sync_fetch_and_add(&totals->server->live, -1ULL);
 }
 
 /*
@@ -126,9 +137,10 @@ static __noinline int note_ended(struct flow *flow)
 {
 	__u32 zero = 0;
 	const struct control *state = bpf_map_lookup_elem(&control, &zero);
+	struct totals totals;
 
-	if (flow && state && flow->started >= state->began)
-		leave_live(flow);
+	if (flow && state && flow->started >= state->began && find_totals(flow, &totals))
+		leave_live(flow, &totals);
 	return 0;
 }
 
@@ -137,22 +149,19 @@ static __always_inline void fold(struct flow *flow)
 {
 	__u32 side = flow->constant & FLOW_FROM_SERVER ? SERVER : CLIENT;
 	__u64 bytes = stream_bytes(flow);
-	__u32 frontend_id = flow->frontend_id;
-	struct frontend_stats *frontend = bpf_map_lookup_elem(&frontend_stats, &frontend_id);
-	struct route_stats *route = bpf_map_lookup_elem(&route_stats, &flow->route_id);
-	struct server_stats *server = bpf_map_lookup_elem(&server_stats, &flow->server_id);
+	struct totals totals;
 
-	if (!frontend || !route || !server)
+	if (!find_totals(flow, &totals))
 		return;
-	__sync_fetch_and_add(&frontend->bytes[side], bytes);
-	__sync_fetch_and_add(&frontend->packets[side], flow->packets);
-	__sync_fetch_and_add(&route->bytes[side], bytes);
-	__sync_fetch_and_add(&route->packets[side], flow->packets);
-	__sync_fetch_and_add(&server->bytes[side], bytes);
-	__sync_fetch_and_add(&server->packets[side], flow->packets);
+	__sync_fetch_and_add(&totals.frontend->bytes[side], bytes);
+	__sync_fetch_and_add(&totals.frontend->packets[side], flow->packets);
+	__sync_fetch_and_add(&totals.route->bytes[side], bytes);
+	__sync_fetch_and_add(&totals.route->packets[side], flow->packets);
+	__sync_fetch_and_add(&totals.server->bytes[side], bytes);
+	__sync_fetch_and_add(&totals.server->packets[side], flow->packets);
 	if (side == CLIENT)
 		return;
-	leave_live(flow);
+	leave_live(flow, &totals);
 	count(COUNTER_CLOSED);
 }
 

@@ -13,23 +13,14 @@ static json_t *names_json(const struct names *names)
 	return list;
 }
 
-static json_t *matches_of_probe(enum probe_type type)
+/* Those of the names that a type of probe has a use for. */
+static json_t *probe_names(enum probe_type type, const struct names *names, probe_takes *takes)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < probe_match_names.n; i++)
-		if (probe_takes_match(type, probe_match_names.v[i].value))
-			json_array_append_new(list, json_string(probe_match_names.v[i].text));
-	return list;
-}
-
-static json_t *methods_of_probe(enum probe_type type)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < probe_method_names.n; i++)
-		if (probe_takes_method(type, probe_method_names.v[i].value))
-			json_array_append_new(list, json_string(probe_method_names.v[i].text));
+	for (size_t i = 0; i < names->n; i++)
+		if (takes(type, names->v[i].value))
+			json_array_append_new(list, json_string(names->v[i].text));
 	return list;
 }
 
@@ -40,9 +31,13 @@ void available_farm_probes(struct api_call *call, const struct api_resource *res
 	for (size_t i = 0; i < probe_type_names.n; i++) {
 		const struct name *type = &probe_type_names.v[i];
 
-		json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "type", type->text,
-						      "matches", matches_of_probe(type->value),
-						      "method", methods_of_probe(type->value)));
+		json_array_append_new(
+			list,
+			json_pack(
+				"{s:s, s:o, s:o}", "type", type->text, "matches",
+				probe_names(type->value, &probe_match_names, probe_takes_match),
+				"method",
+				probe_names(type->value, &probe_method_names, probe_takes_method)));
 	}
 	api_answer(call, list);
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../daemon/log.h"
+#include "../kernel/clock.h"
 #include "call.h"
 #include "http.h"
 
@@ -22,9 +23,10 @@
 #define ANSWER_SECONDS	  30
 #define ANSWER_RATE	  65536 /* bytes a second that a client has to take of a large answer */
 #define ENDING_SECONDS	  5
-#define ACCEPTS_MAX	  16 /* before those that are accepted get a turn */
-#define EPISODE_SECONDS	  60 /* without a failure to accept: the next one is told again */
-#define CONTINUE	  "HTTP/1.1 100 Continue\r\n\r\n"
+#define ACCEPTS_MAX	  16			/* before those that are accepted get a turn */
+#define EPISODE		  (60000 * MILLISECOND) /* without a failure to accept: the next one is told again \
+						 */
+#define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
 struct api_connection {
 	TAILQ_ENTRY(api_connection) entry;
@@ -348,13 +350,12 @@ static void on_accept_error(struct evconnlistener *socket, void *argument)
 	static const struct timeval delay = {.tv_usec = 100 * 1000};
 	struct api_listener *listener = argument;
 	int err = EVUTIL_SOCKET_ERROR();
-	struct timespec now;
+	uint64_t now = monotonic_time();
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (!listener->failed || now.tv_sec - listener->failed > EPISODE_SECONDS)
+	if (!listener->failed || now - listener->failed > EPISODE)
 		log_line(LOG_WARN, "%s: accepting connections pauses: %s", listener->service->name,
 			 strerror(err));
-	listener->failed = now.tv_sec;
+	listener->failed = now;
 	evconnlistener_disable(socket);
 	evtimer_add(listener->resume, &delay);
 }

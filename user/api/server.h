@@ -6,8 +6,8 @@
 #include <openssl/types.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
-#include <time.h>
 
 struct api_call;
 struct bufferevent;
@@ -43,7 +43,7 @@ struct api_listener {
 	struct evconnlistener *socket;
 	struct event *resume;
 	unsigned int accepted; /* since others had a turn */
-	time_t failed;	       /* when accepting failed last; on CLOCK_MONOTONIC */
+	uint64_t failed;       /* when accepting failed last: monotonic_time() */
 };
 
 void api_service_init(struct api_service *service);

@@ -147,9 +147,7 @@ static void count(size_t counts[HEALTH_MAX], enum health health)
 /* Servers are not probed yet; a warning is what takes no new connections by its settings. */
 static enum health health_of_server(const struct server *server)
 {
-	bool used = server->status == STATUS_ACTIVE && server->weight;
-
-	return used ? HEALTH_UNKNOWN : HEALTH_WARN;
+	return server_is_used(server) ? HEALTH_UNKNOWN : HEALTH_WARN;
 }
 
 const char *server_health(const struct server *server)

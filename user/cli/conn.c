@@ -15,12 +15,7 @@
 #include "snapshot.h"
 
 static const struct column columns[] = {
-	COLUMN("client", "CLIENT", .keep = KEEP_ENDPOINT),
-	COLUMN("frontend", "FRONTEND", .drop = 12),
-	COLUMN("route", "ROUTE", .drop = 6),
-	COLUMN("farm", "FARM", .drop = 10),
-	COLUMN("server", "SERVER"),
-	COLUMN("server_address", "ADDRESS", .drop = 13, .keep = KEEP_ENDPOINT),
+	ENDS_COLUMNS,
 	COLUMN("verdict", "HELLO", .drop = 14),
 	COLUMN("sni", "SNI", .drop = 3),
 	COLUMN("alpn", "ALPN", .drop = 9),

@@ -15,10 +15,8 @@ static const struct column columns[] = {
 	COLUMN("servers", "SERVERS", .drop = 2),
 	COLUMN("live", "LIVE", .drop = 1),
 	COLUMN("chosen", "CHOSEN", .drop = 4),
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS", .brief = "IN", .drop = 5),
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS", .brief = "OUT", .drop = 5),
-	DETAIL("packets_from_clients", "PACKETS FROM CLIENTS"),
-	DETAIL("packets_from_servers", "PACKETS FROM SERVERS"),
+	BYTES_COLUMNS(5, 5),
+	PACKETS_DETAILS,
 	COLUMNS_END,
 };
 

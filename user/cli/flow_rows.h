@@ -6,7 +6,19 @@
 #include <jansson.h>
 
 #include "../kernel/spliced.h"
+#include "output.h"
 #include "snapshot.h"
+
+/* Who is connected to what, and by which decision. */
+/* clang-format off */
+#define ENDS_COLUMNS                                                                               \
+	COLUMN("client", "CLIENT", .keep = KEEP_ENDPOINT),                                         \
+	COLUMN("frontend", "FRONTEND", .drop = 12),                                                \
+	COLUMN("route", "ROUTE", .drop = 6),                                                       \
+	COLUMN("farm", "FARM", .drop = 10),                                                        \
+	COLUMN("server", "SERVER"),                                                                \
+	COLUMN("server_address", "ADDRESS", .drop = 13, .keep = KEEP_ENDPOINT)
+/* clang-format on */
 
 const char *flow_state_name(enum spliced_state state);
 

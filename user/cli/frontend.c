@@ -28,10 +28,8 @@ static const struct column columns[] = {
 	COLUMN("refused", "REFUSED", .drop = 8),
 	DETAIL("to_default_farm", "TO DEFAULT FARM"),
 	DETAIL("ech", "WITH ECH"),
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS", .brief = "IN", .drop = 6),
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS", .brief = "OUT", .drop = 6),
-	DETAIL("packets_from_clients", "PACKETS FROM CLIENTS"),
-	DETAIL("packets_from_servers", "PACKETS FROM SERVERS"),
+	BYTES_COLUMNS(6, 6),
+	PACKETS_DETAILS,
 	COLUMNS_END,
 };
 

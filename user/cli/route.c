@@ -17,10 +17,8 @@ static const struct column columns[] = {
 	COLUMN("target", "TARGET"),
 	COLUMN("live", "LIVE", .drop = 6),
 	COLUMN("matched", "MATCHED", .drop = 7),
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS", .brief = "IN", .drop = 9),
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS", .brief = "OUT", .drop = 10),
-	DETAIL("packets_from_clients", "PACKETS FROM CLIENTS"),
-	DETAIL("packets_from_servers", "PACKETS FROM SERVERS"),
+	BYTES_COLUMNS(9, 10),
+	PACKETS_DETAILS,
 	COLUMNS_END,
 };
 

@@ -175,9 +175,8 @@ static bool takes_share(const struct farm *farm, const struct server *server)
 	bool primary = false;
 
 	for (size_t i = 0; i < farm->n_servers; i++)
-		primary |= farm->servers[i].status == STATUS_ACTIVE && farm->servers[i].weight &&
-			   !farm->servers[i].backup;
-	return server->status == STATUS_ACTIVE && server->weight && (!server->backup || !primary);
+		primary |= server_is_used(&farm->servers[i]) && !farm->servers[i].backup;
+	return server_is_used(server) && (!server->backup || !primary);
 }
 
 /* The part of a farm's new connections a server is to get, in percent, every server being up. */

@@ -12,6 +12,18 @@
 #include "../model/objects.h"
 #include "output.h"
 
+/* Columns for what rows of objects tell of traffic, and where they are dropped. */
+/* clang-format off */
+#define BYTES_COLUMNS(drop_clients, drop_servers)                                                  \
+	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS", .brief = "IN",               \
+		  .drop = (drop_clients)),                                                         \
+	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS", .brief = "OUT",              \
+		  .drop = (drop_servers))
+#define PACKETS_DETAILS                                                                            \
+	DETAIL("packets_from_clients", "PACKETS FROM CLIENTS"),                                    \
+	DETAIL("packets_from_servers", "PACKETS FROM SERVERS")
+/* clang-format on */
+
 json_t *frontend_row(const struct config *config, const struct frontend *frontend,
 		     const struct view *view);
 json_t *farm_row(const struct farm *farm, const struct view *view);

@@ -22,10 +22,8 @@ static const struct column columns[] = {
 	COLUMN("refused", "REFUSED", .drop = 13),
 	COLUMN("timeouts", "TIMEOUTS", .drop = 12),
 	COLUMN("errors", "ERRORS", .drop = 8),
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS", .brief = "IN", .drop = 6),
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS", .brief = "OUT", .drop = 7),
-	DETAIL("packets_from_clients", "PACKETS FROM CLIENTS"),
-	DETAIL("packets_from_servers", "PACKETS FROM SERVERS"),
+	BYTES_COLUMNS(6, 7),
+	PACKETS_DETAILS,
 	COLUMNS_END,
 };
 

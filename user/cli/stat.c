@@ -12,6 +12,13 @@ static const struct column verdict_columns[] = {COLUMN("verdict", "HELLO"),
 						COLUMN("connections", "CONNECTIONS"), COLUMNS_END};
 static const struct column path_columns[] = {COLUMN("path", "PATH"),
 					     COLUMN("connections", "CONNECTIONS"), COLUMNS_END};
+/* clang-format off */
+#define TRAFFIC_COLUMNS                                                                            \
+	BYTES_COLUMNS(2, 2),                                                                       \
+	COLUMN("packets_from_clients", "PACKETS FROM CLIENTS", .brief = "PACKETS IN", .drop = 8),  \
+	COLUMN("packets_from_servers", "PACKETS FROM SERVERS", .brief = "PACKETS OUT", .drop = 9)
+/* clang-format on */
+
 static const struct column frontend_columns[] = {
 	COLUMN("name", "FRONTEND"),
 	COLUMN("live", "LIVE", .drop = 1),
@@ -19,10 +26,7 @@ static const struct column frontend_columns[] = {
 	COLUMN("refused", "REFUSED", .drop = 6),
 	COLUMN("to_default_farm", "TO DEFAULT FARM", .brief = "TO DEFAULT", .drop = 7),
 	COLUMN("ech", "ECH", .drop = 8),
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS", .brief = "IN", .drop = 2),
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS", .brief = "OUT", .drop = 2),
-	COLUMN("packets_from_clients", "PACKETS FROM CLIENTS", .brief = "PACKETS IN", .drop = 8),
-	COLUMN("packets_from_servers", "PACKETS FROM SERVERS", .brief = "PACKETS OUT", .drop = 9),
+	TRAFFIC_COLUMNS,
 	COLUMNS_END,
 };
 static const struct column route_columns[] = {
@@ -30,20 +34,14 @@ static const struct column route_columns[] = {
 	COLUMN("name", "ROUTE"),
 	COLUMN("live", "LIVE", .drop = 1),
 	COLUMN("matched", "MATCHED", .drop = 3),
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS", .brief = "IN", .drop = 2),
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS", .brief = "OUT", .drop = 2),
-	COLUMN("packets_from_clients", "PACKETS FROM CLIENTS", .brief = "PACKETS IN", .drop = 8),
-	COLUMN("packets_from_servers", "PACKETS FROM SERVERS", .brief = "PACKETS OUT", .drop = 9),
+	TRAFFIC_COLUMNS,
 	COLUMNS_END,
 };
 static const struct column farm_columns[] = {
 	COLUMN("name", "FARM"),
 	COLUMN("live", "LIVE", .drop = 1),
 	COLUMN("chosen", "CHOSEN", .drop = 4),
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS", .brief = "IN", .drop = 2),
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS", .brief = "OUT", .drop = 2),
-	COLUMN("packets_from_clients", "PACKETS FROM CLIENTS", .brief = "PACKETS IN", .drop = 8),
-	COLUMN("packets_from_servers", "PACKETS FROM SERVERS", .brief = "PACKETS OUT", .drop = 9),
+	TRAFFIC_COLUMNS,
 	COLUMNS_END,
 };
 static const struct column server_columns[] = {
@@ -55,10 +53,7 @@ static const struct column server_columns[] = {
 	COLUMN("refused", "REFUSED", .drop = 6),
 	COLUMN("timeouts", "TIMEOUTS", .drop = 5),
 	COLUMN("errors", "ERRORS", .drop = 3),
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS", .brief = "IN", .drop = 2),
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS", .brief = "OUT", .drop = 2),
-	COLUMN("packets_from_clients", "PACKETS FROM CLIENTS", .brief = "PACKETS IN", .drop = 8),
-	COLUMN("packets_from_servers", "PACKETS FROM SERVERS", .brief = "PACKETS OUT", .drop = 9),
+	TRAFFIC_COLUMNS,
 	COLUMNS_END,
 };
 

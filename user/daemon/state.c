@@ -346,8 +346,9 @@ void state_undo(struct state *state)
 	    !write_state(state, before, staged_json(state, before, state->staged->root))) {
 		revisions_forget(state, before, state->index);
 		set_index(state, before);
-	} else
+	} else {
 		json_decref(before);
+	}
 }
 
 /* ---- reading -------------------------------------------------------------------------- */

@@ -6,7 +6,7 @@
 /* Ours, to be pinned as "layout": the fd of a map or -errno. */
 int layout_map(void);
 
-/* 0 when what is an instance has pinned is ours, -EPROTO when it is not, or not there. */
+/* 0 when what an instance has pinned is ours, -EPROTO when it is not, or not there. */
 int layout_check(const char *instance);
 
 #endif

@@ -527,7 +527,7 @@ static int compile_frontend(struct compiler *c, const struct frontend *frontend)
 
 /* ---- farms ------------------------------------------------------------------------------- */
 
-#define MAGLEV_SIZE 65537 /* a prime; 1 % of difference between 655 servers at most */
+#define MAGLEV_SIZE 65537 /* a prime; the shares of up to 655 servers differ by 1 % at most */
 
 /* A place in the ring: servers stand at even distances, so that weights interleave. */
 struct place {
@@ -715,8 +715,7 @@ static int compile_farm(struct tables *tables, const struct config *config, cons
 		server_row->proxy_protocol = server->proxy_protocol;
 		server_row->weight = server->weight;
 		server_row->farm = farm->o.id;
-		if (server->status == STATUS_ACTIVE && server->weight &&
-		    config_in_zone(config, farm->zone))
+		if (server_is_used(server) && config_in_zone(config, farm->zone))
 			members[n++] = server;
 	}
 	err = compile_members(tables, row, members, n);

@@ -99,12 +99,12 @@ static const struct {
 	[PROBE_TLS] = {1 << PROBE_MATCH_DEFAULT, 0},
 };
 
-bool probe_takes_match(enum probe_type type, enum probe_match match)
+bool probe_takes_match(enum probe_type type, uint32_t match)
 {
 	return probe_uses[type].matches & 1U << match;
 }
 
-bool probe_takes_method(enum probe_type type, enum probe_method method)
+bool probe_takes_method(enum probe_type type, uint32_t method)
 {
 	return probe_uses[type].methods & 1U << method;
 }

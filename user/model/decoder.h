@@ -125,9 +125,10 @@ bool decode_object(struct decoder *d, const struct value *value, const struct ta
 /* NULL when out of memory. */
 json_t *encode_object(const struct table *table, const void *object);
 
-/* What a type of probe has a use for. */
-bool probe_takes_match(enum probe_type type, enum probe_match match);
-bool probe_takes_method(enum probe_type type, enum probe_method method);
+/* What a type of probe has a use for: an enum probe_match, an enum probe_method. */
+typedef bool probe_takes(enum probe_type type, uint32_t value);
+
+probe_takes probe_takes_match, probe_takes_method;
 
 /* Checks that span objects, after all have been decoded. */
 void config_validate(struct decoder *d, const struct value *root);

@@ -72,6 +72,11 @@ void config_free(struct config *config)
 	free(config);
 }
 
+bool server_is_used(const struct server *server)
+{
+	return server->status == STATUS_ACTIVE && server->weight;
+}
+
 bool field_of_hello(enum field field)
 {
 	return field != FIELD_PROTOCOL && field != FIELD_SOURCE;

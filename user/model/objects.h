@@ -149,6 +149,9 @@ struct config {
 /* Frees the configuration and all it owns. Accepts NULL and half-built ones. */
 void config_free(struct config *config);
 
+/* Is it one that new connections may go to? */
+bool server_is_used(const struct server *server);
+
 /* Does it look at what only a ClientHello has? */
 bool field_of_hello(enum field field);
 
