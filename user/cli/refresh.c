@@ -31,7 +31,7 @@ static int check_zone(const char *zone)
 
 	if (exists)
 		return CLI_OK;
-	code = service_call("refresh", "GET", "/1.0/ipLoadbalancing/availableZones", NULL, &zones);
+	code = service_call("refresh", "GET", ZONES_PATH, NULL, &zones);
 	if (code)
 		return code;
 	json_array_foreach (zones, i, item) {

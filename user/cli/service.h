@@ -7,6 +7,7 @@
 #include "control.h"
 
 #define SERVICE_PATH_MAX 256
+#define ZONES_PATH	 "/1.0/ipLoadbalancing/availableZones"
 
 /* control_call() to options.instance, whatever the answer is. Returns an exit code. */
 int service_request(const char *method, const char *path, const char *body, size_t len,

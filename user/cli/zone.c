@@ -6,8 +6,6 @@
 #include "output.h"
 #include "service.h"
 
-#define PATH "/1.0/ipLoadbalancing/availableZones"
-
 static const struct column columns[] = {
 	COLUMN("name", "ZONE"),
 	COLUMN("here", "HERE"),
@@ -52,7 +50,7 @@ static json_t *zone_rows(const json_t *zones, const json_t *service, const json_
 static int zone_show(const char *const *values)
 {
 	json_t *zones = NULL, *service = NULL, *pending = NULL;
-	int code = service_call(NULL, "GET", PATH, NULL, &zones);
+	int code = service_call(NULL, "GET", ZONES_PATH, NULL, &zones);
 
 	if (!code)
 		code = service_call(NULL, "GET", "", NULL, &service);
@@ -68,7 +66,7 @@ static int zone_show(const char *const *values)
 
 static void print_zones(void)
 {
-	complete_service(PATH, NULL);
+	complete_service(ZONES_PATH, NULL);
 }
 
 static const struct verb verbs[] = {
