@@ -198,25 +198,30 @@ static __always_inline void hello_server_name_header(struct hello *h, __u64 fiel
 	hello_expect(h, HELLO_SERVER_NAME, 0, length);
 }
 
+/* Lower-cases the word at `i`; returns whether one of its bytes in `mask` is NUL. */
+static __always_inline bool hello_lower_word(struct hello *h, __u32 i, __u64 mask)
+{
+	const __u64 ones = 0x0101010101010101ULL, high = 0x80 * ones;
+	__u64 *word = (__u64 *)(h->sni + i), w = *word, low7 = w & ~high, filled = w | ~mask;
+
+	*word = w | ((low7 + (0x80 - 'A') * ones) & ~(low7 + (0x7f - 'Z') * ones) & ~w & high) >> 2;
+	return (filled - ones) & ~filled & high;
+}
+
 /*
- * Lower-cases a complete name, eight bytes at a time, and drops a trailing dot. A NUL byte
- * makes it malformed: what comes behind it would be invisible to a C string at the server.
+ * Lower-cases a complete name and drops a trailing dot. A NUL byte makes it malformed: what comes
+ * behind it would be invisible to a C string at the server.
  */
 static __always_inline void hello_server_name(struct hello *h)
 {
-	const __u64 ones = 0x0101010101010101ULL, high = 0x80 * ones;
 	__u32 length = h->have, i;
 
-	for (i = 0; i < sizeof(h->sni) - WORD_PAD && i < length; i += 8) {
-		__u64 *word = (__u64 *)(h->sni + i), w = *word, low7 = w & ~high;
-		__u64 upper =
-			(low7 + (0x80 - 'A') * ones) & ~(low7 + (0x7f - 'Z') * ones) & ~w & high;
-		__u64 filled = length - i < 8 ? w | ~FIRST_BYTES(length - i) : w;
-
-		if ((filled - ones) & ~filled & high)
+	for (i = 0; i + 8 <= SNI_MAX && i + 8 <= length; i += 8)
+		if (hello_lower_word(h, i, ~0ULL))
 			return hello_malformed(h);
-		*word = w | upper >> 2;
-	}
+	OPAQUE(i);
+	if (i > SNI_MAX || hello_lower_word(h, i, FIRST_BYTES(length & 7)))
+		return hello_malformed(h);
 	if (length && h->sni[(length - 1) & 0xff] == '.') {
 		length--;
 		h->sni[length & 0xff] = 0;

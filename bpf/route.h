@@ -64,28 +64,31 @@ struct names {
 #define NAMES_MAX 0xffff /* a whole extension */
 #endif
 
+/* Do the two words at `at` and at `i` agree in the bits of `mask`? */
+static __always_inline bool words_equal(const struct names *names, __u32 at,
+					const struct pattern_row *pattern, __u32 i, __u64 mask)
+{
+	__u32 index = at + i;
+
+	OPAQUE(index);
+	if (index > NAMES_MAX)
+		return false;
+	return !((LOAD64((const __u8 *)names + index) ^ LOAD64(pattern->bytes + i)) & mask);
+}
+
 /* Do the pattern's bytes stand at `at`? */
 static __always_inline bool bytes_equal(const struct names *names, __u32 at,
 					const struct pattern_row *pattern)
 {
 	__u32 len = pattern->len, i;
 
-	for (i = 0; i <= MAX_PATTERN; i += 8) {
-		__u32 index = at + i;
-		__u64 differ;
-
-		if (i >= len)
-			return true;
-		OPAQUE(index);
-		if (index > NAMES_MAX)
+	for (i = 0; i + 8 <= MAX_PATTERN && i + 8 <= len; i += 8)
+		if (!words_equal(names, at, pattern, i, ~0ULL))
 			return false;
-		differ = LOAD64((const __u8 *)names + index) ^ LOAD64(pattern->bytes + i);
-		if (len - i < 8)
-			differ &= FIRST_BYTES(len - i);
-		if (differ)
-			return false;
-	}
-	return true;
+	OPAQUE(i);
+	if (i > MAX_PATTERN)
+		return false;
+	return words_equal(names, at, pattern, i, FIRST_BYTES(len & 7));
 }
 
 struct search {

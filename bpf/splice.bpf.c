@@ -133,7 +133,7 @@ static __always_inline void leave_live(struct flow *flow, const struct totals *t
  * an earlier daemon is counted when the next one takes it over, maybe at this moment: it leaves
  * with its entry.
  */
-static __noinline int note_ended(struct flow *flow)
+GLOBAL_SUBPROGRAM int note_ended(struct flow *flow)
 {
 	__u32 zero = 0;
 	const struct control *state = bpf_map_lookup_elem(&control, &zero);
@@ -230,7 +230,7 @@ static __always_inline void note_end(struct flow *flow, __u32 after)
  * An acknowledgement of the peer's FIN, or of bytes that the peer has sent in its place: then
  * somebody else sent the FIN.
  */
-static __noinline int note_fin_acked(struct flow *flow, const struct flow_key *key, __u32 ack)
+GLOBAL_SUBPROGRAM int note_fin_acked(struct flow *flow, const struct flow_key *key, __u32 ack)
 {
 	struct flow_key peer_key = {};
 	struct flow *peer;
@@ -283,7 +283,7 @@ static __always_inline void note_ack(struct flow *flow, const struct flow_key *k
  * came is counted in `end`. One that is ahead of it may be somebody else's: it does not replace one
  * that is counted, and is believed when it is acknowledged.
  */
-static __noinline int note_fin(struct flow *flow, __u32 seq, __u32 after)
+GLOBAL_SUBPROGRAM int note_fin(struct flow *flow, __u32 seq, __u32 after)
 {
 	struct flow_key key = {};
 	struct flow *peer;
@@ -392,7 +392,7 @@ static __always_inline void take_reset(struct flow *flow, struct flow *peer,
 		__sync_fetch_and_or(&conn->owned, OWNED_RESET);
 }
 
-static __noinline int note_reset(struct flow *flow, const struct flow_key *key, __u32 seq)
+GLOBAL_SUBPROGRAM int note_reset(struct flow *flow, const struct flow_key *key, __u32 seq)
 {
 	struct flow_key peer_key = {};
 	struct flow *peer;
@@ -558,7 +558,7 @@ static __noinline __u32 bound_ack(struct flow *flow, __u32 ack)
 }
 
 /* Options in an unusual order. Returns what was added to the header's sum. */
-static __noinline __u32 translate_options_slowly(struct __sk_buff *skb, struct flow *flow,
+GLOBAL_SUBPROGRAM __u32 translate_options_slowly(struct __sk_buff *skb, struct flow *flow,
 						 __u32 offset, __u32 len)
 {
 	struct options o = {.flow = flow, .len = len};
