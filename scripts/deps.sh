@@ -12,7 +12,7 @@ BUILD_PACKAGES=(
 	zlib1g-dev
 )
 TEST_PACKAGES=(
-	bats curl ethtool gnutls-bin haproxy iproute2 jq libcmocka-dev libnginx-mod-stream man-db
+	bats curl ethtool gnutls-bin haproxy gojq iproute2 jq libcmocka-dev libnginx-mod-stream man-db
 	nghttp2-client nginx-light nodejs npm openssl postfix procps python3 shellcheck tcpdump
 	tshark
 )

@@ -45,13 +45,16 @@ netns_exec() {
 	nsenter --net="$(netns_path "$role")" -- "$@"
 }
 
-# netns_await SECONDS COMMAND...: repeats the command until it succeeds.
+# netns_await SECONDS COMMAND...: repeats the command until it succeeds. What has not come soon is
+# asked for less often: to ask is work, too, and whatever is awaited has to share the processors.
 netns_await() {
-	local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+	local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000)) wait=10 pause
 	shift
 	until "$@"; do
 		((${EPOCHREALTIME/[.,]/} < deadline)) || return 1
-		sleep 0.02
+		printf -v pause '0.%03d' "$wait"
+		sleep "$pause"
+		((wait >= 160)) || wait=$((wait * 3 / 2))
 	done
 }
 
@@ -62,7 +65,7 @@ netns_listens() {
 # A process is known by its id and start time, so that a reused id is never signalled.
 netns_start_time() {
 	local stat
-	stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
 	stat=${stat##*) }
 	# shellcheck disable=SC2086 # field 22 of proc(5), counted from behind the name
 	set -- $stat

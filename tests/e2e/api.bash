@@ -28,11 +28,11 @@ refused() {
 	answer=$(request "$1" "ipLoadbalancing/$NETNS_NAME/$2" "${@:3}")
 	assert_equal "${answer%%$'\n'*}" "$status" "$*: $answer" || return
 	answer=${answer#*$'\n'}
-	assert_equal "$(jq -r .class <<<"$answer")" "Client::$class" "$*" || return
-	assert_matches "$(jq -r .message <<<"$answer")" "$message" "$*"
+	assert_equal "$(gojq -r .class <<<"$answer")" "Client::$class" "$*" || return
+	assert_matches "$(gojq -r .message <<<"$answer")" "$message" "$*"
 }
 
 # created PATH BODY ID-FIELD: its id.
 created() {
-	api POST "$1" "$2" | jq -er ".$3"
+	api POST "$1" "$2" | gojq -er ".$3"
 }

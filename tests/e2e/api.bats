@@ -15,22 +15,22 @@ load api
 	start_guide
 	h2=$(created tcp/farm '{"zone": "gra", "port": 9000, "displayName": "HTTP/2"}' farmId)
 	created "tcp/farm/$h2/server" "{\"address\": \"$(server4 11)\", \"status\": \"active\"}" serverId
-	assert_equal "$(api GET 'tcp/frontend?port=443' | jq -c .)" '[1]'
+	assert_equal "$(api GET 'tcp/frontend?port=443' | gojq -c .)" '[1]'
 	web=1
 	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/1.1 h1-a"
 
 	route=$(created tcp/route "{\"action\": {\"type\": \"farm\", \"target\": $h2}, \"frontendId\": $web}" routeId)
 	api POST "tcp/route/$route/rule" '{"field": "protocol", "match": "is", "pattern": "http/2.0"}'
-	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"gra","number":4}]'
-	assert_equal "$(api GET "tcp/route/$route" | jq -r .status)" creating
+	assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"gra","number":4}]'
+	assert_equal "$(api GET "tcp/route/$route" | gojq -r .status)" creating
 	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/1.1 h1-a" "before the refresh"
 
 	task=$(api POST refresh '{"zone": "gra"}')
-	assert_equal "$(jq -c '[.action, .status, .progress, .zones, .problems]' <<<"$task")" \
+	assert_equal "$(gojq -c '[.action, .status, .progress, .zones, .problems]' <<<"$task")" \
 		'["refreshIplb","done",100,["gra"],[]]'
-	assert_equal "$(api GET pendingChanges | jq -c .)" '[]'
-	assert_equal "$(api GET "task/$(jq .id <<<"$task")" | jq -c .)" "$(jq -c . <<<"$task")"
-	assert_equal "$(api GET "tcp/route/$route" | jq -r .status)" ok
+	assert_equal "$(api GET pendingChanges | gojq -c .)" '[]'
+	assert_equal "$(api GET "task/$(gojq .id <<<"$task")" | gojq -c .)" "$(gojq -c . <<<"$task")"
+	assert_equal "$(api GET "tcp/route/$route" | gojq -r .status)" ok
 	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/2 h2-a"
 	assert_equal "$(served_by "$LB4" www.alpnlb.test --http1.1)" "HTTP/1.1 h1-a"
 	stop_daemon
@@ -50,17 +50,17 @@ load api
 
 @test "farms are created, read, changed and deleted" {
 	start_small
-	assert_equal "$(api GET tcp/farm | jq -c .)" '[1,2]'
+	assert_equal "$(api GET tcp/farm | gojq -c .)" '[1,2]'
 	assert_equal "$(created tcp/farm '{"zone": "all", "balance": "leastconn"}' farmId)" 3
-	assert_equal "$(api GET tcp/farm/3 | jq -cS .)" \
+	assert_equal "$(api GET tcp/farm/3 | gojq -cS .)" \
 		'{"balance":"leastconn","displayName":null,"farmId":3,"name":"farm-3","port":null,"probe":null,"stickiness":null,"vrackNetworkId":null,"zone":"all"}'
 	api PUT tcp/farm/3 '{"port": 80, "probe": {"type": "http", "interval": 30, "forceSsl": true}}'
-	assert_equal "$(api GET tcp/farm/3 | jq -c '[.port, .balance, .probe.interval, .probe.forceSsl, .probe.url]')" \
+	assert_equal "$(api GET tcp/farm/3 | gojq -c '[.port, .balance, .probe.interval, .probe.forceSsl, .probe.url]')" \
 		'[80,"leastconn",30,true,null]'
 	api PUT tcp/farm/3 '{"port": null, "probe": {"type": "tcp", "interval": 0.5}}'
-	assert_equal "$(api GET tcp/farm/3 | jq -c '[.port, .probe.interval]')" '[null,0.5]'
+	assert_equal "$(api GET tcp/farm/3 | gojq -c '[.port, .probe.interval]')" '[null,0.5]'
 	api PUT tcp/farm/3 '{"balance": "maglev", "stickiness": "sourceIp"}'
-	assert_equal "$(api GET tcp/farm/3 | jq -c '[.balance, .stickiness]')" '["maglev","sourceIp"]'
+	assert_equal "$(api GET tcp/farm/3 | gojq -c '[.balance, .stickiness]')" '["maglev","sourceIp"]'
 	assert_equal "$(api DELETE tcp/farm/3)" null
 	refused 404 NotFound 'no farm with the id 3' GET tcp/farm/3
 	assert_equal "$(created tcp/farm '{}' farmId)" 4 "ids are not given twice"
@@ -69,22 +69,22 @@ load api
 
 @test "zone and status have the defaults of a file" {
 	start_small
-	assert_equal "$(api POST tcp/farm '{}' | jq -c '[.farmId, .zone]')" '[3,"all"]'
-	assert_equal "$(api POST tcp/frontend '{"port": "444"}' | jq -r .zone)" all
-	assert_equal "$(api POST tcp/farm/3/server '{"address": "10.0.0.1"}' | jq -r .status)" active
+	assert_equal "$(api POST tcp/farm '{}' | gojq -c '[.farmId, .zone]')" '[3,"all"]'
+	assert_equal "$(api POST tcp/frontend '{"port": "444"}' | gojq -r .zone)" all
+	assert_equal "$(api POST tcp/farm/3/server '{"address": "10.0.0.1"}' | gojq -r .status)" active
 	stop_daemon
 }
 
 @test "null, 0 and unset are three things" {
 	start_small
 	api PUT tcp/farm/1/server/1 '{"weight": 0}'
-	assert_equal "$(api GET tcp/farm/1/server/1 | jq .weight)" 0
+	assert_equal "$(api GET tcp/farm/1/server/1 | gojq .weight)" 0
 	api PUT tcp/farm/1/server/1 '{"weight": null}'
-	assert_equal "$(api GET tcp/farm/1/server/1 | jq .weight)" null
+	assert_equal "$(api GET tcp/farm/1/server/1 | gojq .weight)" null
 	api PUT tcp/farm/1/server/1 '{"weight": 1}'
-	assert_equal "$(api GET tcp/farm/1/server/1 | jq .weight)" 1
+	assert_equal "$(api GET tcp/farm/1/server/1 | gojq .weight)" 1
 	api PUT tcp/farm/1/server/1 '{}'
-	assert_equal "$(api GET tcp/farm/1/server/1 | jq .weight)" 1
+	assert_equal "$(api GET tcp/farm/1/server/1 | gojq .weight)" 1
 	refused 400 BadRequest '^port: 0 is out of range, allowed: 1..65535, null$' \
 		PUT tcp/farm/1/server/1 '{"port": 0}'
 	refused 400 BadRequest '^status: null' PUT tcp/farm/1/server/1 '{"status": null}'
@@ -98,7 +98,7 @@ load api
 	created tcp/route/1/rule '{"field": "sni", "match": "in", "pattern": "a.test, b.test"}' ruleId
 	api PUT tcp/frontend/1 '{"helloTimeout": 5, "idleTimeout": 0}'
 	api PUT tcp/farm/1 '{"probe": {"type": "http", "interval": 1.5}}'
-	assert_equal "$(alpnlb -j export staged | jq -c '[.frontends[0].hello_timeout, .farms[0].probe.interval]')" \
+	assert_equal "$(alpnlb -j export staged | gojq -c '[.frontends[0].hello_timeout, .farms[0].probe.interval]')" \
 		'["5s","1500ms"]'
 	api POST refresh
 	for path in frontend/1 farm/1 farm/1/server/1 route/1 route/1/rule/1; do
@@ -107,7 +107,7 @@ load api
 	assert_equal "$(api GET pendingChanges)" '[]'
 	assert_equal "$(alpnlb refresh diff)" ""
 	api PUT tcp/route/1/rule/1 '{"negate": true}'
-	assert_equal "$(alpnlb -j refresh diff | jq -c '[.changes[] | [.kind, .before, .after]]')" \
+	assert_equal "$(alpnlb -j refresh diff | gojq -c '[.changes[] | [.kind, .before, .after]]')" \
 		'[["rule",{},{"negate":true}]]'
 	stop_daemon
 }
@@ -115,33 +115,33 @@ load api
 @test "servers are in their farm, with fixed address" {
 	start_small
 	assert_equal "$(created tcp/farm/2/server '{"address": "2001:db8::5", "status": "inactive", "weight": 0}' serverId)" 3
-	assert_equal "$(api GET tcp/farm/2/server | jq -c .)" '[2,3]'
-	assert_equal "$(api GET 'tcp/farm/2/server?status=inactive' | jq -c .)" '[3]'
-	assert_equal "$(api GET 'tcp/farm/2/server?address=2001:db8::5' | jq -c .)" '[3]'
-	assert_equal "$(api GET tcp/farm/2/server/3 | jq -c '[.backendId, .weight, .backup, .serverState, .ssl, .chain]')" \
+	assert_equal "$(api GET tcp/farm/2/server | gojq -c .)" '[2,3]'
+	assert_equal "$(api GET 'tcp/farm/2/server?status=inactive' | gojq -c .)" '[3]'
+	assert_equal "$(api GET 'tcp/farm/2/server?address=2001:db8::5' | gojq -c .)" '[3]'
+	assert_equal "$(api GET tcp/farm/2/server/3 | gojq -c '[.backendId, .weight, .backup, .serverState, .ssl, .chain]')" \
 		'[2,0,false,[],false,null]'
-	assert_equal "$(api GET tcp/farm/2/server/2 | jq -c '.serverState[0].status')" '"unknown"'
+	assert_equal "$(api GET tcp/farm/2/server/2 | gojq -c '.serverState[0].status')" '"unknown"'
 	refused 404 NotFound 'no server with the id 3' GET tcp/farm/1/server/3
 	refused 404 NotFound 'no farm with the id 9' GET tcp/farm/9/server
 	refused 400 BadRequest '^address: cannot be changed' PUT tcp/farm/2/server/3 '{"address": "10.0.0.1"}'
 	refused 400 BadRequest '^backendId: is read-only' PUT tcp/farm/2/server/3 '{"backendId": 1}'
-	api PUT tcp/farm/2/server/3 "$(api GET tcp/farm/2/server/3 | jq '.weight = 7')"
-	assert_equal "$(api GET tcp/farm/2/server/3 | jq .weight)" 7
+	api PUT tcp/farm/2/server/3 "$(api GET tcp/farm/2/server/3 | gojq '.weight = 7')"
+	assert_equal "$(api GET tcp/farm/2/server/3 | gojq .weight)" 7
 	api DELETE tcp/farm/2/server/3
-	assert_equal "$(api GET tcp/farm/2/server | jq -c .)" '[2]'
+	assert_equal "$(api GET tcp/farm/2/server | gojq -c .)" '[2]'
 	created tcp/farm/2/server '{"address": "2001:db8::5", "status": "active"}' serverId
-	assert_equal "$(api GET 'tcp/farm/2/server?address=2001:DB8:0::5&status=active' | jq -c .)" '[4]'
-	assert_equal "$(api GET 'tcp/farm/2/server?address=2001:db8::6' | jq -c .)" '[]'
+	assert_equal "$(api GET 'tcp/farm/2/server?address=2001:DB8:0::5&status=active' | gojq -c .)" '[4]'
+	assert_equal "$(api GET 'tcp/farm/2/server?address=2001:db8::6' | gojq -c .)" '[]'
 	stop_daemon
 }
 
 @test "frontends are created, filtered, and may be incomplete until the refresh" {
 	start_small
 	assert_equal "$(created tcp/frontend '{"zone": "all", "port": "8000-8001", "allowedSource": ["198.51.100.0/24"], "helloTimeout": 1.5}' frontendId)" 2
-	assert_equal "$(api GET tcp/frontend/2 | jq -c '[.port, .zone, .defaultFarmId, .defaultSslId, .ssl, .allowedSource, .deniedSource, .helloTimeout, .disabled]')" \
+	assert_equal "$(api GET tcp/frontend/2 | gojq -c '[.port, .zone, .defaultFarmId, .defaultSslId, .ssl, .allowedSource, .deniedSource, .helloTimeout, .disabled]')" \
 		'["8000-8001","all",null,null,false,["198.51.100.0/24"],null,1.5,false]'
-	assert_equal "$(api GET 'tcp/frontend?defaultFarmId=1' | jq -c .)" '[1]'
-	assert_equal "$(api GET 'tcp/frontend?zone=all&port=8000-8001' | jq -c .)" '[2]'
+	assert_equal "$(api GET 'tcp/frontend?defaultFarmId=1' | gojq -c .)" '[1]'
+	assert_equal "$(api GET 'tcp/frontend?zone=all&port=8000-8001' | gojq -c .)" '[2]'
 	refused 400 BadRequest '^frontend 2 \(frontend-2\).defaultFarmId: is missing' POST refresh '{}'
 	refused 400 BadRequest '^deniedSource: stands beside' PUT tcp/frontend/2 '{"deniedSource": ["10.0.0.0/8"]}'
 	refused 400 BadRequest '^port: 443 belongs to the frontend "web" on the same address' \
@@ -168,12 +168,12 @@ load api
 	created "tcp/route/$id/rule" '{"field": "host", "match": "matches", "pattern": "^w{3}[.]"}' ruleId
 	created "tcp/route/$id/rule" '{"field": "tls.version", "match": "in", "pattern": "1.2, 1.3"}' ruleId
 	created "tcp/route/$id/rule" '{"field": "tls.ech", "match": "is", "pattern": "absent"}' ruleId
-	assert_equal "$(api POST refresh | jq -c '[.status, (.problems[] | .warning, .path)]')" \
+	assert_equal "$(api POST refresh | gojq -c '[.status, (.problems[] | .warning, .path)]')" \
 		'["done",true,"frontend 1 (web)"]'
 	assert_equal "$(reached "$LB4" 443 --sni www.alpnlb.test)" two
 	assert_equal "$(reached "$LB4" 443 --sni ww.alpnlb.test)" one
 	created "tcp/route/$id/rule" '{"field": "protocol", "match": "is", "pattern": "ssh"}' ruleId
-	assert_equal "$(api POST refresh | jq -c '[.status, (.problems[] | .warning, .path, .message)]')" \
+	assert_equal "$(api POST refresh | gojq -c '[.status, (.problems[] | .warning, .path, .message)]')" \
 		'["done",true,"route 1 (route-1)","rules 1 and 4 exclude each other: the route never matches"]'
 	assert_equal "$(reached "$LB4" 443 --sni www.alpnlb.test)" one
 	stop_daemon
@@ -184,11 +184,11 @@ load api
 	start_small
 	created tcp/route '{"action": {"type": "farm", "target": 1}, "frontendId": 1}' routeId
 	created tcp/route/1/rule '{"field": "sni", "match": "is", "pattern": "a.test"}' ruleId
-	assert_equal "$(api POST refresh | jq -r "$warned")" done
+	assert_equal "$(api POST refresh | gojq -r "$warned")" done
 	"$TREE/tests/e2e/peers/tcp.py" hello --sni a.test --ech >"$NETNS_DIR/hello"
 	assert_equal "$(reached "$LB4" 443 --hello "$NETNS_DIR/hello")" one
-	assert_equal "$(alpnlb -j frontend show name web | jq .ech)" 1
-	assert_matches "$(api POST refresh | jq -r "$warned")" \
+	assert_equal "$(alpnlb -j frontend show name web | gojq .ech)" 1
+	assert_matches "$(api POST refresh | gojq -r "$warned")" \
 		"^done.frontend 1 .web..routes go by server names, and 1 hellos had encrypted_client_hello: "
 	run -0 --separate-stderr alpnlb refresh dry-run
 	assert_matches "$stderr" "warning: .*web.*: routes go by server names" dry-run
@@ -198,7 +198,7 @@ load api
 	run -0 --separate-stderr alpnlb check "$NETNS_DIR/exported.yaml"
 	assert_equal "$stderr" ""
 	created tcp/route/1/rule '{"field": "tls.ech", "match": "is", "pattern": "absent"}' ruleId
-	assert_equal "$(api POST refresh | jq -r "$warned")" done
+	assert_equal "$(api POST refresh | gojq -r "$warned")" done
 	stop_daemon
 }
 
@@ -207,18 +207,18 @@ load api
 	assert_equal "$(created tcp/route '{"action": {"type": "farm", "target": 1}, "frontendId": 1, "weight": 9}' routeId)" 1
 	assert_equal "$(created tcp/route '{"action": {"type": "farm", "target": 2}, "frontendId": 1}' routeId)" 2
 	assert_equal "$(created tcp/route '{"action": {"type": "reject"}, "weight": 200}' routeId)" 3
-	assert_equal "$(api GET tcp/route | jq -c .)" '[3,2,1]'
-	assert_equal "$(api GET 'tcp/route?frontendId=1' | jq -c .)" '[2,1]'
+	assert_equal "$(api GET tcp/route | gojq -c .)" '[3,2,1]'
+	assert_equal "$(api GET 'tcp/route?frontendId=1' | gojq -c .)" '[2,1]'
 	assert_equal "$(created tcp/route/3/rule '{"field": "sni", "match": "is", "pattern": "a.test", "negate": true}' ruleId)" 1
 	assert_equal "$(created tcp/route/3/rule '{"field": "source", "match": "in", "pattern": "10.0.0.0/8, 192.0.2.1"}' ruleId)" 2
-	assert_equal "$(api GET tcp/route/3/rule | jq -c .)" '[1,2]'
-	assert_equal "$(api GET tcp/route/3 | jq -c '[.action, .frontendId, [.rules[].ruleId], .status]')" \
+	assert_equal "$(api GET tcp/route/3/rule | gojq -c .)" '[1,2]'
+	assert_equal "$(api GET tcp/route/3 | gojq -c '[.action, .frontendId, [.rules[].ruleId], .status]')" \
 		'[{"type":"reject","target":null},null,[1,2],"creating"]'
 	refused 400 BadRequest '^rules: is read-only' PUT tcp/route/3 '{"rules": []}'
 	refused 400 BadRequest '^pattern: "x" is no protocol, allowed: tcp' \
 		PUT tcp/route/3/rule/1 '{"field": "protocol", "pattern": "x"}'
 	api PUT tcp/route/3/rule/1 '{"negate": null}'
-	assert_equal "$(api GET tcp/route/3/rule/1 | jq -c '[.field, .match, .negate, .pattern, .subField]')" \
+	assert_equal "$(api GET tcp/route/3/rule/1 | gojq -c '[.field, .match, .negate, .pattern, .subField]')" \
 		'["sni","is",false,"a.test",null]'
 	api DELETE tcp/route/3/rule/2
 	api DELETE tcp/route/3
@@ -237,7 +237,7 @@ load api
 		PUT tcp/route/1 '{"action": {"type": "farm", "target": "two"}}'
 	refused 400 BadRequest 'target: is missing' PUT tcp/route/1 '{"action": {"type": "farm"}}'
 	api PUT tcp/farm/2 '{"name": "green"}'
-	assert_equal "$(api GET tcp/route/1 | jq .action.target)" 2
+	assert_equal "$(api GET tcp/route/1 | gojq .action.target)" 2
 	stop_daemon
 }
 
@@ -278,14 +278,14 @@ load api
 	refused 404 NotFound 'no task with the id -0$' GET task/-0
 	refused 404 NotFound 'no task' GET task/99
 	refused 404 NotFound 'no metrics token' GET metricsToken
-	assert_equal "$(request GET ipLoadbalancing/other/status | jq -r .class 2>/dev/null | tail -1)" "Client::NotFound"
-	assert_equal "$(api GET pendingChanges | jq -c .)" '[]'
+	assert_equal "$(request GET ipLoadbalancing/other/status | gojq -r .class 2>/dev/null | tail -1)" "Client::NotFound"
+	assert_equal "$(api GET pendingChanges | gojq -c .)" '[]'
 	stop_daemon
 }
 
 # problems METHOD PATH BODY: the mistakes it is refused for, "PATH: MESSAGE" each.
 problems() {
-	request "$1" "ipLoadbalancing/$NETNS_NAME/$2" "$3" | sed 1d | jq -r '.problems[] | select(.warning | not) | [.path, .message] | join(": ")'
+	request "$1" "ipLoadbalancing/$NETNS_NAME/$2" "$3" | sed 1d | gojq -r '.problems[] | select(.warning | not) | [.path, .message] | join(": ")'
 }
 
 @test "mistakes are told in the API's names" {
@@ -297,7 +297,7 @@ problems() {
 helloTimeout: 0 is out of range, allowed: 0.01..3600 seconds, null
 idleTimeout: 0.1 is out of range, allowed: 0, 1..2592000 seconds, null
 rateLimit: 0 is out of range, allowed: 1..4294967295, null"
-	assert_equal "$(request PUT "ipLoadbalancing/$NETNS_NAME/tcp/frontend/1" '{"rateLimit": 0}' | sed 1d | jq -c '.problems[0] | keys')" \
+	assert_equal "$(request PUT "ipLoadbalancing/$NETNS_NAME/tcp/frontend/1" '{"rateLimit": 0}' | sed 1d | gojq -c '.problems[0] | keys')" \
 		'["message","path","warning"]'
 	refused 400 BadRequest '^defaultSslId: 1 is out of scope' PUT tcp/frontend/1 '{"defaultSslId": 1}'
 	refused 400 BadRequest '^deniedSource: stands beside allowedSource' \
@@ -314,7 +314,7 @@ rateLimit: 0 is out of range, allowed: 1..4294967295, null"
 		POST tcp/route/1/rule '{"field": "sni", "match": "exists"}'
 	api PUT tcp/frontend/1 '{"defaultFarmId": null}'
 	refused 400 BadRequest '^frontend 1 \(web\).defaultFarmId: is missing' POST refresh
-	assert_equal "$(request POST "ipLoadbalancing/$NETNS_NAME/refresh" '{}' | sed 1d | jq -c '[.problems[] | select(.warning) | .path]')" \
+	assert_equal "$(request POST "ipLoadbalancing/$NETNS_NAME/refresh" '{}' | sed 1d | gojq -c '[.problems[] | select(.warning) | .path]')" \
 		'["farm 3 (farm-3).probe","farm 3 (farm-3).servers"]'
 	stop_daemon
 }
@@ -343,7 +343,7 @@ rateLimit: 0 is out of range, allowed: 1..4294967295, null"
 		odd = connect(); odd.send(b"\x16\x03\x01 nonsense\r\n\r\n")
 		if b" 200 " in odd.recv(4096): sys.exit("nonsense is accepted")
 	END
-	assert_equal "$(request GET alpnlb/daemon | tail -n +2 | jq .revision)" 1
+	assert_equal "$(request GET alpnlb/daemon | tail -n +2 | gojq .revision)" 1
 	stop_daemon
 }
 
@@ -373,8 +373,8 @@ answered() {
 	assert_matches "${answer%%$'\n'*}" "^HTTP/1.1 $2 " "$1: $answer" || return
 	assert_equal "${answer##*$'\n'}" "$5" "$1: $answer" || return
 	body=$(grep '^{' <<<"$answer")
-	assert_equal "$(jq -r .class <<<"$body")" "Client::$3" "$1" || return
-	assert_matches "$(jq -r .message <<<"$body")" "$4" "$1" || return
+	assert_equal "$(gojq -r .class <<<"$body")" "Client::$3" "$1" || return
+	assert_matches "$(gojq -r .message <<<"$body")" "$4" "$1" || return
 	assert_matches "$answer" "Content-Length: $((${#body} + 1))" "$1" || return
 	[[ $5 == open ]] || assert_matches "$answer" "Connection: close" "$1"
 }
@@ -467,7 +467,7 @@ sys.stdin.read()
 	hold_control
 	netns_await 20 grep -q held "$NETNS_DIR/held.log" || fail "they cannot connect"
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
-	assert_equal "$(alpnlb -j pending show | jq -c .)" '[]'
+	assert_equal "$(alpnlb -j pending show | gojq -c .)" '[]'
 	(($(descriptors) <= before + 66)) || fail "$(descriptors) descriptors, $before before"
 	netns_await 45 grep -q '^[0-9]' "$NETNS_DIR/held.log" || fail "a slow request is held for ever"
 	(($(tail -1 "$NETNS_DIR/held.log") >= 28)) || fail "it had $(tail -1 "$NETNS_DIR/held.log") s"
@@ -513,31 +513,31 @@ while True:
 
 @test "the service tells what it is and how it is doing" {
 	start_small 'zone: gra' "nat_ip: [198.51.100.1]"
-	assert_equal "$(request GET ipLoadbalancing | tail -n +2 | jq -c .)" "[\"$NETNS_NAME\"]"
+	assert_equal "$(request GET ipLoadbalancing | tail -n +2 | gojq -c .)" "[\"$NETNS_NAME\"]"
 	assert_equal "$(request GET ipLoadbalancing/availableZones | tail -n +2)" '["gra"]'
 	(($(request GET auth/time | tail -1) - $(date +%s) < 5)) || fail "the time is wrong"
 	assert_equal "$(api GET zone)" '["gra"]'
-	assert_equal "$(api GET zone/gra | jq -c .)" '{"name":"gra","state":"ok"}'
-	assert_equal "$(api GET zone/gr%61 | jq -c .)" '{"name":"gra","state":"ok"}'
-	assert_equal "$(api GET %7aone/%67ra | jq -r .name)" gra
+	assert_equal "$(api GET zone/gra | gojq -c .)" '{"name":"gra","state":"ok"}'
+	assert_equal "$(api GET zone/gr%61 | gojq -c .)" '{"name":"gra","state":"ok"}'
+	assert_equal "$(api GET %7aone/%67ra | gojq -r .name)" gra
 	refused 404 NotFound 'no zone rbx' GET zone/rbx
-	assert_equal "$(api GET status | jq -c '[.service, .frontends.total, .frontends.status.ok, .farms.status.unknown, .servers.total]')" \
+	assert_equal "$(api GET status | gojq -c '[.service, .frontends.total, .frontends.status.ok, .farms.status.unknown, .servers.total]')" \
 		'["ok",1,1,2,2]'
-	assert_equal "$(api GET instancesState | jq -c '.[0] | [.zone, .state]')" '["gra","running"]'
-	assert_equal "$(api GET natIp | jq -c .)" "[{\"zone\":\"gra\",\"ip\":[\"198.51.100.1\"]}]"
+	assert_equal "$(api GET instancesState | gojq -c '.[0] | [.zone, .state]')" '["gra","running"]'
+	assert_equal "$(api GET natIp | gojq -c .)" "[{\"zone\":\"gra\",\"ip\":[\"198.51.100.1\"]}]"
 	assert_equal "$(api GET quota)" '["gra"]'
-	assert_equal "$(api GET quota/gra | jq .total)" null
-	assert_equal "$(api GET definedFarms | jq -c .)" '[{"id":1,"type":"tcp"},{"id":2,"type":"tcp"}]'
+	assert_equal "$(api GET quota/gra | gojq .total)" null
+	assert_equal "$(api GET definedFarms | gojq -c .)" '[{"id":1,"type":"tcp"},{"id":2,"type":"tcp"}]'
 	assert_equal "$(api GET availableFarmType)" '["tcp"]'
-	assert_equal "$(api GET availableRouteRules | jq -c '.[] | select(.name == "source") | .matches')" '["is","in"]'
-	assert_equal "$(api GET availableRouteRules | jq -c '.[] | select(.name == "protocol") | .enum | index("http/2.0") != null')" true
-	assert_equal "$(api GET availableRouteRules | jq -c '.[] | select(.name == "tls.version") | [.matches, .enum]')" \
+	assert_equal "$(api GET availableRouteRules | gojq -c '.[] | select(.name == "source") | .matches')" '["is","in"]'
+	assert_equal "$(api GET availableRouteRules | gojq -c '.[] | select(.name == "protocol") | .enum | index("http/2.0") != null')" true
+	assert_equal "$(api GET availableRouteRules | gojq -c '.[] | select(.name == "tls.version") | [.matches, .enum]')" \
 		'[["is","in","exists"],["ssl3","1.0","1.1","1.2","1.3"]]'
-	assert_equal "$(api GET availableFarmProbes | jq -c '.[] | select(.type | IN("tcp", "http", "smtp"))')" \
+	assert_equal "$(api GET availableFarmProbes | gojq -c '.[] | select(.type | IN("tcp", "http", "smtp"))')" \
 		'{"type":"tcp","matches":["default","contains","matches"],"method":[]}
 {"type":"http","matches":["default","status","contains","matches"],"method":["GET","HEAD","OPTIONS"]}
 {"type":"smtp","matches":["default"],"method":[]}'
-	assert_equal "$(api GET availableRouteActions | jq -c 'map(.name)')" '["farm","reject"]'
+	assert_equal "$(api GET availableRouteActions | gojq -c 'map(.name)')" '["farm","reject"]'
 	stop_daemon
 }
 
@@ -553,13 +553,13 @@ while True:
 		printf '  - { name: dead, port: 446, default_farm: idle }\n'
 	} >"$CONFIG"
 	start_daemon
-	assert_equal "$(api GET status | jq -c "$counts")" '["warn",[3,1,1,1,0],[3,0,0,1,2],[3,0,1,0,2]]'
-	assert_equal "$(api GET tcp/farm/4/server/4 | jq -c .serverState)" '[]' "of another zone"
-	assert_equal "$(api GET tcp/farm/3/server/3 | jq -r '.serverState[].status')" warn
-	assert_equal "$(api GET tcp/farm/1/server/1 | jq -r '.serverState[].status')" unknown
+	assert_equal "$(api GET status | gojq -c "$counts")" '["warn",[3,1,1,1,0],[3,0,0,1,2],[3,0,1,0,2]]'
+	assert_equal "$(api GET tcp/farm/4/server/4 | gojq -c .serverState)" '[]' "of another zone"
+	assert_equal "$(api GET tcp/farm/3/server/3 | gojq -r '.serverState[].status')" warn
+	assert_equal "$(api GET tcp/farm/1/server/1 | gojq -r '.serverState[].status')" unknown
 	api PUT tcp/frontend/1 '{"defaultFarmId": 3}'
 	api POST refresh
-	assert_equal "$(api GET status | jq -c "$counts")" '["warn",[3,0,1,2,0],[3,0,0,1,2],[3,0,1,0,2]]'
+	assert_equal "$(api GET status | gojq -c "$counts")" '["warn",[3,0,1,2,0],[3,0,0,1,2],[3,0,1,0,2]]'
 	stop_daemon
 }
 
@@ -567,11 +567,11 @@ while True:
 	local service="ipLoadbalancing/$NETNS_NAME" name
 	start_small
 	assert_equal "$(request PUT "$service" '{"displayName": "front door"}' | paste -sd' ')" "200 null"
-	assert_equal "$(request GET "$service" | sed 1d | jq -r .displayName)" "front door"
-	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"all","number":1}]'
+	assert_equal "$(request GET "$service" | sed 1d | gojq -r .displayName)" "front door"
+	assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"all","number":1}]'
 	assert_equal "$(request PUT "$service" "$(request GET "$service" | sed 1d)" | paste -sd' ')" "200 null"
 	api POST refresh
-	assert_equal "$(alpnlb -j export running | jq -r .display_name)" "front door"
+	assert_equal "$(alpnlb -j export running | gojq -r .display_name)" "front door"
 	name=$(printf '%051d' 0)
 	assert_matches "$(request PUT "$service" "{\"displayName\": \"$name\"}")" \
 		'^400.*displayName: .* has 51 bytes, allowed: a text of at most 50 bytes, null'
@@ -583,11 +583,11 @@ while True:
 @test "another zone's objects are kept and counted there, not here" {
 	start_small 'zone: gra'
 	created tcp/farm '{"zone": "rbx"}' farmId
-	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"rbx","number":1}]'
+	assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"rbx","number":1}]'
 	api PUT tcp/frontend/1 '{"displayName": "here"}'
 	api POST refresh '{"zone": "rbx"}'
 	# a frontend of `all` zones has changed in each of them
-	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"gra","number":1}]'
+	assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"gra","number":1}]'
 	assert_equal "$(stats .revision)" 1
 	api POST refresh
 	assert_equal "$(api GET pendingChanges)" '[]'
@@ -599,14 +599,14 @@ while True:
 	start_small 'zone: gra'
 	created tcp/frontend '{"zone": "rbx", "port": "444", "defaultFarmId": 1}' frontendId
 	created tcp/route '{"action": {"type": "farm", "target": 2}, "frontendId": 2}' routeId
-	assert_equal "$(api GET tcp/route/1 | jq -r .status)" creating
+	assert_equal "$(api GET tcp/route/1 | gojq -r .status)" creating
 	api POST refresh '{"zone": "rbx"}'
 	assert_equal "$(api GET pendingChanges)" '[]'
-	assert_equal "$(api GET tcp/route/1 | jq -r .status)" ok
+	assert_equal "$(api GET tcp/route/1 | gojq -r .status)" ok
 	api PUT tcp/route/1 '{"weight": 7}'
 	api POST refresh '{"zone": "gra"}'
-	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"rbx","number":1}]'
-	assert_equal "$(api GET tcp/route/1 | jq -r .status)" updating
+	assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"rbx","number":1}]'
+	assert_equal "$(api GET tcp/route/1 | gojq -r .status)" updating
 	stop_daemon
 }
 
@@ -617,11 +617,11 @@ while True:
 	assert_equal "$(api GET zone)" '["rbx"]'
 	alpnlb revision rollback 1
 	assert_equal "$(api GET zone)" '["rbx"]'
-	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"rbx","number":1}]'
+	assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"rbx","number":1}]'
 	stop_daemon
 	CONFIG='' start_daemon
 	assert_equal "$(api GET zone)" '["rbx"]' "after a restart"
-	assert_equal "$(api POST refresh '{"zone": "rbx"}' | jq -r .status)" "done"
+	assert_equal "$(api POST refresh '{"zone": "rbx"}' | gojq -r .status)" "done"
 	assert_equal "$(stats .revision)" 3
 	assert_equal "$(api GET zone)" '["gra"]'
 	assert_equal "$(api GET pendingChanges)" '[]'
@@ -639,7 +639,7 @@ while True:
 	api DELETE tcp/farm/3
 	api POST refresh
 	assert_equal "$(request GET ipLoadbalancing/availableZones | tail -n +2)" '["gra"]'
-	assert_equal "$(alpnlb -j zone show | jq -c 'map(.name)')" '["gra"]'
+	assert_equal "$(alpnlb -j zone show | gojq -c 'map(.name)')" '["gra"]'
 	stop_daemon
 }
 
@@ -649,18 +649,18 @@ while True:
 	created tcp/farm '{"zone": "rbx"}' farmId
 	created tcp/farm '{"zone": "gra"}' farmId
 	task=$(api POST refresh '{"zone": "rbx"}')
-	assert_equal "$(jq -c '.zones | sort' <<<"$task")" '["all","gra","rbx"]'
-	assert_equal "$(alpnlb -j revision show id 2 | jq -r .zone)" all
+	assert_equal "$(gojq -c '.zones | sort' <<<"$task")" '["all","gra","rbx"]'
+	assert_equal "$(alpnlb -j revision show id 2 | gojq -r .zone)" all
 	assert_equal "$(api GET pendingChanges)" '[]'
 	stop_daemon
 }
 
 @test "no task has the id of one from before a restart" {
 	start_small
-	assert_equal "$(api POST refresh | jq .id)" 1
+	assert_equal "$(api POST refresh | gojq .id)" 1
 	api PUT tcp/frontend/1 '{"port": "444"}'
 	take_port 444
-	assert_equal "$(api POST refresh | jq -c '[.id, .status]')" '[2,"error"]'
+	assert_equal "$(api POST refresh | gojq -c '[.id, .status]')" '[2,"error"]'
 	api PUT tcp/frontend/1 '{"defaultFarmId": null}'
 	refused 400 BadRequest 'is missing' POST refresh
 	stop_daemon
@@ -668,7 +668,7 @@ while True:
 	refused 404 NotFound 'no task with the id 2' GET task/2
 	assert_equal "$(api GET task)" '[]'
 	api PUT tcp/frontend/1 '{"port": "443", "defaultFarmId": 1}'
-	assert_equal "$(api POST refresh | jq .id)" 3
+	assert_equal "$(api POST refresh | gojq .id)" 3
 	stop_daemon
 }
 
@@ -677,13 +677,13 @@ while True:
 @test "a diff and a dry run say what a refresh would do, and do nothing" {
 	start_small
 	alpnlb_api() { request "$1" "alpnlb/$2" "${3:-}" | sed 1d; }
-	assert_equal "$(alpnlb_api GET diff | jq -c .)" '{"zone":"all","changes":[]}'
+	assert_equal "$(alpnlb_api GET diff | gojq -c .)" '{"zone":"all","changes":[]}'
 	api PUT tcp/frontend/1 '{"defaultFarmId": 2}'
-	assert_equal "$(alpnlb_api GET diff | jq -c '.changes[] | [.kind, .name, .before, .after]')" \
+	assert_equal "$(alpnlb_api GET diff | gojq -c '.changes[] | [.kind, .name, .before, .after]')" \
 		'["frontend","web",{"default_farm":"one"},{"default_farm":"two"}]'
-	assert_equal "$(alpnlb_api POST dryRun | jq -c .)" '{"problems":[]}'
+	assert_equal "$(alpnlb_api POST dryRun | gojq -c .)" '{"problems":[]}'
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
-	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"all","number":1}]'
+	assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"all","number":1}]'
 	api PUT tcp/frontend/1 '{"defaultFarmId": null}'
 	assert_matches "$(request POST alpnlb/dryRun)" $'^400\n.*frontend 1 .web..defaultFarmId: is missing'
 	api PUT tcp/frontend/1 '{"defaultFarmId": 1, "port": "444"}'
@@ -698,14 +698,14 @@ while True:
 	start_small
 	created tcp/farm '{"name": "three"}' farmId
 	alpnlb apply "$CONFIG"
-	assert_equal "$(api GET tcp/farm | jq -c .)" '[1,2]'
+	assert_equal "$(api GET tcp/farm | gojq -c .)" '[1,2]'
 	created tcp/farm '{"name": "three"}' farmId
 	api POST refresh
-	assert_equal "$(alpnlb -j farm show | jq -r '.[].name' | paste -sd,)" one,two,three
+	assert_equal "$(alpnlb -j farm show | gojq -r '.[].name' | paste -sd,)" one,two,three
 	request GET alpnlb/config | tail -n +2 >"$NETNS_DIR/staged.json"
 	alpnlb check "$NETNS_DIR/staged.json"
 	alpnlb apply "$NETNS_DIR/staged.json"
-	assert_equal "$(api GET tcp/farm | jq -c .)" '[1,2,4]'
+	assert_equal "$(api GET tcp/farm | gojq -c .)" '[1,2,4]'
 	stop_daemon
 }
 
@@ -722,7 +722,7 @@ while True:
 	chmod 777 "/run/alpnlb/$NETNS_NAME" "/run/alpnlb/$NETNS_NAME/control.sock"
 	run -0 setpriv --reuid 65534 --regid 65534 --clear-groups \
 		curl -sS --unix-socket "/run/alpnlb/$NETNS_NAME/control.sock" http://a/1.0/auth/time
-	assert_equal "$(jq -r .class <<<"$output")" "Client::Forbidden"
+	assert_equal "$(gojq -r .class <<<"$output")" "Client::Forbidden"
 	sed -i 's/games/nobody-has-it/' "$CONFIG"
 	run -1 alpnlb apply "$CONFIG"
 	assert_matches "$output" 'control_group: nobody-has-it: there is no such group'
@@ -734,7 +734,7 @@ while True:
 	start_small
 	for i in {1..100}; do
 		api PUT tcp/frontend/1 "{\"defaultFarmId\": $((i % 2 + 1))}" &&
-			[[ $(api POST refresh | jq -r .status) == "done" ]] || exit
+			[[ $(api POST refresh | gojq -r .status) == "done" ]] || exit
 	done >"$NETNS_DIR/refresh.log" 2>&1 3>&- &
 	while kill -0 $! 2>/dev/null; do
 		reached "$LB4" 443 --alpn h2 >>"$NETNS_DIR/reached"
@@ -742,6 +742,6 @@ while True:
 	wait $! || fail "a refresh failed"
 	assert_equal "$(sort -u "$NETNS_DIR/reached" | paste -sd,)" one,two
 	assert_equal "$(stats .revision)" 101
-	assert_equal "$(api GET task | jq length)" 100
+	assert_equal "$(api GET task | gojq length)" 100
 	stop_daemon
 }

@@ -15,7 +15,7 @@ spread() {
 	local address
 	for address in "$LB4" "$LB6"; do
 		tcp_client "$address" 443 --alpn h2 --repeat $(($1 / 2)) --timeout 10
-	done | jq -r 'if .received > 0 then .line else .end end' | sort | uniq -c |
+	done | gojq -r 'if .received > 0 then .line else .end end' | sort | uniq -c |
 		awk '{ print $1, $2 }' | paste -sd,
 }
 

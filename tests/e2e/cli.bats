@@ -42,7 +42,7 @@ start_web() {
 	run -4 alpnlb conn show
 	assert_matches "$output" "$NETNS_NAME"
 	run -4 alpnlb -j conn show
-	assert_matches "$(jq -r .error <<<"$output")" "$NETNS_NAME"
+	assert_matches "$(gojq -r .error <<<"$output")" "$NETNS_NAME"
 }
 
 @test "under -j help is JSON, and so is what is wrong" {
@@ -51,26 +51,26 @@ start_web() {
 		# shellcheck disable=SC2086 # words
 		run -2 --separate-stderr alpnlb -j $wrong
 		assert_equal "$output" "" "alpnlb -j $wrong"
-		assert_matches "$(jq -r .error <<<"$stderr")" '.' "alpnlb -j $wrong"
+		assert_matches "$(gojq -r .error <<<"$stderr")" '.' "alpnlb -j $wrong"
 	done
 	for wrong in "--instance bad/name -j conn show" "--nonsense -j" "-xj" "-j --instance" "--in x/y --js"; do
 		# shellcheck disable=SC2086 # words
 		run -2 --separate-stderr netns_exec balancer "$ALPNLB" $wrong
-		assert_matches "$(jq -r .error <<<"$stderr")" '.' "alpnlb $wrong"
+		assert_matches "$(gojq -r .error <<<"$stderr")" '.' "alpnlb $wrong"
 	done
 	run -2 --separate-stderr netns_exec balancer "$ALPNLB" --nonsense -p
 	assert_matches "$stderr" $'^\\{\n    "error": '
 	assert_equal "$(alpnlb -p --version | head -2 | cut -c -16)" $'{\n    "version": "'
-	assert_equal "$(alpnlb --version -j | jq -r 'keys | join(" ")')" "libbpf version"
-	assert_equal "$(alpnlb -j help | jq -r '.[] | select(.name == "conn") | .verbs[0].name')" show
-	assert_equal "$(alpnlb -j -h | jq length)" "$(alpnlb -j help | jq length)"
-	assert_equal "$(alpnlb -j help server | jq -r '.verbs[0].keywords.farm')" 'FARM|ID'
-	assert_equal "$(alpnlb -j help list | jq -r '.[0]')" daemon
-	assert_equal "$(alpnlb -j help list farm | jq -c .)" '["show","add","set","delete"]'
-	assert_equal "$(alpnlb -j help list farm show staged | jq -c .)" '["name","id"]'
-	assert_equal "$(alpnlb -j help list nonsense | jq -c .)" '[]'
-	assert_equal "$(alpnlb -j conn show help | jq -r .name)" conn
-	assert_matches "$(alpnlb -j daemon help | jq -r .arguments)" '^\[-c FILE\]'
+	assert_equal "$(alpnlb --version -j | gojq -r 'keys | join(" ")')" "libbpf version"
+	assert_equal "$(alpnlb -j help | gojq -r '.[] | select(.name == "conn") | .verbs[0].name')" show
+	assert_equal "$(alpnlb -j -h | gojq length)" "$(alpnlb -j help | gojq length)"
+	assert_equal "$(alpnlb -j help server | gojq -r '.verbs[0].keywords.farm')" 'FARM|ID'
+	assert_equal "$(alpnlb -j help list | gojq -r '.[0]')" daemon
+	assert_equal "$(alpnlb -j help list farm | gojq -c .)" '["show","add","set","delete"]'
+	assert_equal "$(alpnlb -j help list farm show staged | gojq -c .)" '["name","id"]'
+	assert_equal "$(alpnlb -j help list nonsense | gojq -c .)" '[]'
+	assert_equal "$(alpnlb -j conn show help | gojq -r .name)" conn
+	assert_matches "$(alpnlb -j daemon help | gojq -r .arguments)" '^\[-c FILE\]'
 }
 
 live_connection() {
@@ -80,20 +80,20 @@ live_connection() {
 		--sni www.alpnlb.test --alpn h2 http/1.1 --bytes 100000 --half-close \
 		--until-sent "$NETNS_DIR/go"
 	netns_await 10 has_echoed || fail "the connection is not shown with its bytes"
-	row=$(alpnlb -j conn show | jq '.[0]')
-	assert_equal "$(jq -r '[.frontend, .route, .farm, .server, .sni, .path, .state] | join(" ")' <<<"$row")" \
+	row=$(alpnlb -j conn show | gojq '.[0]')
+	assert_equal "$(gojq -r '[.frontend, .route, .farm, .server, .sni, .path, .state] | join(" ")' <<<"$row")" \
 		"web http2 h2 s11 www.alpnlb.test $1 open"
-	assert_equal "$(jq -c .alpn <<<"$row")" '["h2","http/1.1"]'
-	assert_matches "$(jq -r .client <<<"$row")" '^\[2001:db8:1::2\]:[0-9]+$'
-	assert_equal "$(jq -r .server_address <<<"$row")" 198.51.100.11:9000
-	assert_equal "$(jq .bytes_from_server <<<"$row")" "$(jq .bytes_from_client <<<"$row")"
+	assert_equal "$(gojq -c .alpn <<<"$row")" '["h2","http/1.1"]'
+	assert_matches "$(gojq -r .client <<<"$row")" '^\[2001:db8:1::2\]:[0-9]+$'
+	assert_equal "$(gojq -r .server_address <<<"$row")" 198.51.100.11:9000
+	assert_equal "$(gojq .bytes_from_server <<<"$row")" "$(gojq .bytes_from_client <<<"$row")"
 	run -0 alpnlb conn show
 	assert_matches "${lines[1]}" 'www\.alpnlb\.test'
-	assert_equal "$(alpnlb -j conn show farm h1 | jq length)" 0
+	assert_equal "$(alpnlb -j conn show farm h1 | gojq length)" 0
 	assert_equal "$(stats '.frontends[0].live, .routes[0].live, (.servers[] | select(.name == "s11") | .live)' | paste -sd' ')" "1 1 1"
 	for row in .frontends[0] .routes[0] .farms[0] '(.servers[] | select(.name == "s11"))'; do
-		await_stat "$row.bytes_from_clients" "$(alpnlb -j conn show | jq '.[0].bytes_from_client')"
-		await_stat "$row.bytes_from_servers" "$(alpnlb -j conn show | jq '.[0].bytes_from_server')"
+		await_stat "$row.bytes_from_clients" "$(alpnlb -j conn show | gojq '.[0].bytes_from_client')"
+		await_stat "$row.bytes_from_servers" "$(alpnlb -j conn show | gojq '.[0].bytes_from_server')"
 	done
 	touch "$NETNS_DIR/go"
 	await_connections 0
@@ -103,7 +103,7 @@ live_connection() {
 	stop_daemon
 }
 has_echoed() {
-	alpnlb -j conn show | jq -e '.[0].bytes_from_server > 100000' >/dev/null
+	alpnlb -j conn show | gojq -e '.[0].bytes_from_server > 100000' >/dev/null
 }
 @test "conn show and stat show tell all about a live connection (sockmap)" {
 	live_connection sockmap
@@ -112,13 +112,13 @@ has_echoed() {
 
 @test "show lists objects by name and id" {
 	start_web auto
-	assert_equal "$(alpnlb -j frontend show | jq -r '.[].name')" web
-	assert_equal "$(alpnlb -j farm show | jq -r '[.[].name] | join(" ")')" "h2 h1"
-	assert_equal "$(alpnlb -j server show name h2/s11 | jq -r .name)" s11
-	assert_equal "$(alpnlb -j route show | jq -r '.[0] | "\(.name) \(.frontend) \(.target)"')" "http2 web h2"
-	assert_equal "$(alpnlb -j rule show | jq -r '.[0] | "\(.field) \(.match) \(.pattern)"')" \
+	assert_equal "$(alpnlb -j frontend show | gojq -r '.[].name')" web
+	assert_equal "$(alpnlb -j farm show | gojq -r '[.[].name] | join(" ")')" "h2 h1"
+	assert_equal "$(alpnlb -j server show name h2/s11 | gojq -r .name)" s11
+	assert_equal "$(alpnlb -j route show | gojq -r '.[0] | "\(.name) \(.frontend) \(.target)"')" "http2 web h2"
+	assert_equal "$(alpnlb -j rule show | gojq -r '.[0] | "\(.field) \(.match) \(.pattern)"')" \
 		"protocol is http/2.0"
-	assert_equal "$(alpnlb -j rule show id 1 | jq -r '.route')" http2
+	assert_equal "$(alpnlb -j rule show id 1 | gojq -r '.route')" http2
 	run -3 alpnlb rule show id 77
 	assert_equal "$output" "alpnlb: no rule with id '77', see: alpnlb rule show"
 	run -2 alpnlb rule show id 0
@@ -141,13 +141,13 @@ disturbing_client() {
 
 # On the packet path, once its sockets are gone: until then its hello is that of any other.
 is_on() {
-	[[ $(alpnlb -j conn show | jq -c '.[] | [.path, .worker == null]') == "[\"$1\",$2]" ]]
+	[[ $(alpnlb -j conn show | gojq -c '.[] | [.path, .worker == null]') == "[\"$1\",$2]" ]]
 }
 
 # shows_harmless NOUN: what the client sent, escaped, and nothing but printable ASCII.
 shows_harmless() {
 	local sni='\x1b[m.\x9b31mxx.test' alpn='\x1b[31mred'
-	assert_equal "$(alpnlb -j "$1" show | jq -r '.[] | .sni, .alpn[1]')" "$sni"$'\n'"$alpn" "$1 in JSON"
+	assert_equal "$(alpnlb -j "$1" show | gojq -r '.[] | .sni, .alpn[1]')" "$sni"$'\n'"$alpn" "$1 in JSON"
 	run -0 alpnlb "$1" show
 	[[ $output == *"$sni"* && $output == *"$alpn"* ]] || fail "$1 does not show both: $output"
 	LC_ALL=C run ! grep -P '[^\x20-\x7e]' <<<"$output"
@@ -238,16 +238,16 @@ sys.exit("not denied")' "/run/alpnlb/$NETNS_NAME/control.sock"
 @test "doctor finds nothing wrong where the other tests run" {
 	run -0 alpnlb doctor
 	run -0 alpnlb -j doctor
-	assert_equal "$(jq -r '[.[] | select(.status == "fail") | .check] | join(", ")' <<<"$output")" ""
+	assert_equal "$(gojq -r '[.[] | select(.status == "fail") | .check] | join(", ")' <<<"$output")" ""
 }
 
 @test "doctor says what it may not read" {
 	local found
 	start_web auto
-	alpnlb -j doctor | jq -e --arg name "instance $NETNS_NAME" \
+	alpnlb -j doctor | gojq -e --arg name "instance $NETNS_NAME" \
 		'any(.[]; .check == $name and .found == "a daemon runs")' ||
 		fail "not found by root: $(alpnlb -j doctor)"
-	found=$(as_nobody -j doctor | jq -c '[.[] | select(.check == "instances") | .status, .found, .advice]')
+	found=$(as_nobody -j doctor | gojq -c '[.[] | select(.check == "instances") | .status, .found, .advice]')
 	assert_equal "$found" '["warn","cannot be read: Permission denied","run doctor as root"]'
 	stop_daemon
 }
@@ -275,8 +275,8 @@ as_nobody() {
 	for sni in api.alpnlb.test DEV.test www.alpnlb.test.example; do
 		for alpn in h2 http/1.1; do
 			"$TREE/tests/e2e/peers/tcp.py" hello --sni $sni --alpn $alpn >"$NETNS_DIR/hello"
-			said=$(alpnlb -j hello classify file "$NETNS_DIR/hello" | jq -r .farm)
-			assert_equal "$(alpnlb -j hello classify file "$NETNS_DIR/hello" config "$CONFIG" | jq -r .farm)" "$said"
+			said=$(alpnlb -j hello classify file "$NETNS_DIR/hello" | gojq -r .farm)
+			assert_equal "$(alpnlb -j hello classify file "$NETNS_DIR/hello" config "$CONFIG" | gojq -r .farm)" "$said"
 			assert_equal "$(reached "$LB4" 443 --hello "$NETNS_DIR/hello")" "$said" "$sni $alpn"
 		done
 	done
@@ -285,7 +285,7 @@ as_nobody() {
 
 # classified EXPRESSION [WORD...]: of what `hello classify` says to a hello, as JSON.
 classified() {
-	alpnlb -j hello classify file "$NETNS_DIR/hello" config "$CONFIG" "${@:2}" | jq -cr "$1"
+	alpnlb -j hello classify file "$NETNS_DIR/hello" config "$CONFIG" "${@:2}" | gojq -cr "$1"
 }
 
 explained() {
@@ -333,7 +333,7 @@ explained() {
 	: >"$NETNS_DIR/hello"
 	local said='[.verdict, .size, .farm, (.routes[].outcome)] | join(" ")'
 	assert_equal "$(classified "$said")" "silent 0 two decides"
-	assert_equal "$(alpnlb -j hello classify </dev/null | jq -r "$said")" "silent 0 two decides"
+	assert_equal "$(alpnlb -j hello classify </dev/null | gojq -r "$said")" "silent 0 two decides"
 	assert_equal "$(reached "$LB4" 443 --expect 4)" two
 	stop_daemon
 }
@@ -382,7 +382,7 @@ tshark_reads() {
 		-e tls.handshake.extensions_alpn_str 2>/dev/null | sed 's/ *$//' | sort
 }
 alpnlb_reads() {
-	alpnlb -j hello classify file "$1" config "$2" | jq -r 'if type == "array" then .[] else . end |
+	alpnlb -j hello classify file "$1" config "$2" | gojq -r 'if type == "array" then .[] else . end |
 		select(.verdict == "tls") |
 		"\(.client | sub(".*:"; "")) \(.sni // "") \(.alpn // [] | join(","))"' | sed 's/ *$//' | sort
 }

@@ -61,7 +61,7 @@ start_echo() {
 	daemon_says "warning: .*$warning"
 	run -0 --separate-stderr alpnlb apply "$CONFIG"
 	assert_matches "$stderr" "warning: .*$warning" apply
-	assert_equal "$(alpnlb -j apply "$CONFIG" | jq -r '.problems[] | "\(.warning) \(.line)"')" "true $line"
+	assert_equal "$(alpnlb -j apply "$CONFIG" | gojq -r '.problems[] | "\(.warning) \(.line)"')" "true $line"
 	assert_equal "$(reached "$LB4" 443 --sni a.test)" two
 	stop_daemon
 }
@@ -103,7 +103,7 @@ refused_with() {
 	run -1 alpnlb apply "$NETNS_DIR/bad.yaml"
 	assert_matches "$output" 'bad.yaml:2: not UTF-8 text'
 	run -1 --separate-stderr alpnlb -j apply "$NETNS_DIR/bad.yaml"
-	assert_equal "$(jq -r '.problems[0].line' <<<"$stderr")" 2
+	assert_equal "$(gojq -r '.problems[0].line' <<<"$stderr")" 2
 	printf '# nothing\n' >"$NETNS_DIR/bad.yaml"
 	refused_with ' is empty, allowed: '
 	run -1 alpnlb apply "$NETNS_DIR/bad.yaml"
@@ -250,7 +250,7 @@ late_hello() {
 	stop_daemon
 }
 has_sent() {
-	(($(alpnlb -j conn show | jq '.[0].bytes_from_client') >= $1))
+	(($(alpnlb -j conn show | gojq '.[0].bytes_from_client') >= $1))
 }
 REMOVE='s/port: "443"/port: "444"/; s/name: web/name: other/'
 RENAME='s/name: web/name: other/'
@@ -335,13 +335,13 @@ run_daemon() {
 	} >"$CONFIG"
 	mkdir -p "/run/alpnlb/$NETNS_NAME/control.sock"
 	run -1 alpnlb -j daemon -c "$CONFIG"
-	assert_equal "$(jq -s 'map(.error // empty)[]' <<<"$output")" \
+	assert_equal "$(gojq -s 'map(.error // empty)[]' <<<"$output")" \
 		'"cannot open the control socket: Address already in use"'
 	rmdir "/run/alpnlb/$NETNS_NAME/control.sock"
 
 	sed -i 's/path: auto/path: fast/; s/"443"/"0"/' "$CONFIG"
 	run -1 alpnlb -j daemon -c "$CONFIG"
-	assert_equal "$(jq -r '.error, .file, (.problems[] | .path)' <<<"$output" | xargs)" \
+	assert_equal "$(gojq -r '.error, .file, (.problems[] | .path)' <<<"$output" | xargs)" \
 		"the configuration is not valid $CONFIG frontends[0].port frontends[0].path"
 }
 
@@ -458,7 +458,7 @@ reads_config() {
 	start_both
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
 	stop_daemon
-	assert_equal "$(alpnlb -j farm show name one | jq -r '.name')" one
+	assert_equal "$(alpnlb -j farm show name one | gojq -r '.name')" one
 	assert_equal "$(stats .counters.accepted)" 1
 	assert_equal "$(stats .daemon)" false
 }

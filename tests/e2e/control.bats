@@ -18,7 +18,7 @@ refused() {
 }
 
 staged() {
-	alpnlb -j export staged | jq -c "$1"
+	alpnlb -j export staged | gojq -c "$1"
 }
 
 # ---- guides -------------------------------------------------------------------------------
@@ -29,16 +29,16 @@ staged() {
 	assert_equal "$(alpnlb server add h2/a address "$(server4 11)")" 2
 	assert_equal "$(alpnlb route add http2 frontend web action farm target h2)" 1
 	assert_equal "$(alpnlb rule add route http2 field protocol match is pattern http/2.0)" 1
-	assert_equal "$(alpnlb -j pending show | jq -c .)" '[{"zone":"gra","number":4}]'
+	assert_equal "$(alpnlb -j pending show | gojq -c .)" '[{"zone":"gra","number":4}]'
 	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/1.1 h1-a" "before the refresh"
 	run -0 alpnlb refresh dry-run
 	assert_equal "$output" ""
 	run -0 alpnlb refresh run zone gra
 	assert_matches "$output" 'status +done'
-	assert_equal "$(alpnlb -j pending show | jq -c .)" '[]'
+	assert_equal "$(alpnlb -j pending show | gojq -c .)" '[]'
 	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/2 h2-a"
 	assert_equal "$(served_by "$LB4" www.alpnlb.test --http1.1)" "HTTP/1.1 h1-a"
-	assert_equal "$(alpnlb -j route show name http2 | jq -r .when)" "protocol is http/2.0"
+	assert_equal "$(alpnlb -j route show name http2 | gojq -r .when)" "protocol is http/2.0"
 	stop_daemon
 }
 
@@ -104,31 +104,31 @@ staged() {
 	alpnlb rule add route r field sni match exists name named
 	alpnlb refresh run
 	for word in one 1 id:1 name:one; do
-		assert_equal "$(alpnlb -j farm show "$word" | jq -r .name)" one "$word"
-		assert_equal "$(alpnlb -j farm show name "$word" | jq -r .name)" one "$word"
-		assert_equal "$(alpnlb -j server show farm "$word" | jq -r '.[].name')" s11 "$word"
-		assert_equal "$(alpnlb -j server show "$word/1" | jq -r .name)" s11 "$word"
+		assert_equal "$(alpnlb -j farm show "$word" | gojq -r .name)" one "$word"
+		assert_equal "$(alpnlb -j farm show name "$word" | gojq -r .name)" one "$word"
+		assert_equal "$(alpnlb -j server show farm "$word" | gojq -r '.[].name')" s11 "$word"
+		assert_equal "$(alpnlb -j server show "$word/1" | gojq -r .name)" s11 "$word"
 		assert_equal "$(alpnlb -j conn show farm "$word")" '[]' "$word"
 		assert_equal "$(alpnlb -j flow show farm "$word")" '[]' "$word"
 	done
 	for word in web 1; do
-		assert_equal "$(alpnlb -j frontend show "$word" | jq -r .name)" web
-		assert_equal "$(alpnlb -j route show frontend "$word" | jq -r '.[].name')" r
-		assert_equal "$(printf 'x' | alpnlb -j hello classify frontend "$word" | jq -r .frontend)" web
+		assert_equal "$(alpnlb -j frontend show "$word" | gojq -r .name)" web
+		assert_equal "$(alpnlb -j route show frontend "$word" | gojq -r '.[].name')" r
+		assert_equal "$(printf 'x' | alpnlb -j hello classify frontend "$word" | gojq -r .frontend)" web
 		assert_equal "$(alpnlb -j conn show frontend "$word" server 1)" '[]'
-		assert_equal "$(alpnlb -j flow count frontend "$word" server s11 | jq .flows)" 0
+		assert_equal "$(alpnlb -j flow count frontend "$word" server s11 | gojq .flows)" 0
 	done
 	for word in "r" "name r" "route r" "route 1"; do
 		# shellcheck disable=SC2086 # words
-		assert_equal "$(alpnlb -j rule show $word | jq -r '.[].field')" sni "rule show $word"
+		assert_equal "$(alpnlb -j rule show $word | gojq -r '.[].field')" sni "rule show $word"
 	done
 	for word in 1 id:1 named r/1 r/named 1/1 "id 1" "name named"; do
 		# shellcheck disable=SC2086 # words
-		assert_equal "$(alpnlb -j rule show $word | jq -r .field)" sni "rule show $word"
+		assert_equal "$(alpnlb -j rule show $word | gojq -r .field)" sni "rule show $word"
 	done
-	assert_equal "$(alpnlb -j route show 1 | jq -r .name)" r
-	assert_equal "$(alpnlb -j task show 1 | jq -r .id)" 1
-	assert_equal "$(alpnlb -j revision show 1 | jq -r .number)" 1
+	assert_equal "$(alpnlb -j route show 1 | gojq -r .name)" r
+	assert_equal "$(alpnlb -j task show 1 | gojq -r .id)" 1
+	assert_equal "$(alpnlb -j revision show 1 | gojq -r .number)" 1
 	refused 3 "no farm 'stagd', see: alpnlb farm show$" farm show stagd
 	refused 3 "no farm '77'" conn show farm 77
 	refused 3 "no rule 'x'" rule show x
@@ -150,11 +150,11 @@ staged() {
 	for staged in "" staged; do
 		# shellcheck disable=SC2086 # a word, or none
 		{
-			assert_equal "$(alpnlb -j farm show one $staged | jq -c '[.probe, .vrack_network_id]')" \
+			assert_equal "$(alpnlb -j farm show one $staged | gojq -c '[.probe, .vrack_network_id]')" \
 				"$(staged '.farms[0] | [.probe, .vrack_network_id]')"
-			assert_equal "$(alpnlb -j server show $staged | jq -c '.[0] | [.probe, .on_marked_down]')" \
+			assert_equal "$(alpnlb -j server show $staged | gojq -c '.[0] | [.probe, .on_marked_down]')" \
 				'[true,"shutdown-sessions"]'
-			assert_equal "$(alpnlb -j rule show $staged | jq -r '.[].name')" named
+			assert_equal "$(alpnlb -j rule show $staged | gojq -r '.[].name')" named
 			run -0 alpnlb farm show id 1 $staged
 			assert_matches "$output" $'\nPROBE +type: http, interval: 2s, url: /up\nVRACK NETWORK ID +7'
 			run -0 alpnlb server show s11 $staged
@@ -195,18 +195,18 @@ staged() {
 	alpnlb farm add three balance first
 	alpnlb server add three/x address 192.0.2.99 port 80
 	alpnlb frontend set web default_farm three
-	assert_equal "$(alpnlb -j farm show | jq -r '[.[].name] | join(" ")')" "one two"
-	assert_equal "$(alpnlb -j farm show staged | jq -r '[.[].name] | join(" ")')" "one two three"
-	assert_equal "$(alpnlb -j farm show staged name three | jq -r .balance)" first
-	assert_equal "$(alpnlb -j server show staged farm three | jq -r '.[].endpoint')" 192.0.2.99:80
-	assert_equal "$(alpnlb -j frontend show staged id 1 | jq -r .default_farm)" three
+	assert_equal "$(alpnlb -j farm show | gojq -r '[.[].name] | join(" ")')" "one two"
+	assert_equal "$(alpnlb -j farm show staged | gojq -r '[.[].name] | join(" ")')" "one two three"
+	assert_equal "$(alpnlb -j farm show staged name three | gojq -r .balance)" first
+	assert_equal "$(alpnlb -j server show staged farm three | gojq -r '.[].endpoint')" 192.0.2.99:80
+	assert_equal "$(alpnlb -j frontend show staged id 1 | gojq -r .default_farm)" three
 	run -0 alpnlb farm show staged
 	[[ ${lines[0]} != *LIVE* ]]
 	run -3 alpnlb farm show name three
 	alpnlb route add r action reject
-	assert_equal "$(alpnlb -j route show staged name r | jq -c '[.frontend, .live]')" '[null,null]'
+	assert_equal "$(alpnlb -j route show staged name r | gojq -c '[.frontend, .live]')" '[null,null]'
 	alpnlb rule add route r field sni match exists
-	assert_equal "$(alpnlb -j rule show staged name r | jq -r '.[].match')" exists
+	assert_equal "$(alpnlb -j rule show staged name r | gojq -r '.[].match')" exists
 	stop_daemon
 }
 
@@ -235,7 +235,7 @@ staged() {
 		+action: {"type": "reject"}
 	END
 	)"
-	assert_equal "$(alpnlb -j refresh diff | jq -c '.changes[0] | [.name, .before, .after]')" \
+	assert_equal "$(alpnlb -j refresh diff | gojq -c '.changes[0] | [.name, .before, .after]')" \
 		'["one",{"port":9000},{"port":9001}]'
 	refused 3 "there is no zone 'ma rs', allowed: all" refresh diff zone "ma rs"
 	refused 3 "no zone 'mars', allowed: all" refresh diff zone mars
@@ -246,14 +246,14 @@ staged() {
 	start_small 'zone: gra'
 	alpnlb farm add far zone rbx
 	alpnlb server add far/x address 192.0.2.99
-	assert_equal "$(alpnlb -j zone show | jq -c 'map([.name, .here, .pending])')" '[["gra",true,0],["rbx",false,2]]'
+	assert_equal "$(alpnlb -j zone show | gojq -c 'map([.name, .here, .pending])')" '[["gra",true,0],["rbx",false,2]]'
 	alpnlb refresh run zone rbx
 	assert_equal "$(alpnlb -j pending show)" '[]'
 	alpnlb frontend add more port 444 default_farm one
 	take_port 444
 	refused 1 'refresh: frontend more: cannot listen on .*:444' refresh dry-run
 	refused 1 'refresh: frontend more: cannot listen on .*:444' refresh run
-	assert_equal "$(alpnlb -j task show | jq -c 'map([.id, .status, .zones])')" \
+	assert_equal "$(alpnlb -j task show | gojq -c 'map([.id, .status, .zones])')" \
 		'[[1,"done",["rbx"]],[2,"error",["gra","rbx"]]]'
 	assert_matches "$(alpnlb task show id 2)" 'MESSAGE +frontend more: cannot listen'
 	refused 3 'no task with the id 9' task show id 9
@@ -316,17 +316,17 @@ staged() {
 	assert_equal "$(alpnlb -j farm set x port 80)" '{"id":3,"name":"x"}'
 	assert_equal "$(alpnlb -j farm delete x)" '{"id":3,"name":"x"}'
 	assert_equal "$(alpnlb -j refresh dry-run)" '{"problems":[]}'
-	assert_equal "$(alpnlb -j refresh run | jq -r .status)" 'done'
+	assert_equal "$(alpnlb -j refresh run | gojq -r .status)" 'done'
 	run -1 --separate-stderr alpnlb -j farm set one port x balance y
 	assert_equal "$output" ""
-	assert_equal "$(jq -c '[.problems[].path]' <<<"$stderr")" '["port","balance"]'
+	assert_equal "$(gojq -c '[.problems[].path]' <<<"$stderr")" '["port","balance"]'
 	run -2 --separate-stderr alpnlb -j farm set one prot 1
-	assert_matches "$(jq -r .error <<<"$stderr")" "unknown attribute"
+	assert_matches "$(gojq -r .error <<<"$stderr")" "unknown attribute"
 	run -3 --separate-stderr alpnlb -j farm set x port 1
-	assert_matches "$(jq -r .error <<<"$stderr")" "no farm 'x'"
+	assert_matches "$(gojq -r .error <<<"$stderr")" "no farm 'x'"
 	alpnlb frontend set web default_farm null
 	run -1 --separate-stderr alpnlb -j refresh run
-	assert_equal "$(jq -c '[.problems[].path]' <<<"$stderr")" '["frontends[0].default_farm"]'
+	assert_equal "$(gojq -c '[.problems[].path]' <<<"$stderr")" '["frontends[0].default_farm"]'
 	stop_daemon
 }
 
@@ -335,17 +335,17 @@ staged() {
 	alpnlb route add r frontend web action farm target two display_name '"null"'
 	alpnlb rule add route r field sni match is pattern '"null"'
 	alpnlb rule add route r field alpn match is pattern ' x '
-	assert_equal "$(alpnlb -j rule show staged | jq -c 'map(.pattern)')" '["null"," x "]'
-	assert_equal "$(alpnlb -j route show name r staged | jq -r .display_name)" null
+	assert_equal "$(alpnlb -j rule show staged | gojq -c 'map(.pattern)')" '["null"," x "]'
+	assert_equal "$(alpnlb -j route show name r staged | gojq -r .display_name)" null
 	assert_matches "$(alpnlb rule show staged)" ' is +null.* is +" x "$'
 	assert_matches "$(alpnlb route show staged)" 'sni is null and alpn is " x "'
 	alpnlb rule set r/1 display_name '"null"' pattern a
 	alpnlb route set r display_name null
-	assert_equal "$(alpnlb -j route show name r staged | jq -r '.display_name | type')" null
+	assert_equal "$(alpnlb -j route show name r staged | gojq -r '.display_name | type')" null
 	run -1 --separate-stderr alpnlb farm set one name null
 	assert_equal "$stderr" "alpnlb: farm one: name: null is not a string without quotes, allowed: 1..50 of A-Z a-z 0-9 . _ -"
 	alpnlb farm set one name '"null"'
-	assert_equal "$(alpnlb -j frontend show name web staged | jq -r .default_farm)" null
+	assert_equal "$(alpnlb -j frontend show name web staged | gojq -r .default_farm)" null
 	alpnlb frontend set web default_farm two
 	alpnlb frontend set web default_farm '"null"'
 	stop_daemon
@@ -355,20 +355,20 @@ staged() {
 	local command bad=$'c\xff.yaml' safe='c\\xff.yaml' wanted='["'"$NETNS_DIR"'/c\\xff.yaml",1]'
 	start_small
 	cp "$CONFIG" "$NETNS_DIR/$bad"
-	assert_equal "$(alpnlb -j check "$NETNS_DIR/$bad" | jq -c '[.file, (.frontends | length)]')" "$wanted"
+	assert_equal "$(alpnlb -j check "$NETNS_DIR/$bad" | gojq -c '[.file, (.frontends | length)]')" "$wanted"
 	alpnlb -j apply "$NETNS_DIR/$bad"
 	printf 'farms: 1\n' >"$NETNS_DIR/$bad"
 	for command in "check" "apply" "hello classify config"; do
 		# shellcheck disable=SC2086 # words
 		run -1 --separate-stderr alpnlb -j $command "$NETNS_DIR/$bad" </dev/null
-		assert_equal "$(jq -c '[.file, (.problems | map(select(.warning | not)) | length > 0)]' <<<"$stderr")" \
+		assert_equal "$(gojq -c '[.file, (.problems | map(select(.warning | not)) | length > 0)]' <<<"$stderr")" \
 			"${wanted%1]}true]" "$command"
 	done
 	printf 'farm add\n' >"$NETNS_DIR/$bad"
 	run -2 --separate-stderr alpnlb -j batch file "$NETNS_DIR/$bad"
-	assert_equal "$(jq -c '[.batch, .line]' <<<"$stderr")" "$wanted"
+	assert_equal "$(gojq -c '[.batch, .line]' <<<"$stderr")" "$wanted"
 	run -1 --separate-stderr alpnlb -j batch file "$NETNS_DIR/missing-$bad"
-	assert_matches "$(jq -r .error <<<"$stderr")" "missing-$safe: No such file"
+	assert_matches "$(gojq -r .error <<<"$stderr")" "missing-$safe: No such file"
 	refused 2 'the comment is not UTF-8' refresh run comment $'\xff'
 	stop_daemon
 }
@@ -389,7 +389,7 @@ staged() {
 	assert_equal "$(alpnlb export)" "$(cat "$NETNS_DIR/staged.yaml")"
 	assert_equal "$(alpnlb -j export)" "$(alpnlb -j export staged)"
 	alpnlb -j export | alpnlb apply -
-	assert_equal "$(alpnlb -j export | jq -r '.routes[0].display_name')" "Zwölf: #1 'x'"
+	assert_equal "$(alpnlb -j export | gojq -r '.routes[0].display_name')" "Zwölf: #1 'x'"
 	stop_daemon
 	assert_equal "$(alpnlb export)" "$(cat "$NETNS_DIR/staged.yaml")" "without a daemon"
 }
@@ -406,7 +406,7 @@ staged() {
 	END
 	run -0 alpnlb batch file "$NETNS_DIR/batch"
 	assert_matches "$output" $'^3\n3\n.*DISPLAY NAME +two words'
-	assert_equal "$(alpnlb -j batch file "$NETNS_DIR/batch" 2>&1 | jq -c '[.batch, .line]')" \
+	assert_equal "$(alpnlb -j batch file "$NETNS_DIR/batch" 2>&1 | gojq -c '[.batch, .line]')" \
 		"[\"$NETNS_DIR/batch\",2]" "the farm is there already"
 	refused 2 "<stdin>:2: unknown noun 'nonsense'" batch file - <<<$'# x\nnonsense\nfarm add never'
 	refused 1 '<stdin>:1: farm one: port: ' batch file - <<<'farm set one port 0'

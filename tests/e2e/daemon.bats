@@ -101,11 +101,11 @@ notifies() {
 	reached "$LB4" 443 --half-close
 
 	netns_use "$first"
-	assert_equal "$(alpnlb -j conn show | jq -r '.[].client | sub(":[0-9]+$"; "")')" 192.0.2.2
+	assert_equal "$(alpnlb -j conn show | gojq -r '.[].client | sub(":[0-9]+$"; "")')" 192.0.2.2
 	assert_equal "$(stats .counters.accepted)" 1
 	assert_equal "$(end_held one | report_field line)" "$first"
 	netns_use "$second"
-	assert_equal "$(alpnlb -j conn show | jq -r '.[].client | sub(":[0-9]+$"; "")')" '[2001:db8:1::7]'
+	assert_equal "$(alpnlb -j conn show | gojq -r '.[].client | sub(":[0-9]+$"; "")')" '[2001:db8:1::7]'
 	assert_equal "$(stats .counters.accepted)" 2
 	assert_equal "$(end_held two | report_field line)" "$second"
 	stop_daemon
@@ -126,7 +126,7 @@ workers() {
 	daemon_says "ready: .* $1 workers" || fail "it says another number of workers"
 	assert_equal "$(threads)" $((3 + $1)) "threads: main, one for RCU, one for routes, and the workers"
 	report=$(tcp_client "$LB4" 443 --alpn h2 --bytes 100000 --half-close --repeat 60 --parallel 20)
-	assert_equal "$(jq -r 'select(.received_sha256 == .sent_sha256) | .end' <<<"$report" | sort | uniq -c |
+	assert_equal "$(gojq -r 'select(.received_sha256 == .sent_sha256) | .end' <<<"$report" | sort | uniq -c |
 		xargs)" "60 eof"
 	stop_daemon
 }
@@ -188,7 +188,7 @@ carries() {
 	daemon_says 'warning: lo is down, so sockmap could not be tested: using relay$' ||
 		fail "$(cat "$NETNS_DIR/daemon.log")"
 	carries "2 0 1"
-	assert_equal "$(alpnlb -j doctor | jq -r '.[] | select(.check == "loopback") | "\(.status) \(.found)"')" \
+	assert_equal "$(alpnlb -j doctor | gojq -r '.[] | select(.check == "loopback") | "\(.status) \(.found)"')" \
 		"warn lo is down: sockmap cannot be tested, and connections take relay instead"
 	stop_daemon
 }
@@ -247,10 +247,10 @@ waits_for_room() {
 	hold many "$LB4" 443 --alpn h2 --bytes 1000 --repeat 90 --parallel 90
 	await_connections 66
 	netns_await 10 waits_for_room || fail "accepting was not paused"
-	assert_equal "$(alpnlb -j pending show | jq -c .)" '[]' "control while there is no room"
+	assert_equal "$(alpnlb -j pending show | gojq -c .)" '[]' "control while there is no room"
 	touch "$NETNS_DIR/many.go"
 	netns_await 20 all_reported 90 || fail "$(wc -l <"$NETNS_DIR/many.log") of 90 ended"
-	assert_equal "$(jq -r 'select(.sent == .received) | .end' "$NETNS_DIR/many.log" | sort | uniq -c |
+	assert_equal "$(gojq -r 'select(.sent == .received) | .end' "$NETNS_DIR/many.log" | sort | uniq -c |
 		xargs)" "90 eof"
 	await_connections 0
 	carries_traffic

@@ -35,16 +35,16 @@ hold() {
 }
 
 flows_are() {
-	[[ $(alpnlb -j flow show | jq "[.[] | select($1)] | length") == "$2" ]]
+	[[ $(alpnlb -j flow show | gojq "[.[] | select($1)] | length") == "$2" ]]
 }
 
-# await_flows CONDITION NUMBER: so many flows fulfil a condition of jq.
+# await_flows CONDITION NUMBER: so many flows fulfil a condition of gojq.
 await_flows() {
 	netns_await 10 flows_are "$1" "$2" || fail "not $2 flows with $1: $(alpnlb -p flow show)"
 }
 
 sockets_gone() {
-	[[ $(alpnlb -j conn show | jq '[.[] | select(.worker != null)] | length') == 0 ]]
+	[[ $(alpnlb -j conn show | gojq '[.[] | select(.worker != null)] | length') == 0 ]]
 }
 
 await_sockets_gone() {
@@ -69,27 +69,27 @@ ended() {
 }
 
 count_of() {
-	alpnlb -j flow count "$@" | jq .flows
+	alpnlb -j flow count "$@" | gojq .flows
 }
 
 @test "flow show tells all about a spliced connection" {
 	local row
 	three hold hold hold
-	row=$(alpnlb -j flow show client 192.0.2.3 | jq '.[0]')
-	assert_equal "$(jq -r '[.frontend, .route, .farm, .server, .state] | join(" ")' <<<"$row")" \
+	row=$(alpnlb -j flow show client 192.0.2.3 | gojq '.[0]')
+	assert_equal "$(gojq -r '[.frontend, .route, .farm, .server, .state] | join(" ")' <<<"$row")" \
 		"web http2 h2 s11 open"
-	assert_matches "$(jq -r .client <<<"$row")" '^192\.0\.2\.3:[0-9]+$'
-	assert_equal "$(jq -r .local <<<"$row")" "$LB4:443"
-	assert_equal "$(jq -r .server_address <<<"$row")" 198.51.100.11:9000
-	assert_matches "$(jq -r .nat_address <<<"$row")" '^198\.51\.100\.1:[0-9]+$'
-	assert_equal "$(jq .bytes_from_server <<<"$row")" "$(jq .bytes_from_client <<<"$row")"
-	jq -e '.packets_from_client > 0 and .packets_from_server > 0' <<<"$row"
-	jq -e '.idle_ms <= .age_ms and .age_ms < 60000' <<<"$row"
-	assert_matches "$(alpnlb -j flow show farm h1 | jq -r '.[0].client')" '^\[2001:db8:1::2\]:[0-9]+$'
-	assert_equal "$(alpnlb -j flow show farm h1 | jq -r '.[0].route')" default
+	assert_matches "$(gojq -r .client <<<"$row")" '^192\.0\.2\.3:[0-9]+$'
+	assert_equal "$(gojq -r .local <<<"$row")" "$LB4:443"
+	assert_equal "$(gojq -r .server_address <<<"$row")" 198.51.100.11:9000
+	assert_matches "$(gojq -r .nat_address <<<"$row")" '^198\.51\.100\.1:[0-9]+$'
+	assert_equal "$(gojq .bytes_from_server <<<"$row")" "$(gojq .bytes_from_client <<<"$row")"
+	gojq -e '.packets_from_client > 0 and .packets_from_server > 0' <<<"$row"
+	gojq -e '.idle_ms <= .age_ms and .age_ms < 60000' <<<"$row"
+	assert_matches "$(alpnlb -j flow show farm h1 | gojq -r '.[0].client')" '^\[2001:db8:1::2\]:[0-9]+$'
+	assert_equal "$(alpnlb -j flow show farm h1 | gojq -r '.[0].route')" default
 	run -0 alpnlb flow show
 	assert_equal "${#lines[@]}" 4
-	assert_equal "$(alpnlb -p flow show | jq length)" 3
+	assert_equal "$(alpnlb -p flow show | gojq length)" 3
 	touch "$NETNS_DIR/go"
 	assert_equal "$(ended one)" eof
 	await_flows true 0
@@ -111,7 +111,7 @@ count_of() {
 	assert_equal "$(count_of frontend web)" 3
 	assert_equal "$(count_of older 1h)" 0
 	assert_equal "$(count_of younger 1h)" 3
-	assert_equal "$(alpnlb -j flow count | jq -c .)" \
+	assert_equal "$(alpnlb -j flow count | gojq -c .)" \
 		'{"flows":3,"open":3,"closing":0,"closed":0,"reset":0}'
 	run -3 alpnlb flow show farm nowhere
 	run -3 alpnlb flow show server h1/s11
@@ -172,14 +172,14 @@ traffic() {
 @test "totals include live spliced connections, and are exact when they have ended" {
 	local flows object
 	three hold hold hold
-	flows=$(alpnlb -j flow show farm h2 | jq '.[] | [.bytes_from_client, .bytes_from_server,
-		.packets_from_client, .packets_from_server]' | jq -rs 'transpose | map(add) | join(" ")')
+	flows=$(alpnlb -j flow show farm h2 | gojq '.[] | [.bytes_from_client, .bytes_from_server,
+		.packets_from_client, .packets_from_server]' | gojq -rs 'transpose | map(add) | join(" ")')
 	for object in routes farms servers; do
 		assert_equal "$(traffic $object)" "$flows" "$object"
 	done
-	assert_equal "$(alpnlb -j frontend show | jq '.[0].bytes_from_clients')" \
-		"$(alpnlb -j flow show | jq '[.[].bytes_from_client] | add')"
-	assert_equal "$(alpnlb -j route show name http2 | jq .bytes_from_servers)" "$(cut -d' ' -f2 <<<"$flows")"
+	assert_equal "$(alpnlb -j frontend show | gojq '.[0].bytes_from_clients')" \
+		"$(alpnlb -j flow show | gojq '[.[].bytes_from_client] | add')"
+	assert_equal "$(alpnlb -j route show name http2 | gojq .bytes_from_servers)" "$(cut -d' ' -f2 <<<"$flows")"
 	touch "$NETNS_DIR/go"
 	await_flows true 0
 	assert_equal "$(traffic servers | cut -d' ' -f1-2)" "$(cut -d' ' -f1-2 <<<"$flows")"
@@ -193,8 +193,8 @@ traffic() {
 	three stay hold hold
 	kill_daemon
 	assert_equal "$(count_of)" 3
-	assert_equal "$(alpnlb -j conn show | jq -r '[.[] | .path] | join(" ")')" "packet packet packet"
-	assert_equal "$(alpnlb -j conn show farm h1 | jq -r '.[0] | "\(.frontend) \(.server) \(.state) \(.sni)"')" \
+	assert_equal "$(alpnlb -j conn show | gojq -r '[.[] | .path] | join(" ")')" "packet packet packet"
+	assert_equal "$(alpnlb -j conn show farm h1 | gojq -r '.[0] | "\(.frontend) \(.server) \(.state) \(.sni)"')" \
 		"web s12v6 open www.alpnlb.test"
 	assert_equal "$(alpnlb -j flow delete client 192.0.2.3)" '{"deleted":1}'
 	assert_equal "$(ended one)" reset
@@ -209,11 +209,11 @@ traffic() {
 	stop_daemon
 }
 
-# says EXPECTED: what the clients said, by both commands, as jq arrays in order.
+# says EXPECTED: what the clients said, by both commands, as gojq arrays in order.
 says() {
 	local noun said
 	for noun in conn flow; do
-		said=$(alpnlb -j "$noun" show | jq -c 'sort_by(.verdict, .sni)[] | [.verdict, .sni, .alpn, .sni_cut, .alpn_cut]')
+		said=$(alpnlb -j "$noun" show | gojq -c 'sort_by(.verdict, .sni)[] | [.verdict, .sni, .alpn, .sni_cut, .alpn_cut]')
 		assert_equal "$said" "$1" "$noun show" || return
 	done
 }
@@ -307,11 +307,11 @@ live_are() {
 	netns_await 10 live_are "2, 1, 1 1, 1 1" || fail "$(live)"
 	kill_daemon
 	assert_equal "$(live)" "1, 1, 1 0, 1 0"
-	assert_equal "$(alpnlb -j conn show | jq length)" 1
+	assert_equal "$(alpnlb -j conn show | gojq length)" 1
 	touch "$NETNS_DIR/go"
 	assert_equal "$(ended one)" eof
 	netns_await 10 live_are "0, 0, 0 0, 0 0" || fail "$(live)"
-	assert_equal "$(alpnlb -j flow show | jq length)" 1 "the entry lingers"
+	assert_equal "$(alpnlb -j flow show | gojq length)" 1 "the entry lingers"
 }
 
 @test "a new server does not get the id of one that was removed, whose flows live" {
@@ -341,12 +341,12 @@ live_are() {
 	hold other "$LB4" --alpn http/1.1
 	await_flows '.bytes_from_server >= 5000' 1
 	netns_await 10 both_shown || fail "$(alpnlb -p conn show)"
-	row=$(alpnlb -j conn show farm h2 | jq '.[0]')
-	assert_equal "$(jq -r '[.frontend, .route, .server, .path, .state, .refusal] | map(tostring) | join(" ")' <<<"$row")" \
+	row=$(alpnlb -j conn show farm h2 | gojq '.[0]')
+	assert_equal "$(gojq -r '[.frontend, .route, .server, .path, .state, .refusal] | map(tostring) | join(" ")' <<<"$row")" \
 		"web http2 s11 packet open null"
-	assert_equal "$(jq .bytes_from_client <<<"$row")" "$(jq .bytes_from_server <<<"$row")"
-	row=$(alpnlb -j conn show farm h1 | jq '.[0]')
-	assert_equal "$(jq -r .refusal <<<"$row")" "client and server are of different address families"
+	assert_equal "$(gojq .bytes_from_client <<<"$row")" "$(gojq .bytes_from_server <<<"$row")"
+	row=$(alpnlb -j conn show farm h1 | gojq '.[0]')
+	assert_equal "$(gojq -r .refusal <<<"$row")" "client and server are of different address families"
 	run -0 alpnlb conn show farm h1
 	assert_matches "$output" 'not on the packet path: client and server are of different'
 	assert_equal "$(stats '.counters | "\(.spliced) \(.splice_refused)"')" "1 1"
@@ -355,7 +355,7 @@ live_are() {
 	stop_daemon
 }
 both_shown() {
-	[[ $(alpnlb -j conn show | jq -c '[.[] | .worker == null] | sort') == "[false,true]" ]]
+	[[ $(alpnlb -j conn show | gojq -c '[.[] | .worker == null] | sort') == "[false,true]" ]]
 }
 
 @test "unload needs the daemon to be gone" {
@@ -375,14 +375,14 @@ is_gone() {
 @test "unload after kill -9 lists what it cut and leaves nothing" {
 	local report n program map pins=/sys/fs/bpf/alpnlb/$NETNS_NAME
 	three stay stay stay
-	program=$(bpftool -j prog show pinned "$pins/splice" | jq .id)
-	map=$(bpftool -j map show pinned "$pins/flows" | jq .id)
+	program=$(bpftool -j prog show pinned "$pins/splice" | gojq .id)
+	map=$(bpftool -j map show pinned "$pins/flows" | gojq .id)
 	kill_daemon
 	report=$(alpnlb -j unload)
-	assert_equal "$(jq -r '[.flows[] | "\(.frontend) \(.route) \(.server) \(.flows)"] | sort | join(", ")' <<<"$report")" \
+	assert_equal "$(gojq -r '[.flows[] | "\(.frontend) \(.route) \(.server) \(.flows)"] | sort | join(", ")' <<<"$report")" \
 		"web default s12v6 1, web http2 s11 2"
-	assert_equal "$(jq -r '[.links[].interface] | sort | join(" ")' <<<"$report")" "client lo server"
-	jq -e '[.pins[].name] | contains(["flows", "hellos", "conns", "splice"])' <<<"$report"
+	assert_equal "$(gojq -r '[.links[].interface] | sort | join(" ")' <<<"$report")" "client lo server"
+	gojq -e '[.pins[].name] | contains(["flows", "hellos", "conns", "splice"])' <<<"$report"
 	for n in one two three; do
 		assert_equal "$(ended $n)" reset
 	done
@@ -392,7 +392,7 @@ is_gone() {
 	[[ ! -e /run/alpnlb/$NETNS_NAME ]] || fail "files are left in /run"
 	netns_await 10 is_gone prog "$program" || fail "the program is still attached"
 	netns_await 10 is_gone map "$map" || fail "the flow table is still there"
-	assert_equal "$(alpnlb -j unload | jq -c 'del(.instance)')" '{"flows":[],"links":[],"pins":[]}'
+	assert_equal "$(alpnlb -j unload | gojq -c 'del(.instance)')" '{"flows":[],"links":[],"pins":[]}'
 	run -4 alpnlb flow show
 	rm -f "$NETNS_DIR/go"
 	start_daemon
@@ -405,7 +405,7 @@ is_gone() {
 	three stay stay stay
 	kill_daemon
 	rm "/sys/fs/bpf/alpnlb/$NETNS_NAME"/{config,conns,flow_remove,ingress_1}
-	assert_equal "$(alpnlb -j unload | jq -c '[.flows[].flows] | add')" 3
+	assert_equal "$(alpnlb -j unload | gojq -c '[.flows[].flows] | add')" 3
 	assert_equal "$(ended one)" reset
 	[[ ! -e /sys/fs/bpf/alpnlb/$NETNS_NAME ]] || fail "pins are left"
 }
@@ -429,7 +429,7 @@ is_gone() {
 	touch "$NETNS_DIR/go"
 	assert_equal "$(ended two)" eof
 	stop_daemon
-	assert_equal "$(alpnlb -j unload | jq -c '.flows')" '[{"frontend":null,"route":null,"farm":null,"server":null,"flows":1}]'
+	assert_equal "$(alpnlb -j unload | gojq -c '.flows')" '[{"frontend":null,"route":null,"farm":null,"server":null,"flows":1}]'
 	assert_equal "$(ended one)" reset
 	assert_equal "$(server_report h2 3 | report_field end)" reset
 	[[ ! -e $pins ]] || fail "pins are left"
@@ -453,7 +453,7 @@ is_gone() {
 
 # doctor_says STATUS PATTERN: a finding of this instance.
 doctor_says() {
-	alpnlb -j doctor | jq -e --arg check "instance $NETNS_NAME" --arg status "$1" --arg found "$2" \
+	alpnlb -j doctor | gojq -e --arg check "instance $NETNS_NAME" --arg status "$1" --arg found "$2" \
 		'any(.[]; .check == $check and .status == $status and (.found | test($found)))' >/dev/null ||
 		fail "no $1 with '$2': $(alpnlb doctor | grep -A1 "$NETNS_NAME")"
 }
@@ -468,7 +468,7 @@ doctor_says() {
 	start_daemon
 	assert_equal "$(grep -c 'nat_ports 40000-40004 overlap net.ipv4.ip_local_port_range 32768-60999' \
 		"$NETNS_DIR/daemon.log")" 1
-	assert_equal "$(alpnlb -j doctor | jq -r '.[] | select(.check == "packet path") | .found')" works
+	assert_equal "$(alpnlb -j doctor | gojq -r '.[] | select(.check == "packet path") | .found')" works
 	doctor_says warn 'nat_ports 40000-40004 overlap'
 	netns_exec balancer sysctl -qw net.ipv4.ip_local_reserved_ports=1,40000-40003
 	doctor_says warn 'nat_ports 40000-40004 overlap'
@@ -509,7 +509,7 @@ deafen_server() {
 }
 
 is_splicing() {
-	[[ $(alpnlb -j conn show | jq -r '[.[].state] | join(" ")') == splicing ]]
+	[[ $(alpnlb -j conn show | gojq -r '[.[].state] | join(" ")') == splicing ]]
 }
 
 @test "flow delete leaves a connection that still has sockets, and says so" {
@@ -535,7 +535,7 @@ is_splicing() {
 	netns_await 10 is_splicing || fail "$(alpnlb -p conn show)"
 	ip -n "$NETNS_NAME-server" link set balancer down # it would answer the end with a reset
 	kill_daemon
-	assert_equal "$(alpnlb -j flow count | jq '.open + .closing')" 1
+	assert_equal "$(alpnlb -j flow count | gojq '.open + .closing')" 1
 	assert_equal "$(alpnlb -j flow delete all)" '{"deleted":1}'
 	assert_equal "$(count_of)" 0
 }

@@ -29,7 +29,7 @@ routes_on_both() {
 	start_tcp one 11 9000 name
 	start_daemon
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" refused
-	assert_equal "$(alpnlb -j frontend show name web | jq .listens)" false
+	assert_equal "$(alpnlb -j frontend show name web | gojq .listens)" false
 	sed -i 's/disabled: true/disabled: false/' "$CONFIG"
 	alpnlb apply "$CONFIG"
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
@@ -76,7 +76,7 @@ keep_connecting() {
 came_to() {
 	touch "$NETNS_DIR/$1.go"
 	netns_await 20 netns_dead "$2" || fail "clients $1 do not end"
-	jq -r 'if .received > 0 then .line else .end end' "$NETNS_DIR/$1.log" | sort -u | paste -sd,
+	gojq -r 'if .received > 0 then .line else .end end' "$NETNS_DIR/$1.log" | sort -u | paste -sd,
 }
 
 # reaches ADDRESS=NAME...: who answers on 443.
@@ -153,7 +153,7 @@ signal.pause()' "$1"
 	alpnlb frontend set web dedicated_ipfo null
 	run -1 alpnlb refresh run
 	assert_matches "$output" 'frontend web: cannot listen on 0\.0\.0\.0:443: Address already in use'
-	assert_equal "$(alpnlb -j frontend show name web | jq -c .addresses)" "[\"$LB4\"]"
+	assert_equal "$(alpnlb -j frontend show name web | gojq -c .addresses)" "[\"$LB4\"]"
 	alpnlb frontend set web dedicated_ipfo "$LB4,$LB6,192.0.2.101"
 	run -1 alpnlb refresh run
 	assert_matches "$output" 'cannot listen on 192\.0\.2\.101:443: Address already in use'
@@ -241,7 +241,7 @@ signal.pause()' "$1"
 	assert_equal "$(reached "$LB4" 444 --alpn h2)" everywhere
 	assert_equal "$(reached "$LB4" 445 --alpn h2)" here
 	assert_equal "$(reached "$LB4" 446 --alpn h2)" refused
-	assert_equal "$(alpnlb -j frontend show | jq -r '[.[] | "\(.name) \(.listens)"] | join(", ")')" \
+	assert_equal "$(alpnlb -j frontend show | gojq -r '[.[] | "\(.name) \(.listens)"] | join(", ")')" \
 		"here true, there false, everywhere true, unsaid true, off false"
 	sed -i 's/^zone: gra/zone: rbx/; /name: unsaid/d' "$CONFIG"
 	sed -i '/name: off/d' "$CONFIG"
@@ -271,7 +271,7 @@ one_too_many() {
 	await_connections 2
 	assert_matches "$(tcp_client "$LB6" "$port" --alpn h2 --timeout 5 | report_field end)" '^(eof|reset)$'
 	await_stat '.counters.refused_limit' "$2"
-	assert_equal "$(alpnlb -j frontend show name "$3" | jq '.refused')" 1
+	assert_equal "$(alpnlb -j frontend show name "$3" | gojq '.refused')" 1
 	assert_equal "$(live_connections)" 2
 	assert_equal "$(end_held held1 | report_field end)" eof
 	await_connections 1
@@ -298,7 +298,7 @@ one_too_many() {
 	await_connections 20
 	touch "$NETNS_DIR/many.go"
 	await_connections 0
-	assert_equal "$(jq -r 'select(.line == "banner") | .end' "$NETNS_DIR/many.log" | sort | uniq -c | xargs)" \
+	assert_equal "$(gojq -r 'select(.line == "banner") | .end' "$NETNS_DIR/many.log" | sort | uniq -c | xargs)" \
 		"20 eof"
 	stop_daemon
 }

@@ -100,7 +100,7 @@ says_why() {
 	closed "$LB4" other.alpnlb.test
 	netns_await 10 says_why || fail "$(cat "$NETNS_DIR/why")"
 	netns_stop "$NETNS_PID"
-	assert_equal "$(alpnlb -j route show name foreign | jq .matched)" 5
+	assert_equal "$(alpnlb -j route show name foreign | gojq .matched)" 5
 	assert_equal "$(stats .counters.rejected)" 5
 	stop_daemon
 }
@@ -253,7 +253,7 @@ refused_at() {
 
 # zones: "gra here 0, rbx - 1": each zone, and how much is staged for it.
 zones() {
-	alpnlb -j zone show | jq -r 'map("\(.name) \(if .here then "here" else "-" end) \(.pending)") | join(", ")'
+	alpnlb -j zone show | gojq -r 'map("\(.name) \(if .here then "here" else "-" end) \(.pending)") | join(", ")'
 }
 
 @test "guide: zones" {
@@ -273,7 +273,7 @@ zones() {
 	assert_equal "$(zones)" "gra here 0, rbx - 1"
 	alpnlb refresh run zone rbx
 	assert_equal "$(zones)" "gra here 0, rbx - 0"
-	assert_equal "$(alpnlb -j frontend show name far staged | jq .listens)" false
+	assert_equal "$(alpnlb -j frontend show name far staged | gojq .listens)" false
 	assert_equal "$(served_by "$LB4" www.alpnlb.test)" "HTTP/2 www"
 	refused_at "$LB4" 8443
 
@@ -349,7 +349,7 @@ by_source() {
 	balance leastconn
 	await_stat '[.servers[].live] | add' 0
 	slow_download a b
-	busy=$(alpnlb -j conn show | jq -r '.[].server')
+	busy=$(alpnlb -j conn show | gojq -r '.[].server')
 	assert_matches "$(shares 1) $busy" '^1 (a b|b a)$'
 	wait "$DOWNLOAD" || fail "the download failed"
 

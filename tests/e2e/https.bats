@@ -32,7 +32,7 @@ start_api() {
 application() {
 	local keys
 	keys=$(alpnlb -j application add "$@") || return
-	KEY=$(jq -r .key <<<"$keys") SECRET=$(jq -r .secret <<<"$keys") CONSUMER=$(jq -r .consumer <<<"$keys")
+	KEY=$(gojq -r .key <<<"$keys") SECRET=$(gojq -r .secret <<<"$keys") CONSUMER=$(gojq -r .consumer <<<"$keys")
 }
 
 in_clear() {
@@ -80,9 +80,9 @@ allowed() {
 # refused ANSWER STATUS CLASS MESSAGE: there is an error object, and nothing else.
 refused() {
 	assert_equal "${1%%$'\n'*}" "$2" "$1" || return
-	assert_equal "$(jq -rc 'keys | join(",")' <<<"${1#*$'\n'}")" "class,message" || return
-	assert_equal "$(jq -r .class <<<"${1#*$'\n'}")" "Client::$3" || return
-	assert_matches "$(jq -r .message <<<"${1#*$'\n'}")" "$4"
+	assert_equal "$(gojq -rc 'keys | join(",")' <<<"${1#*$'\n'}")" "class,message" || return
+	assert_equal "$(gojq -r .class <<<"${1#*$'\n'}")" "Client::$3" || return
+	assert_matches "$(gojq -r .message <<<"${1#*$'\n'}")" "$4"
 }
 
 # ---- who may ------------------------------------------------------------------------------
@@ -91,9 +91,9 @@ refused() {
 	start_api
 	application tool read-write
 	assert_equal "$(allowed GET ipLoadbalancing)" "[\"$NETNS_NAME\"]"
-	assert_equal "$(allowed POST "ipLoadbalancing/$NETNS_NAME/tcp/farm" '{"zone": "all"}' | jq .farmId)" 3
+	assert_equal "$(allowed POST "ipLoadbalancing/$NETNS_NAME/tcp/farm" '{"zone": "all"}' | gojq .farmId)" 3
 	assert_equal "$(allowed GET "ipLoadbalancing/$NETNS_NAME/tcp/farm?zone=all")" "[1,2,3]"
-	assert_equal "$(allowed POST "ipLoadbalancing/$NETNS_NAME/refresh" | jq -r .status)" "done"
+	assert_equal "$(allowed POST "ipLoadbalancing/$NETNS_NAME/refresh" | gojq -r .status)" "done"
 	HEADERS=()
 	assert_matches "$(send GET auth/time)" $'^200\n[0-9]+$'
 	refused "$(send GET ipLoadbalancing)" 401 Unauthorized 'the header X-Ovh-[A-Z][a-z]+ is missing'
@@ -199,7 +199,7 @@ refused() {
 	run -0 alpnlb application set reader access read-write
 	assert_equal "$output" ""
 	allowed POST "ipLoadbalancing/$NETNS_NAME/refresh"
-	assert_equal "$(alpnlb -j application set reader access read-only | jq -c '[.name, .access]')" \
+	assert_equal "$(alpnlb -j application set reader access read-only | gojq -c '[.name, .access]')" \
 		'["reader","read-only"]'
 	refused "$(signed POST "ipLoadbalancing/$NETNS_NAME/refresh")" 403 Forbidden 'reader may only read'
 	allowed GET "ipLoadbalancing/$NETNS_NAME/pendingChanges"
@@ -208,7 +208,7 @@ refused() {
 	run -2 alpnlb application set reader access all
 	assert_matches "$output" "access 'all': expected read-only or read-write"
 	run -3 alpnlb application set nobody access read-only
-	assert_equal "$(alpnlb -j application add writer access read-write | jq -r .access)" read-write
+	assert_equal "$(alpnlb -j application add writer access read-write | gojq -r .access)" read-write
 	stop_daemon
 }
 
@@ -221,7 +221,7 @@ refused() {
 	application two read-only
 	second="$KEY $SECRET $CONSUMER"
 	allowed GET ipLoadbalancing
-	assert_equal "$(alpnlb -j application show | jq -c 'map([.name, .access])')" \
+	assert_equal "$(alpnlb -j application show | gojq -c 'map([.name, .access])')" \
 		'[["one","read-write"],["two","read-only"]]'
 	run ! grep -rE "${SECRET}|${CONSUMER}" <(alpnlb application show; alpnlb -j application show name two)
 	assert_equal "$(stat -c '%a %U' "/var/lib/alpnlb/$NETNS_NAME/applications.json")" '600 root'

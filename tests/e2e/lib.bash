@@ -63,12 +63,12 @@ teardown() {
 # Entries of the flow table that are left, for the log.
 show_flows() {
 	bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/flows" |
-		jq -c '.[].formatted.value | del(.source, .destination)'
+		gojq -c '.[].formatted.value | del(.source, .destination)'
 }
 
 # pinned MAP: the number of its entries.
 pinned() {
-	bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/$1" | jq length
+	bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/$1" | gojq length
 }
 
 # Entries of the flow table, hellos that are kept, source ports in use, and the live connections of
@@ -175,7 +175,7 @@ tcp_client() {
 
 # report_field FIELD: of the report on standard input.
 report_field() {
-	jq -r ".$1"
+	gojq -r ".$1"
 }
 
 # assert_same_bytes CLIENT SERVER: what each end sent, by its report, is what the other received.
@@ -220,7 +220,7 @@ held_report() {
 # the connection ended when none answered.
 reached() {
 	tcp_client "$@" --timeout 10 |
-		jq -r 'if .received > 0 then .line else .end end'
+		gojq -r 'if .received > 0 then .line else .end end'
 }
 
 # Awaits the report of connection number N (default 1) of server NAME and prints it.
@@ -359,9 +359,9 @@ take_port() {
 
 # ---- what alpnlb counts -------------------------------------------------------------------
 
-# stats EXPRESSION: a jq expression over the output of `stat show`.
+# stats EXPRESSION: a gojq expression over the output of `stat show`.
 stats() {
-	alpnlb -j stat show | jq -r "$1"
+	alpnlb -j stat show | gojq -r "$1"
 }
 
 stat_is() {
@@ -374,7 +374,7 @@ await_stat() {
 }
 
 live_connections() {
-	alpnlb -j conn show | jq length
+	alpnlb -j conn show | gojq length
 }
 
 daemon_says() {

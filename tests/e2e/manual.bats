@@ -136,7 +136,7 @@ write_examples() {
 	cat >"$NETNS_DIR/session" <<-'END'
 		sed -i 's/^alpnlb daemon .* &$/& echo $! >pid/' alpnlb
 		typed alpnlb || { kill "$(cat pid)"; exit 1; }
-		alpnlb -j frontend show | jq -r .[].default_farm
+		alpnlb -j frontend show | gojq -r .[].default_farm
 		kill "$(cat pid)"
 	END
 	run -0 own_machine bash -e session
@@ -152,7 +152,7 @@ write_examples() {
 		systemctl start alpnlb@default
 		typed alpnlb-api
 		echo
-		alpnlb -j route show | jq -r '.[] | "\(.when) \(.target)"'
+		alpnlb -j route show | gojq -r '.[] | "\(.when) \(.target)"'
 		systemctl stop alpnlb@default
 	END
 	run -0 own_machine bash -e session

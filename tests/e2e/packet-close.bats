@@ -28,7 +28,7 @@ entry() {
 	local from=0
 	[[ $1 == client ]] || from=1
 	bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/flows" |
-		jq -r ".[].formatted | select(.value.constant % 2 == $from) |
+		gojq -r ".[].formatted | select(.value.constant % 2 == $from) |
 			def port: (. % 256) * 256 + (. / 256 | floor);
 			(.value + { port: .key.source_port | port, to: .key.destination_port | port }) | $2"
 }
@@ -132,7 +132,7 @@ spoofed_numbers() {
 	touch "$NETNS_DIR/go"
 	netns_await 10 grep -q '^{' "$NETNS_DIR/client.log"
 	spoof server R 0
-	assert_equal "$(alpnlb -j flow show | jq -r '.[0].state')" closed
+	assert_equal "$(alpnlb -j flow show | gojq -r '.[0].state')" closed
 	await_flows 0
 	assert_equal "$(stats '.counters | .client_resets + .server_resets')" 0
 }

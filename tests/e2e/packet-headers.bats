@@ -55,7 +55,7 @@ headers() {
 
 # From the client's entry of the only flow: EXPRESSION.
 client_entry() {
-	show_flows | jq -r "select(.constant % 2 == 0) | $1"
+	show_flows | gojq -r "select(.constant % 2 == 0) | $1"
 }
 
 # odd_packet KIND HOST SOURCE ADDRESS: 100 more bytes of a connection come like that. The balancer has
@@ -65,7 +65,7 @@ odd_packet() {
 	start_echo "$host"
 	hold client "$address" 443 --alpn h2 --timeout 10
 	all_are_spliced 1
-	port=$(alpnlb -j flow show | jq -r '.[0].client | sub(".*:"; "")')
+	port=$(alpnlb -j flow show | gojq -r '.[0].client | sub(".*:"; "")')
 	netns_exec client "$TREE/tests/e2e/peers/unusual.py" "$kind" "$source" "$port" "$address" 443 \
 		"$(client_entry '.base + .end')" "$(client_entry .acked)"
 }
@@ -86,8 +86,8 @@ server_has() {
 odd_packet_drops() {
 	odd_packet "$@"
 	await_stat .counters.splice_dropped 1
-	assert_equal "$(end_held client | jq -c '[.end, .received]')" '["eof",517]'
-	assert_equal "$(server_report server | jq -c '[.end, .received]')" '["eof",517]'
+	assert_equal "$(end_held client | gojq -c '[.end, .received]')" '["eof",517]'
+	assert_equal "$(server_report server | gojq -c '[.end, .received]')" '["eof",517]'
 }
 @test "fragments of a spliced connection are dropped, IPv4" { odd_packet_drops tiny 11 "$CLIENT4" "$LB4"; }
 @test "fragments of a spliced connection are dropped, IPv6" { odd_packet_drops tiny 11v6 "$CLIENT6" "$LB6"; }
@@ -105,8 +105,8 @@ odd_packet_drops() {
 	start_daemon
 	hold client "$LB6" 443 --alpn h2 --bytes 60000000 --timeout 20
 	await_flows 1
-	assert_equal "$(end_held client | jq -c '[.end, .received]')" '["eof",60000000]'
-	assert_equal "$(server_report server | jq -c '[.end, .received]')" '["eof",60000517]'
+	assert_equal "$(end_held client | gojq -c '[.end, .received]')" '["eof",60000000]'
+	assert_equal "$(server_report server | gojq -c '[.end, .received]')" '["eof",60000517]'
 	assert_equal "$(stats .counters.spliced)" 1
 }
 
@@ -158,7 +158,7 @@ finer_clock() {
 	capture "$1"
 	hold client "$LB4" 443 --alpn h2 --bytes 1000
 	await_flows 1
-	assert_equal "$(end_held client | jq -c '[.end, .received]')" '["eof",1517]'
+	assert_equal "$(end_held client | gojq -c '[.end, .received]')" '["eof",1517]'
 	netns_await 5 captured "$1" "$4 && ip.ttl == 63" || fail "nothing came from the other end"
 	(($(seconds_spanned "$1" "$4") < 30)) || fail "$(seconds_spanned "$1" "$4") seconds"
 }

@@ -74,13 +74,13 @@ echoed() {
 }
 
 refusal_is() {
-	[[ $(alpnlb -j conn show | jq -r '.[0].refusal') == "$1" ]]
+	[[ $(alpnlb -j conn show | gojq -r '.[0].refusal') == "$1" ]]
 }
 
 # refused PATTERN: a connection is refused for that reason, and works.
 refused() {
 	hold client "$1" 443 --alpn h2 --bytes 100
-	netns_await 10 refusal_is "$2" || fail "$(alpnlb -j conn show | jq '.[0].refusal')"
+	netns_await 10 refusal_is "$2" || fail "$(alpnlb -j conn show | gojq '.[0].refusal')"
 	assert_equal "$(end_held client | report_field end)" eof
 }
 
@@ -122,8 +122,8 @@ end_second() {
 	netns_await 10 second_says ready || fail "the second daemon did not start"
 	second_says "nat_ports 10240-32767: instance '$NETNS_NAME' on this host uses these" || fail "it says nothing"
 	assert_equal "$(tcp_client "$LB4" 444 --alpn h2 --bytes 100 --half-close --timeout 10 | report_field end)" eof
-	assert_equal "$(second -j stat show | jq -c '.counters | [.spliced, .splice_refused]')" "[0,1]"
-	netns_exec balancer "$ALPNLB" -j doctor | jq -e --arg found "instance '$NETNS_NAME' uses source ports" \
+	assert_equal "$(second -j stat show | gojq -c '.counters | [.spliced, .splice_refused]')" "[0,1]"
+	netns_exec balancer "$ALPNLB" -j doctor | gojq -e --arg found "instance '$NETNS_NAME' uses source ports" \
 		'any(.[]; .found | startswith($found))' >/dev/null || fail "doctor does not tell"
 	kill_daemon
 	sed -i 's/444/445/' "$NETNS_DIR/second.yaml" # another look: the flow is still there
@@ -133,7 +133,7 @@ end_second() {
 	alpnlb unload
 	netns_await 10 second_says 'no other instance uses these any more' || fail "it does not look again"
 	assert_equal "$(tcp_client "$LB4" 445 --alpn h2 --bytes 100 --half-close --timeout 10 | report_field end)" eof
-	assert_equal "$(second -j stat show | jq .counters.spliced)" 1
+	assert_equal "$(second -j stat show | gojq .counters.spliced)" 1
 	end_second
 }
 
@@ -158,8 +158,8 @@ end_second() {
 # Of the program that is pinned.
 links() {
 	local program
-	program=$(bpftool -j prog show pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/splice" | jq .id)
-	bpftool -j link show | jq --argjson program "$program" '[.[] | select(.prog_id == $program)] | length'
+	program=$(bpftool -j prog show pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/splice" | gojq .id)
+	bpftool -j link show | gojq --argjson program "$program" '[.[] | select(.prog_id == $program)] | length'
 }
 
 links_are() {
@@ -253,7 +253,7 @@ is_forgetting() {
 	fill 0 399999 0 0 "$(server4 11)"
 	start_daemon
 	run ! daemon_says 'goes on with'
-	deleted=$(alpnlb -j flow delete client 10.0.0.0/21 | jq .deleted)
+	deleted=$(alpnlb -j flow delete client 10.0.0.0/21 | gojq .deleted)
 	assert_equal "$deleted" 2048
 	echoed 5
 	netns_await 30 daemon_says 'goes on with [0-9]+ spliced connections' || fail "it does not get ready with them"

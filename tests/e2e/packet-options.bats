@@ -147,8 +147,8 @@ small_window() {
 	hold client "$LB4" 443 --alpn h2 --then 200000 --timeout 20 --buffer "$2"
 	await_stat .counters.spliced 1
 	report=$(end_held client)
-	assert_equal "$(jq -c '[.end, .received]' <<<"$report")" '["eof",200000]' "the client"
-	assert_equal "$(server_report server | jq -c '[.end, .received]')" '["eof",200517]' "the server"
+	assert_equal "$(gojq -c '[.end, .received]' <<<"$report")" '["eof",200000]' "the client"
+	assert_equal "$(server_report server | gojq -c '[.end, .received]')" '["eof",200517]' "the server"
 }
 @test "a client with a small window and no scale" { small_window client 4096 0; }
 @test "a server with a small window and no scale" { small_window server 0 4096; }
@@ -159,6 +159,6 @@ small_window() {
 	start_echo 11
 	hold client "$LB4" 443 --alpn h2
 	await_flows 1
-	assert_equal "$(show_flows | jq -c '[.window_scale, .other_scale]' | sort | tr '\n' ' ')" "[7,7] [7,9] "
+	assert_equal "$(show_flows | gojq -c '[.window_scale, .other_scale]' | sort | tr '\n' ' ')" "[7,7] [7,9] "
 	end_held client
 }

@@ -8,7 +8,7 @@ PEERS=${PEERS:-$TREE/build/tests/e2e/peers}
 # Without timestamps an ended flow stays for as long as TIME_WAIT: FLOW_FIN_ACKED, FLOW_TIMESTAMPS.
 plain_flows_linger() {
 	[[ $(bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/flows" |
-		jq '[.[].formatted.value | select((.state / 8 | floor) % 2 == 0 or
+		gojq '[.[].formatted.value | select((.state / 8 | floor) % 2 == 0 or
 			(.constant / 2 | floor) % 2 == 1)] | length') == 0 ]]
 }
 
@@ -75,7 +75,7 @@ crossing_report() {
 
 # assert_clean REPORT: nothing wrong with any byte or end.
 assert_clean() {
-	assert_equal "$(tail -n 1 <<<"$1" | jq -c '[.bad, .stuck, .refused]')" "[0,0,0]" "bad, stuck, refused: $1"
+	assert_equal "$(tail -n 1 <<<"$1" | gojq -c '[.bad, .stuck, .refused]')" "[0,0,0]" "bad, stuck, refused: $1"
 }
 
 # impair ROLE INTERFACE OPTION...: see peers/impair.c.

@@ -100,10 +100,10 @@ ahead_at_first() {
 	(($(stats '.frontends[0].paths.relay') > 20)) || fail "few were ahead"
 	end_held client >/dev/null
 	await_flows 0
-	assert_equal "$(jq -r '"\(.end) \(.sent_sha256 == .received_sha256)"' "$NETNS_DIR/client.log" |
+	assert_equal "$(gojq -r '"\(.end) \(.sent_sha256 == .received_sha256)"' "$NETNS_DIR/client.log" |
 		sort | uniq -c | xargs)" "40 eof true"
 	assert_equal "$(stats '.frontends[0].bytes_from_servers')" \
-		"$(jq -s 'map(.received) | add' "$NETNS_DIR/client.log")" "counted"
+		"$(gojq -s 'map(.received) | add' "$NETNS_DIR/client.log")" "counted"
 }
 @test "connections that are ahead of the server are spliced at a quiet moment (IPv4)" { ahead_at_first 11 "$LB4"; }
 @test "connections that are ahead of the server are spliced at a quiet moment (IPv6)" { ahead_at_first 11v6 "$LB6"; }

@@ -531,6 +531,6 @@ keeps_clients() {
 	alpnlb refresh run
 	for _ in 1 2 3 4; do assert_equal "$(reached "$LB4" 443 --alpn h2)" other; done
 	assert_echoed "$(end_held client)"
-	assert_equal "$(alpnlb -j server show name default/s11 | jq -r .status)" drain
+	assert_equal "$(alpnlb -j server show name default/s11 | gojq -r .status)" drain
 	stop_daemon
 }

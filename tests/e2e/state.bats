@@ -26,13 +26,13 @@ everything() {
 }
 
 running_name() {
-	alpnlb -j farm show name one | jq -r .display_name
+	alpnlb -j farm show name one | gojq -r .display_name
 }
 
 # revision N: "COMMENT created changed deleted RUNNING".
 revision() {
 	alpnlb -j revision show id "$1" |
-		jq -r '[.comment, .created, .changed, .deleted, .running] | join(" ")'
+		gojq -r '[.comment, .created, .changed, .deleted, .running] | join(" ")'
 }
 
 # ---- restarts -----------------------------------------------------------------------------
@@ -51,11 +51,11 @@ revision() {
 	for file in "" "$CONFIG"; do
 		restart "$file"
 		assert_equal "$(everything)" "$before"
-		assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"all","number":2}]'
+		assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"all","number":2}]'
 		assert_equal "$(stats .revision)" 2
 		assert_equal "$(reached "$LB4" 443 --alpn h2)" two
 		assert_equal "$(running_name)" null
-		assert_equal "$(alpnlb -j farm show | jq -c '[.[].id]')" '[1,2,4]'
+		assert_equal "$(alpnlb -j farm show | gojq -c '[.[].id]')" '[1,2,4]'
 	done
 	daemon_says "$CONFIG has not changed since it became revision 1; revision 2, which was refreshed later, runs" ||
 		fail "the file is not what runs, and that is not said"
@@ -63,7 +63,7 @@ revision() {
 	assert_equal "$(created tcp/farm '{}' farmId)" 5 "no id is given twice"
 	api POST refresh
 	assert_equal "$(running_name)" staged
-	assert_equal "$(alpnlb -j revision show | jq -c '[.[] | [.number, .comment, .created, .changed, .deleted, .running]]')" \
+	assert_equal "$(alpnlb -j revision show | gojq -c '[.[] | [.number, .comment, .created, .changed, .deleted, .running]]')" \
 		"[[1,\"daemon -c $CONFIG\",5,0,0,false],[2,\"to the other farm\",1,1,0,false],[3,\"refresh\",1,1,1,true]]"
 	stop_daemon
 }
@@ -79,7 +79,7 @@ revision() {
 	small_config "# only a comment" >"$CONFIG"
 	restart "$CONFIG"
 	! daemon_says "not the file that ran last" || fail "a comment counts as a change"
-	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" "not refreshed"
+	assert_equal "$(api GET tcp/farm/1 | gojq -r .displayName)" "not refreshed"
 
 	{
 		farms new=11 two=12 one=11
@@ -90,11 +90,11 @@ revision() {
 	daemon_says "staged changes that were not refreshed are kept as revision 2 .*revision rollback 2" ||
 		fail "what became of the staged changes is not told"
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" two
-	assert_equal "$(alpnlb -j farm show | jq -c '[.[] | [.name, .id]]')" '[["new",3],["two",2],["one",1]]'
+	assert_equal "$(alpnlb -j farm show | gojq -c '[.[] | [.name, .id]]')" '[["new",3],["two",2],["one",1]]'
 	assert_equal "$(api GET pendingChanges)" '[]'
 	assert_equal "$(revision 2)" "staged, not refreshed, and replaced 0 1 0 false"
 	alpnlb revision rollback 2
-	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" "not refreshed"
+	assert_equal "$(api GET tcp/farm/1 | gojq -r .displayName)" "not refreshed"
 	stop_daemon
 }
 
@@ -110,7 +110,7 @@ revision() {
 	restart
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" two
 	run -0 --separate-stderr alpnlb -j apply "$NETNS_DIR/other.yaml"
-	assert_equal "$(jq .kept <<<"$output")" null
+	assert_equal "$(gojq .kept <<<"$output")" null
 	stop_daemon
 }
 
@@ -161,9 +161,9 @@ killed_start() {
 			start_daemon "${fast[@]}" || fail "no start after kill $kill" || return
 		fi
 		refreshes=$((refreshes + $(grep -c 'ack running' "$NETNS_DIR/stream" || true)))
-		is_last "$(api GET tcp/farm/1 | jq -r .displayName)" staged "$staged" || return
+		is_last "$(api GET tcp/farm/1 | gojq -r .displayName)" staged "$staged" || return
 		is_last "$(running_name)" running "$running" || return
-		staged=$(api GET tcp/farm/1 | jq -r .displayName)
+		staged=$(api GET tcp/farm/1 | gojq -r .displayName)
 		running=$(running_name)
 	done
 	((refreshes >= KILLS)) || fail "only $refreshes refreshes in $KILLS kills"
@@ -184,8 +184,8 @@ killed_start() {
 	before=$(cat "$state")
 	refused 409 Conflict "^$state was changed by somebody else.*restart the daemon.*move it away$" \
 		PUT tcp/farm/1 '{"displayName": "mine again"}'
-	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" mine
-	assert_equal "$(api POST refresh | jq -r .status)" error
+	assert_equal "$(api GET tcp/farm/1 | gojq -r .displayName)" mine
+	assert_equal "$(api POST refresh | gojq -r .status)" error
 	assert_equal "$(stats .revision)" 1
 	small_config | sed 's/default_farm: one/default_farm: two/' >"$NETNS_DIR/other.yaml"
 	run -1 alpnlb apply "$NETNS_DIR/other.yaml"
@@ -198,7 +198,7 @@ killed_start() {
 	mv "$state.theirs" "$state"
 	refused 409 Conflict "changed by somebody else" PUT tcp/farm/1 '{"displayName": "no"}'
 	restart
-	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" theirs
+	assert_equal "$(api GET tcp/farm/1 | gojq -r .displayName)" theirs
 	stop_daemon
 }
 
@@ -238,23 +238,23 @@ fnv() {
 	api PUT tcp/farm/1 '{"displayName": "second"}'
 	api POST refresh
 	stop_daemon
-	jq -c '.farms[0].port = 0' "$directory/1.json" >"$NETNS_DIR/1.json"
+	gojq -c '.farms[0].port = 0' "$directory/1.json" >"$NETNS_DIR/1.json"
 	cp "$NETNS_DIR/1.json" "$directory/1.json"
 	hash=$(fnv "$directory/1.json")
-	jq -c ".revisions[0].hash = \"$hash\"" "$state" >"$NETNS_DIR/state.json"
+	gojq -c ".revisions[0].hash = \"$hash\"" "$state" >"$NETNS_DIR/state.json"
 	cp "$NETNS_DIR/state.json" "$state"
 	CONFIG='' start_daemon
 	api PUT tcp/farm/1 '{"displayName": "staged"}'
 	run -1 alpnlb revision rollback 1
 	assert_matches "$output" "revision 1 is not valid for this version"
-	assert_equal "$(alpnlb -j revision show | jq -c '[.[].number]')" '[1,2]'
+	assert_equal "$(alpnlb -j revision show | gojq -c '[.[].number]')" '[1,2]'
 	assert_equal "$(ls "$directory")" $'1.json\n2.json'
-	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" staged
+	assert_equal "$(api GET tcp/farm/1 | gojq -r .displayName)" staged
 	rm "$directory/1.json"
 	run -3 alpnlb revision rollback 1
 	assert_matches "$output" "revision 1 cannot be read: $directory/1.json: No such file"
 	restart
-	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" staged
+	assert_equal "$(api GET tcp/farm/1 | gojq -r .displayName)" staged
 	stop_daemon
 }
 
@@ -308,7 +308,7 @@ state_is_refused() {
 	head -c 100 "$NETNS_DIR/whole" >"$NETNS_DIR/cut"
 	state_is_refused "$state" '.*' <"$NETNS_DIR/cut"
 	while read -r change why; do
-		jq "$change" "$NETNS_DIR/whole" >"$NETNS_DIR/cut"
+		gojq "$change" "$NETNS_DIR/whole" >"$NETNS_DIR/cut"
 		state_is_refused "$state" ".*$why.*" <"$NETNS_DIR/cut" || return
 	done <<-'END'
 		del(.revisions[0].hash) hash
@@ -349,19 +349,19 @@ refreshed() {
 	cmp "$directory/2.json" "$NETNS_DIR/2.json"
 	refreshed fourth
 	cmp "$directory/2.json" "$NETNS_DIR/2.json"
-	assert_equal "$(alpnlb -j revision show | jq -c '[.[].number]')" '[1,3,4]'
+	assert_equal "$(alpnlb -j revision show | gojq -c '[.[].number]')" '[1,3,4]'
 
 	echo '{}' >"$directory/5.json"
 	cp "$directory/5.json" "$NETNS_DIR/5.json"
 	refreshed fifth
 	cmp "$directory/5.json" "$NETNS_DIR/5.json"
 	stop_daemon
-	jq 'del(.last)' "$state" >"$NETNS_DIR/cut"
+	gojq 'del(.last)' "$state" >"$NETNS_DIR/cut"
 	rm "$directory/5.json"
 	cp "$NETNS_DIR/cut" "$state"
 	CONFIG='' start_daemon
 	refreshed sixth
-	assert_equal "$(alpnlb -j revision show | jq -c '[.[].number]')" '[1,3,4,6,7]'
+	assert_equal "$(alpnlb -j revision show | gojq -c '[.[].number]')" '[1,3,4,6,7]'
 	restart
 	stop_daemon
 }
@@ -416,7 +416,7 @@ refreshed() {
 	assert_equal "$(revision 5)" "rollback to 2 0 1 2 true"
 	run -0 alpnlb apply "/var/lib/alpnlb/$NETNS_NAME/revisions/1.json"
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
-	assert_equal "$(alpnlb -j route show | jq -c '[.[].id]')" '[1]'
+	assert_equal "$(alpnlb -j route show | gojq -c '[.[].id]')" '[1]'
 	assert_equal "$(end_held held | report_field end)" eof
 	stop_daemon
 }
@@ -431,9 +431,9 @@ refreshed() {
 	run -1 alpnlb revision rollback 2 refresh
 	assert_matches "$output" "rollback: .*444"
 	assert_equal "$(stats .revision)" 3
-	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" staged
+	assert_equal "$(api GET tcp/farm/1 | gojq -r .displayName)" staged
 	restart
-	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" staged
+	assert_equal "$(api GET tcp/farm/1 | gojq -r .displayName)" staged
 	assert_equal "$(stats .revision)" 3
 	stop_daemon
 }
@@ -441,7 +441,7 @@ refreshed() {
 @test "the last 100 revisions are kept" {
 	start_small
 	"$TREE/tests/e2e/peers/writes.py" refresh "/run/alpnlb/$NETNS_NAME/control.sock" "$NETNS_NAME" 104
-	assert_equal "$(alpnlb -j revision show | jq -c '[length, .[0].number, .[-1].number]')" '[100,6,105]'
+	assert_equal "$(alpnlb -j revision show | gojq -c '[length, .[0].number, .[-1].number]')" '[100,6,105]'
 	api POST refresh
 	assert_equal "$(find "/var/lib/alpnlb/$NETNS_NAME/revisions" -type f | wc -l)" 101
 	[[ ! -e /var/lib/alpnlb/$NETNS_NAME/revisions/5.json ]] || fail "revision 5 is left"
@@ -457,15 +457,15 @@ refreshed() {
 	start_daemon
 	assert_equal "$(reached "$LB4" 444 --alpn h2)" refused
 	api PUT tcp/frontend/2 '{"displayName": "there"}'
-	assert_equal "$(api POST refresh '{"zone": "rbx"}' | jq -r .status)" "done"
+	assert_equal "$(api POST refresh '{"zone": "rbx"}' | gojq -r .status)" "done"
 	assert_equal "$(stats .revision)" 1
 	api PUT tcp/frontend/1 '{"displayName": "here"}'
 	restart
 	assert_equal "$(stats .revision)" 1 "what this instance runs"
 	# a frontend of `all` zones has changed in each of them
-	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"gra","number":1},{"zone":"rbx","number":1}]'
-	assert_equal "$(api GET tcp/frontend/2 | jq -r '[.zone, .displayName] | join(" ")')" "rbx there"
-	assert_equal "$(alpnlb -j revision show | jq -c '[.[] | [.number, .zone, .running]]')" \
+	assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"gra","number":1},{"zone":"rbx","number":1}]'
+	assert_equal "$(api GET tcp/frontend/2 | gojq -r '[.zone, .displayName] | join(" ")')" "rbx there"
+	assert_equal "$(alpnlb -j revision show | gojq -c '[.[] | [.number, .zone, .running]]')" \
 		'[[1,"all",true],[2,"rbx",false]]'
 	assert_equal "$(reached "$LB4" 444 --alpn h2)" refused
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
@@ -493,7 +493,7 @@ in_its_mounts() {
 	in_its_mounts mount -o remount,ro /var/lib/alpnlb
 	refused_everywhere 'Read-only file system; nothing was changed'
 	in_its_mounts mount -o remount,rw /var/lib/alpnlb
-	assert_equal "$(api POST refresh | jq -r .status)" "done"
+	assert_equal "$(api POST refresh | gojq -r .status)" "done"
 	stop_daemon
 }
 
@@ -504,13 +504,13 @@ refused_everywhere() {
 	answer=$(request PUT "ipLoadbalancing/$NETNS_NAME/tcp/farm/2" '{"displayName": "lost"}')
 	assert_equal "${answer%%$'\n'*}" 500
 	assert_matches "$answer" "$1"
-	assert_equal "$(api GET tcp/farm/2 | jq -r .displayName)" null
-	assert_matches "$(api POST refresh | jq -r '[.status, .message] | join(" ")')" "error .*$1"
+	assert_equal "$(api GET tcp/farm/2 | gojq -r .displayName)" null
+	assert_matches "$(api POST refresh | gojq -r '[.status, .message] | join(" ")')" "error .*$1"
 	run -1 alpnlb apply "$CONFIG"
 	assert_matches "$output" "$1"
 	run -1 alpnlb revision rollback 1 refresh
 	assert_matches "$output" "$1"
-	assert_equal "$(api GET tcp/farm/1 | jq -r .displayName)" written
+	assert_equal "$(api GET tcp/farm/1 | gojq -r .displayName)" written
 	assert_equal "$(stats .revision)" "$revision"
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
 }
@@ -545,7 +545,7 @@ clients() {
 
 # came_to NAME: the servers reached, or how the connection ended, each once.
 came_to() {
-	jq -r 'if .received > 0 then .line else .end end' "$NETNS_DIR/$1.clients" | sort -u | paste -sd,
+	gojq -r 'if .received > 0 then .line else .end end' "$NETNS_DIR/$1.clients" | sort -u | paste -sd,
 }
 
 @test "$REFRESHES refreshes during traffic: no connection fails or is misrouted" {

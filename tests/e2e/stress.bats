@@ -26,7 +26,7 @@ start_farm() {
 
 # flows THERE BACK: bytes and hash each way of every report.
 flows() {
-	jq -r "\"\(.$1) \(.$1_sha256) \(.$2) \(.$2_sha256)\"" | sort
+	gojq -r "\"\(.$1) \(.$1_sha256) \(.$2) \(.$2_sha256)\"" | sort
 }
 
 # load ADDRESS SEED CONNECTIONS
@@ -45,7 +45,7 @@ many_at_once() {
 	load_with "$LB4" four 200
 	load_with "$LB6" six 200
 	server_report server 600 >/dev/null
-	assert_equal "$(jq -r .end "$NETNS_DIR/clients" | sort | uniq -c | xargs)" "600 eof"
+	assert_equal "$(gojq -r .end "$NETNS_DIR/clients" | sort | uniq -c | xargs)" "600 eof"
 	diff <(flows sent received <"$NETNS_DIR/clients") \
 		<(flows received sent <"$NETNS_DIR/server.log") >"$NETNS_DIR/diff.log" ||
 		fail "bytes differ"

@@ -110,7 +110,7 @@ client_closes_first() {
 @test "a client that half-closes still gets the whole answer (packet)" { client_closes_first packet; }
 
 first_has_received() {
-	[[ $(alpnlb -j conn show | jq '.[0].bytes_from_server') == "$1" ]]
+	[[ $(alpnlb -j conn show | gojq '.[0].bytes_from_server') == "$1" ]]
 }
 
 server_closes_first() {
@@ -169,7 +169,7 @@ client_report() {
 
 # bytes_from client|server
 bytes_from() {
-	alpnlb -j conn show | jq ".[0].bytes_from_$1"
+	alpnlb -j conn show | gojq ".[0].bytes_from_$1"
 }
 
 has_sent() {
@@ -426,8 +426,8 @@ refused_server() {
 merged_retransmission() {
 	local client balancer said report
 	one_farm "$1" 11 exchange --bytes 0 --half-close
-	client=$(ip -n "$NETNS_NAME-client" -j link show balancer | jq -r '.[0].address')
-	balancer=$(ip -n "$NETNS_NAME-balancer" -j link show client | jq -r '.[0].address')
+	client=$(ip -n "$NETNS_NAME-client" -j link show balancer | gojq -r '.[0].address')
+	balancer=$(ip -n "$NETNS_NAME-balancer" -j link show client | gojq -r '.[0].address')
 	ip -n "$NETNS_NAME-balancer" neigh add 192.0.2.200 lladdr "$client" dev client nud permanent
 	said=$(netns_exec client timeout 30 "$TREE/tests/e2e/peers/overlap.py" balancer "$client" \
 		"$balancer" 192.0.2.200 "$LB4" 443 | sha256sum | cut -d' ' -f1)
