@@ -15,8 +15,6 @@ SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
 LOGS=build/check
 export ASAN_OPTIONS=${ASAN_OPTIONS-abort_on_error=0:detect_leaks=1}
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT-240}
-# Of the tests that repeat something: fewer than by themselves, for the sake of time.
-export KILLS=${KILLS-12} REFRESHES=${REFRESHES-200}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1}
 
 passed=0 failed=0 skipped=0
@@ -76,10 +74,13 @@ run() {
 	printf '%d\n' $status >"$log.status"
 }
 
+# judge_run NAME: of what was run by that name.
+judge_run() { judge "$1" "$(log_of "$1")" "$(<"$(log_of "$1").status")"; }
+
 # step NAME SECONDS COMMAND...: runs a command that prints TAP.
 step() {
 	run "$@"
-	judge "$1" "$(log_of "$1")" "$(<"$(log_of "$1").status")"
+	judge_run "$1"
 }
 
 # A command without TAP is one test. Fails if the command does.
@@ -111,36 +112,49 @@ lint_manual() {
 	return $status
 }
 
-# run_tests WHAT BUILD-DIRECTORY BINARY
-run_tests() {
-	local what=$1 build=$2 binary=$3 test
+# run_unit WHAT BUILD-DIRECTORY
+run_unit() {
+	local what=$1 build=$2 test
 	for test in tests/unit/test_*.c; do
 		test=${test#tests/unit/}
 		test=${test%.c}
 		step "$what ${test/_/ }" 300 env CMOCKA_MESSAGE_OUTPUT=TAP "$build/tests/unit/$test"
 	done
-	run_e2e "$what" "$binary"
 }
 
+declare -A BINARY=([default]=alpnlb [sanitizer]=$ASAN/alpnlb)
+# Of the tests that repeat something: fewer than by themselves, for the sake of time. And again
+# fewer with the sanitizers: the program in the kernel is the same, and has had its thousands.
+declare -A REPEATS=(
+	[default]="KILLS=12 REFRESHES=200 PACKET_CONNECTIONS=1000 STRESS_CONNECTIONS=200"
+	[sanitizer]="KILLS=6 REFRESHES=50 PACKET_CONNECTIONS=200 STRESS_CONNECTIONS=60"
+)
+
 # Those that take long come first, so that none of them runs alone at the end.
-LONG=(packet route packet-limits transfer packet-close packet-options state stress config mtu)
+LONG=(route packet packet-limits transfer packet-close packet-options state stress config mtu)
 long_first() {
 	printf 'tests/e2e/%s.bats\n' "${LONG[@]}"
 	printf '%s\n' tests/e2e/*.bats | grep -vxFf <(printf 'tests/e2e/%s.bats\n' "${LONG[@]}")
 }
 
+e2e_name() { printf '%s e2e %s' "$1" "$(basename "$2" .bats)"; }
+
 # They have namespaces of their own and wait more than they compute: two at a time for each CPU.
 run_e2e() {
-	local what=$1 binary=$2 test name
+	local test what
 	for test in $(long_first); do
-		while (($(jobs -pr | wc -l) >= 2 * $(nproc))); do wait -n || true; done
-		run "$what e2e $(basename "$test" .bats)" 1200 \
-			env ALPNLB="$PWD/$binary" bats --tap --timing "$test" &
+		for what in sanitizer default; do
+			while (($(jobs -pr | wc -l) >= 2 * $(nproc))); do wait -n || true; done
+			# shellcheck disable=SC2086 # several words
+			run "$(e2e_name $what "$test")" 1200 env ${REPEATS[$what]} \
+				ALPNLB="$PWD/${BINARY[$what]}" bats --tap --timing "$test" &
+		done
 	done
 	wait
-	for test in tests/e2e/*.bats; do
-		name="$what e2e $(basename "$test" .bats)"
-		judge "$name" "$(log_of "$name")" "$(<"$(log_of "$name").status")"
+	for what in default sanitizer; do
+		for test in tests/e2e/*.bats; do
+			judge_run "$(e2e_name $what "$test")"
+		done
 	done
 }
 
@@ -171,16 +185,15 @@ step "lint scripts" 120 bash $self --single "shellcheck" bash $self --lint-scrip
 step "lint manual pages" 120 bash $self --single "man --warnings" bash $self --lint-manual
 step "build" 600 bash $self --single "make" make --no-print-directory -j"$(nproc)" test-build
 step "verifier" 120 make --no-print-directory verifier
-PACKET_CONNECTIONS=${PACKET_CONNECTIONS:-1000} run_tests "default" build alpnlb
+run_unit default build
 step "fuzz build" 600 bash $self --single "make fuzz-build" \
 	make --no-print-directory -j"$(nproc)" fuzz-build
-run "fuzz" 300 make --no-print-directory fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-6}" & # has one thread
 step "sanitizer build" 600 bash $self --single "make SANITIZE" make --no-print-directory \
 	-j"$(nproc)" BUILD=$ASAN BIN=$ASAN/alpnlb SANITIZE="$SANITIZE" test-build
-wait
-judge "fuzz" "$(log_of fuzz)" "$(<"$(log_of fuzz).status")"
-# The same tests; the program in the kernel is the same, too, and has had its thousands.
-KILLS=6 REFRESHES=50 PACKET_CONNECTIONS=${PACKET_CONNECTIONS:-200} run_tests "sanitizer" $ASAN $ASAN/alpnlb
+run_unit sanitizer $ASAN
+run "fuzz" 600 make --no-print-directory fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-6}" & # has one thread
+run_e2e
+judge_run "fuzz"
 
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 ((failed == 0))

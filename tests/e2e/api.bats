@@ -15,21 +15,21 @@ load api
 	start_guide
 	h2=$(created tcp/farm '{"zone": "gra", "port": 9000, "displayName": "HTTP/2"}' farmId)
 	created "tcp/farm/$h2/server" "{\"address\": \"$(server4 11)\", \"status\": \"active\"}" serverId
-	assert_equal "$(api GET 'tcp/frontend?port=443' | gojq -c .)" '[1]'
+	assert_equal "$(api GET 'tcp/frontend?port=443' | jq -c .)" '[1]'
 	web=1
 	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/1.1 h1-a"
 
 	route=$(created tcp/route "{\"action\": {\"type\": \"farm\", \"target\": $h2}, \"frontendId\": $web}" routeId)
 	api POST "tcp/route/$route/rule" '{"field": "protocol", "match": "is", "pattern": "http/2.0"}'
-	assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"gra","number":4}]'
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"gra","number":4}]'
 	assert_equal "$(api GET "tcp/route/$route" | gojq -r .status)" creating
 	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/1.1 h1-a" "before the refresh"
 
 	task=$(api POST refresh '{"zone": "gra"}')
 	assert_equal "$(gojq -c '[.action, .status, .progress, .zones, .problems]' <<<"$task")" \
 		'["refreshIplb","done",100,["gra"],[]]'
-	assert_equal "$(api GET pendingChanges | gojq -c .)" '[]'
-	assert_equal "$(api GET "task/$(gojq .id <<<"$task")" | gojq -c .)" "$(gojq -c . <<<"$task")"
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[]'
+	assert_equal "$(api GET "task/$(gojq .id <<<"$task")" | jq -c .)" "$(jq -c . <<<"$task")"
 	assert_equal "$(api GET "tcp/route/$route" | gojq -r .status)" ok
 	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/2 h2-a"
 	assert_equal "$(served_by "$LB4" www.alpnlb.test --http1.1)" "HTTP/1.1 h1-a"
@@ -50,9 +50,9 @@ load api
 
 @test "farms are created, read, changed and deleted" {
 	start_small
-	assert_equal "$(api GET tcp/farm | gojq -c .)" '[1,2]'
+	assert_equal "$(api GET tcp/farm | jq -c .)" '[1,2]'
 	assert_equal "$(created tcp/farm '{"zone": "all", "balance": "leastconn"}' farmId)" 3
-	assert_equal "$(api GET tcp/farm/3 | gojq -cS .)" \
+	assert_equal "$(api GET tcp/farm/3 | gojq -c .)" \
 		'{"balance":"leastconn","displayName":null,"farmId":3,"name":"farm-3","port":null,"probe":null,"stickiness":null,"vrackNetworkId":null,"zone":"all"}'
 	api PUT tcp/farm/3 '{"port": 80, "probe": {"type": "http", "interval": 30, "forceSsl": true}}'
 	assert_equal "$(api GET tcp/farm/3 | gojq -c '[.port, .balance, .probe.interval, .probe.forceSsl, .probe.url]')" \
@@ -115,9 +115,9 @@ load api
 @test "servers are in their farm, with fixed address" {
 	start_small
 	assert_equal "$(created tcp/farm/2/server '{"address": "2001:db8::5", "status": "inactive", "weight": 0}' serverId)" 3
-	assert_equal "$(api GET tcp/farm/2/server | gojq -c .)" '[2,3]'
-	assert_equal "$(api GET 'tcp/farm/2/server?status=inactive' | gojq -c .)" '[3]'
-	assert_equal "$(api GET 'tcp/farm/2/server?address=2001:db8::5' | gojq -c .)" '[3]'
+	assert_equal "$(api GET tcp/farm/2/server | jq -c .)" '[2,3]'
+	assert_equal "$(api GET 'tcp/farm/2/server?status=inactive' | jq -c .)" '[3]'
+	assert_equal "$(api GET 'tcp/farm/2/server?address=2001:db8::5' | jq -c .)" '[3]'
 	assert_equal "$(api GET tcp/farm/2/server/3 | gojq -c '[.backendId, .weight, .backup, .serverState, .ssl, .chain]')" \
 		'[2,0,false,[],false,null]'
 	assert_equal "$(api GET tcp/farm/2/server/2 | gojq -c '.serverState[0].status')" '"unknown"'
@@ -128,10 +128,10 @@ load api
 	api PUT tcp/farm/2/server/3 "$(api GET tcp/farm/2/server/3 | gojq '.weight = 7')"
 	assert_equal "$(api GET tcp/farm/2/server/3 | gojq .weight)" 7
 	api DELETE tcp/farm/2/server/3
-	assert_equal "$(api GET tcp/farm/2/server | gojq -c .)" '[2]'
+	assert_equal "$(api GET tcp/farm/2/server | jq -c .)" '[2]'
 	created tcp/farm/2/server '{"address": "2001:db8::5", "status": "active"}' serverId
-	assert_equal "$(api GET 'tcp/farm/2/server?address=2001:DB8:0::5&status=active' | gojq -c .)" '[4]'
-	assert_equal "$(api GET 'tcp/farm/2/server?address=2001:db8::6' | gojq -c .)" '[]'
+	assert_equal "$(api GET 'tcp/farm/2/server?address=2001:DB8:0::5&status=active' | jq -c .)" '[4]'
+	assert_equal "$(api GET 'tcp/farm/2/server?address=2001:db8::6' | jq -c .)" '[]'
 	stop_daemon
 }
 
@@ -140,8 +140,8 @@ load api
 	assert_equal "$(created tcp/frontend '{"zone": "all", "port": "8000-8001", "allowedSource": ["198.51.100.0/24"], "helloTimeout": 1.5}' frontendId)" 2
 	assert_equal "$(api GET tcp/frontend/2 | gojq -c '[.port, .zone, .defaultFarmId, .defaultSslId, .ssl, .allowedSource, .deniedSource, .helloTimeout, .disabled]')" \
 		'["8000-8001","all",null,null,false,["198.51.100.0/24"],null,1.5,false]'
-	assert_equal "$(api GET 'tcp/frontend?defaultFarmId=1' | gojq -c .)" '[1]'
-	assert_equal "$(api GET 'tcp/frontend?zone=all&port=8000-8001' | gojq -c .)" '[2]'
+	assert_equal "$(api GET 'tcp/frontend?defaultFarmId=1' | jq -c .)" '[1]'
+	assert_equal "$(api GET 'tcp/frontend?zone=all&port=8000-8001' | jq -c .)" '[2]'
 	refused 400 BadRequest '^frontend 2 \(frontend-2\).defaultFarmId: is missing' POST refresh '{}'
 	refused 400 BadRequest '^deniedSource: stands beside' PUT tcp/frontend/2 '{"deniedSource": ["10.0.0.0/8"]}'
 	refused 400 BadRequest '^port: 443 belongs to the frontend "web" on the same address' \
@@ -207,12 +207,12 @@ load api
 	assert_equal "$(created tcp/route '{"action": {"type": "farm", "target": 1}, "frontendId": 1, "weight": 9}' routeId)" 1
 	assert_equal "$(created tcp/route '{"action": {"type": "farm", "target": 2}, "frontendId": 1}' routeId)" 2
 	assert_equal "$(created tcp/route '{"action": {"type": "reject"}, "weight": 200}' routeId)" 3
-	assert_equal "$(api GET tcp/route | gojq -c .)" '[3,2,1]'
-	assert_equal "$(api GET 'tcp/route?frontendId=1' | gojq -c .)" '[2,1]'
+	assert_equal "$(api GET tcp/route | jq -c .)" '[3,2,1]'
+	assert_equal "$(api GET 'tcp/route?frontendId=1' | jq -c .)" '[2,1]'
 	assert_equal "$(created tcp/route/3/rule '{"field": "sni", "match": "is", "pattern": "a.test", "negate": true}' ruleId)" 1
 	assert_equal "$(created tcp/route/3/rule '{"field": "source", "match": "in", "pattern": "10.0.0.0/8, 192.0.2.1"}' ruleId)" 2
-	assert_equal "$(api GET tcp/route/3/rule | gojq -c .)" '[1,2]'
-	assert_equal "$(api GET tcp/route/3 | gojq -c '[.action, .frontendId, [.rules[].ruleId], .status]')" \
+	assert_equal "$(api GET tcp/route/3/rule | jq -c .)" '[1,2]'
+	assert_equal "$(api GET tcp/route/3 | jq -c '[.action, .frontendId, [.rules[].ruleId], .status]')" \
 		'[{"type":"reject","target":null},null,[1,2],"creating"]'
 	refused 400 BadRequest '^rules: is read-only' PUT tcp/route/3 '{"rules": []}'
 	refused 400 BadRequest '^pattern: "x" is no protocol, allowed: tcp' \
@@ -279,7 +279,7 @@ load api
 	refused 404 NotFound 'no task' GET task/99
 	refused 404 NotFound 'no metrics token' GET metricsToken
 	assert_equal "$(request GET ipLoadbalancing/other/status | gojq -r .class 2>/dev/null | tail -1)" "Client::NotFound"
-	assert_equal "$(api GET pendingChanges | gojq -c .)" '[]'
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[]'
 	stop_daemon
 }
 
@@ -467,7 +467,7 @@ sys.stdin.read()
 	hold_control
 	netns_await 20 grep -q held "$NETNS_DIR/held.log" || fail "they cannot connect"
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
-	assert_equal "$(alpnlb -j pending show | gojq -c .)" '[]'
+	assert_equal "$(alpnlb -j pending show | jq -c .)" '[]'
 	(($(descriptors) <= before + 66)) || fail "$(descriptors) descriptors, $before before"
 	netns_await 45 grep -q '^[0-9]' "$NETNS_DIR/held.log" || fail "a slow request is held for ever"
 	(($(tail -1 "$NETNS_DIR/held.log") >= 28)) || fail "it had $(tail -1 "$NETNS_DIR/held.log") s"
@@ -513,27 +513,27 @@ while True:
 
 @test "the service tells what it is and how it is doing" {
 	start_small 'zone: gra' "nat_ip: [198.51.100.1]"
-	assert_equal "$(request GET ipLoadbalancing | tail -n +2 | gojq -c .)" "[\"$NETNS_NAME\"]"
+	assert_equal "$(request GET ipLoadbalancing | tail -n +2 | jq -c .)" "[\"$NETNS_NAME\"]"
 	assert_equal "$(request GET ipLoadbalancing/availableZones | tail -n +2)" '["gra"]'
 	(($(request GET auth/time | tail -1) - $(date +%s) < 5)) || fail "the time is wrong"
 	assert_equal "$(api GET zone)" '["gra"]'
-	assert_equal "$(api GET zone/gra | gojq -c .)" '{"name":"gra","state":"ok"}'
-	assert_equal "$(api GET zone/gr%61 | gojq -c .)" '{"name":"gra","state":"ok"}'
+	assert_equal "$(api GET zone/gra | jq -c .)" '{"name":"gra","state":"ok"}'
+	assert_equal "$(api GET zone/gr%61 | jq -c .)" '{"name":"gra","state":"ok"}'
 	assert_equal "$(api GET %7aone/%67ra | gojq -r .name)" gra
 	refused 404 NotFound 'no zone rbx' GET zone/rbx
 	assert_equal "$(api GET status | gojq -c '[.service, .frontends.total, .frontends.status.ok, .farms.status.unknown, .servers.total]')" \
 		'["ok",1,1,2,2]'
 	assert_equal "$(api GET instancesState | gojq -c '.[0] | [.zone, .state]')" '["gra","running"]'
-	assert_equal "$(api GET natIp | gojq -c .)" "[{\"zone\":\"gra\",\"ip\":[\"198.51.100.1\"]}]"
+	assert_equal "$(api GET natIp | jq -c .)" "[{\"zone\":\"gra\",\"ip\":[\"198.51.100.1\"]}]"
 	assert_equal "$(api GET quota)" '["gra"]'
 	assert_equal "$(api GET quota/gra | gojq .total)" null
-	assert_equal "$(api GET definedFarms | gojq -c .)" '[{"id":1,"type":"tcp"},{"id":2,"type":"tcp"}]'
+	assert_equal "$(api GET definedFarms | jq -c .)" '[{"id":1,"type":"tcp"},{"id":2,"type":"tcp"}]'
 	assert_equal "$(api GET availableFarmType)" '["tcp"]'
 	assert_equal "$(api GET availableRouteRules | gojq -c '.[] | select(.name == "source") | .matches')" '["is","in"]'
 	assert_equal "$(api GET availableRouteRules | gojq -c '.[] | select(.name == "protocol") | .enum | index("http/2.0") != null')" true
 	assert_equal "$(api GET availableRouteRules | gojq -c '.[] | select(.name == "tls.version") | [.matches, .enum]')" \
 		'[["is","in","exists"],["ssl3","1.0","1.1","1.2","1.3"]]'
-	assert_equal "$(api GET availableFarmProbes | gojq -c '.[] | select(.type | IN("tcp", "http", "smtp"))')" \
+	assert_equal "$(api GET availableFarmProbes | jq -c '.[] | select(.type | IN("tcp", "http", "smtp"))')" \
 		'{"type":"tcp","matches":["default","contains","matches"],"method":[]}
 {"type":"http","matches":["default","status","contains","matches"],"method":["GET","HEAD","OPTIONS"]}
 {"type":"smtp","matches":["default"],"method":[]}'
@@ -568,7 +568,7 @@ while True:
 	start_small
 	assert_equal "$(request PUT "$service" '{"displayName": "front door"}' | paste -sd' ')" "200 null"
 	assert_equal "$(request GET "$service" | sed 1d | gojq -r .displayName)" "front door"
-	assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"all","number":1}]'
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"all","number":1}]'
 	assert_equal "$(request PUT "$service" "$(request GET "$service" | sed 1d)" | paste -sd' ')" "200 null"
 	api POST refresh
 	assert_equal "$(alpnlb -j export running | gojq -r .display_name)" "front door"
@@ -583,11 +583,11 @@ while True:
 @test "another zone's objects are kept and counted there, not here" {
 	start_small 'zone: gra'
 	created tcp/farm '{"zone": "rbx"}' farmId
-	assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"rbx","number":1}]'
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"rbx","number":1}]'
 	api PUT tcp/frontend/1 '{"displayName": "here"}'
 	api POST refresh '{"zone": "rbx"}'
 	# a frontend of `all` zones has changed in each of them
-	assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"gra","number":1}]'
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"gra","number":1}]'
 	assert_equal "$(stats .revision)" 1
 	api POST refresh
 	assert_equal "$(api GET pendingChanges)" '[]'
@@ -605,7 +605,7 @@ while True:
 	assert_equal "$(api GET tcp/route/1 | gojq -r .status)" ok
 	api PUT tcp/route/1 '{"weight": 7}'
 	api POST refresh '{"zone": "gra"}'
-	assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"rbx","number":1}]'
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"rbx","number":1}]'
 	assert_equal "$(api GET tcp/route/1 | gojq -r .status)" updating
 	stop_daemon
 }
@@ -617,7 +617,7 @@ while True:
 	assert_equal "$(api GET zone)" '["rbx"]'
 	alpnlb revision rollback 1
 	assert_equal "$(api GET zone)" '["rbx"]'
-	assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"rbx","number":1}]'
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"rbx","number":1}]'
 	stop_daemon
 	CONFIG='' start_daemon
 	assert_equal "$(api GET zone)" '["rbx"]' "after a restart"
@@ -677,13 +677,13 @@ while True:
 @test "a diff and a dry run say what a refresh would do, and do nothing" {
 	start_small
 	alpnlb_api() { request "$1" "alpnlb/$2" "${3:-}" | sed 1d; }
-	assert_equal "$(alpnlb_api GET diff | gojq -c .)" '{"zone":"all","changes":[]}'
+	assert_equal "$(alpnlb_api GET diff | jq -c .)" '{"zone":"all","changes":[]}'
 	api PUT tcp/frontend/1 '{"defaultFarmId": 2}'
 	assert_equal "$(alpnlb_api GET diff | gojq -c '.changes[] | [.kind, .name, .before, .after]')" \
 		'["frontend","web",{"default_farm":"one"},{"default_farm":"two"}]'
-	assert_equal "$(alpnlb_api POST dryRun | gojq -c .)" '{"problems":[]}'
+	assert_equal "$(alpnlb_api POST dryRun | jq -c .)" '{"problems":[]}'
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
-	assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"all","number":1}]'
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"all","number":1}]'
 	api PUT tcp/frontend/1 '{"defaultFarmId": null}'
 	assert_matches "$(request POST alpnlb/dryRun)" $'^400\n.*frontend 1 .web..defaultFarmId: is missing'
 	api PUT tcp/frontend/1 '{"defaultFarmId": 1, "port": "444"}'
@@ -698,14 +698,14 @@ while True:
 	start_small
 	created tcp/farm '{"name": "three"}' farmId
 	alpnlb apply "$CONFIG"
-	assert_equal "$(api GET tcp/farm | gojq -c .)" '[1,2]'
+	assert_equal "$(api GET tcp/farm | jq -c .)" '[1,2]'
 	created tcp/farm '{"name": "three"}' farmId
 	api POST refresh
 	assert_equal "$(alpnlb -j farm show | gojq -r '.[].name' | paste -sd,)" one,two,three
 	request GET alpnlb/config | tail -n +2 >"$NETNS_DIR/staged.json"
 	alpnlb check "$NETNS_DIR/staged.json"
 	alpnlb apply "$NETNS_DIR/staged.json"
-	assert_equal "$(api GET tcp/farm | gojq -c .)" '[1,2,4]'
+	assert_equal "$(api GET tcp/farm | jq -c .)" '[1,2,4]'
 	stop_daemon
 }
 

@@ -29,13 +29,13 @@ staged() {
 	assert_equal "$(alpnlb server add h2/a address "$(server4 11)")" 2
 	assert_equal "$(alpnlb route add http2 frontend web action farm target h2)" 1
 	assert_equal "$(alpnlb rule add route http2 field protocol match is pattern http/2.0)" 1
-	assert_equal "$(alpnlb -j pending show | gojq -c .)" '[{"zone":"gra","number":4}]'
+	assert_equal "$(alpnlb -j pending show | jq -c .)" '[{"zone":"gra","number":4}]'
 	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/1.1 h1-a" "before the refresh"
 	run -0 alpnlb refresh dry-run
 	assert_equal "$output" ""
 	run -0 alpnlb refresh run zone gra
 	assert_matches "$output" 'status +done'
-	assert_equal "$(alpnlb -j pending show | gojq -c .)" '[]'
+	assert_equal "$(alpnlb -j pending show | jq -c .)" '[]'
 	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/2 h2-a"
 	assert_equal "$(served_by "$LB4" www.alpnlb.test --http1.1)" "HTTP/1.1 h1-a"
 	assert_equal "$(alpnlb -j route show name http2 | gojq -r .when)" "protocol is http/2.0"

@@ -247,7 +247,7 @@ waits_for_room() {
 	hold many "$LB4" 443 --alpn h2 --bytes 1000 --repeat 90 --parallel 90
 	await_connections 66
 	netns_await 10 waits_for_room || fail "accepting was not paused"
-	assert_equal "$(alpnlb -j pending show | gojq -c .)" '[]' "control while there is no room"
+	assert_equal "$(alpnlb -j pending show | jq -c .)" '[]' "control while there is no room"
 	touch "$NETNS_DIR/many.go"
 	netns_await 20 all_reported 90 || fail "$(wc -l <"$NETNS_DIR/many.log") of 90 ended"
 	assert_equal "$(gojq -r 'select(.sent == .received) | .end' "$NETNS_DIR/many.log" | sort | uniq -c |

@@ -111,7 +111,7 @@ count_of() {
 	assert_equal "$(count_of frontend web)" 3
 	assert_equal "$(count_of older 1h)" 0
 	assert_equal "$(count_of younger 1h)" 3
-	assert_equal "$(alpnlb -j flow count | gojq -c .)" \
+	assert_equal "$(alpnlb -j flow count | jq -c .)" \
 		'{"flows":3,"open":3,"closing":0,"closed":0,"reset":0}'
 	run -3 alpnlb flow show farm nowhere
 	run -3 alpnlb flow show server h1/s11
@@ -392,7 +392,7 @@ is_gone() {
 	[[ ! -e /run/alpnlb/$NETNS_NAME ]] || fail "files are left in /run"
 	netns_await 10 is_gone prog "$program" || fail "the program is still attached"
 	netns_await 10 is_gone map "$map" || fail "the flow table is still there"
-	assert_equal "$(alpnlb -j unload | gojq -c 'del(.instance)')" '{"flows":[],"links":[],"pins":[]}'
+	assert_equal "$(alpnlb -j unload | jq -c "del(.instance)")" '{"flows":[],"links":[],"pins":[]}'
 	run -4 alpnlb flow show
 	rm -f "$NETNS_DIR/go"
 	start_daemon
@@ -429,7 +429,7 @@ is_gone() {
 	touch "$NETNS_DIR/go"
 	assert_equal "$(ended two)" eof
 	stop_daemon
-	assert_equal "$(alpnlb -j unload | gojq -c '.flows')" '[{"frontend":null,"route":null,"farm":null,"server":null,"flows":1}]'
+	assert_equal "$(alpnlb -j unload | jq -c .flows)" '[{"frontend":null,"route":null,"farm":null,"server":null,"flows":1}]'
 	assert_equal "$(ended one)" reset
 	assert_equal "$(server_report h2 3 | report_field end)" reset
 	[[ ! -e $pins ]] || fail "pins are left"

@@ -51,7 +51,7 @@ revision() {
 	for file in "" "$CONFIG"; do
 		restart "$file"
 		assert_equal "$(everything)" "$before"
-		assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"all","number":2}]'
+		assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"all","number":2}]'
 		assert_equal "$(stats .revision)" 2
 		assert_equal "$(reached "$LB4" 443 --alpn h2)" two
 		assert_equal "$(running_name)" null
@@ -463,7 +463,7 @@ refreshed() {
 	restart
 	assert_equal "$(stats .revision)" 1 "what this instance runs"
 	# a frontend of `all` zones has changed in each of them
-	assert_equal "$(api GET pendingChanges | gojq -c .)" '[{"zone":"gra","number":1},{"zone":"rbx","number":1}]'
+	assert_equal "$(api GET pendingChanges | jq -c .)" '[{"zone":"gra","number":1},{"zone":"rbx","number":1}]'
 	assert_equal "$(api GET tcp/frontend/2 | gojq -r '[.zone, .displayName] | join(" ")')" "rbx there"
 	assert_equal "$(alpnlb -j revision show | gojq -c '[.[] | [.number, .zone, .running]]')" \
 		'[[1,"all",true],[2,"rbx",false]]'
