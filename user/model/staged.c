@@ -619,7 +619,8 @@ struct diff {
 	const char *zone;
 	const json_t *before, *after; /* roots */
 	enum kind kind;
-	struct entry *entries; /* by id, of the root before */
+	struct entry *entries; /* by id, of the root before ... */
+	uint32_t highest;      /* ... up to this one */
 	json_t *changes;
 };
 
@@ -628,7 +629,7 @@ static void index_entry(void *context, const json_t *object, const json_t *paren
 	struct diff *diff = context;
 	uint32_t id = object_id(object);
 
-	if (id <= kind_limit(diff->kind))
+	if (id <= diff->highest)
 		diff->entries[id] = (struct entry){object, parent};
 }
 
@@ -720,7 +721,7 @@ static void compare_entry(void *context, const json_t *object, const json_t *par
 	struct diff *diff = context;
 	uint32_t id = object_id(object);
 
-	before = id <= kind_limit(diff->kind) ? &diff->entries[id] : &none;
+	before = id <= diff->highest ? &diff->entries[id] : &none;
 	if (!before->object || !same_attributes(before->object, object))
 		add_change(diff, before, &after);
 	before->object = NULL; /* what is left has been deleted */
@@ -734,12 +735,16 @@ static void compare_kind(struct diff *diff)
 	top = top ? top : places[diff->kind].list;
 	if (json_object_get(diff->before, top) == json_object_get(diff->after, top))
 		return;
-	diff->entries = calloc(kind_limit(diff->kind) + 1, sizeof(*diff->entries));
+	diff->highest = 0;
+	visit_objects(diff->before, diff->kind, note_id, &diff->highest);
+	if (diff->highest > kind_limit(diff->kind))
+		diff->highest = kind_limit(diff->kind);
+	diff->entries = calloc(diff->highest + 1, sizeof(*diff->entries));
 	if (!diff->entries)
 		return;
 	visit_objects(diff->before, diff->kind, index_entry, diff);
 	visit_objects(diff->after, diff->kind, compare_entry, diff);
-	for (uint32_t id = 1; id <= kind_limit(diff->kind); id++)
+	for (uint32_t id = 1; id <= diff->highest; id++)
 		if (diff->entries[id].object)
 			add_change(diff, &diff->entries[id], &none);
 	free(diff->entries);
