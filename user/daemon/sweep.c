@@ -328,10 +328,15 @@ void sweeper_adopt(struct sweeper *sweeper)
 
 void sweeper_start(struct sweeper *sweeper, uint32_t shortest_idle)
 {
+	uint64_t next;
+
 	if (!sweeper->event)
 		return;
 	sweeper->shortest_idle = shortest_idle;
-	sweeper->next_sweep = monotonic_time();
+	/* Not at once: to go through the table takes a processor from connections for long. */
+	next = time_of_next_sweep(sweeper, monotonic_time());
+	if (next < sweeper->next_sweep)
+		sweeper->next_sweep = next;
 	await_next_look(sweeper);
 }
 
