@@ -266,7 +266,7 @@ void sweeper_claim(struct sweeper *sweeper, const struct config *config)
 	if (!sweeper->event)
 		return;
 	claim_fill(&claim, &config->nat_ports, &config->nat_ip, sweeper->claim.since);
-	if (!memcmp(&claim, &sweeper->claim, sizeof(claim)))
+	if (!memcmp(&claim, &sweeper->claim, sizeof(claim)) && !sweeper->engine->ports.disputed)
 		return;
 	sweeper->claim = claim;
 	claim_again(sweeper);
