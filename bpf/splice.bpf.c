@@ -108,13 +108,15 @@ struct totals {
 	struct server_stats *server;
 };
 
+/* Copies: what a global function is handed cannot be the key of a lookup before 6.13. */
 static __always_inline bool find_totals(const struct flow *flow, struct totals *totals)
 {
-	__u32 frontend_id = flow->frontend_id;
+	__u32 frontend_id = flow->frontend_id, route_id = flow->route_id;
+	__u32 server_id = flow->server_id;
 
 	totals->frontend = bpf_map_lookup_elem(&frontend_stats, &frontend_id);
-	totals->route = bpf_map_lookup_elem(&route_stats, &flow->route_id);
-	totals->server = bpf_map_lookup_elem(&server_stats, &flow->server_id);
+	totals->route = bpf_map_lookup_elem(&route_stats, &route_id);
+	totals->server = bpf_map_lookup_elem(&server_stats, &server_id);
 	return totals->frontend && totals->route && totals->server;
 }
 
@@ -167,11 +169,20 @@ static __always_inline void fold(struct flow *flow)
 
 /* ---- packets ----------------------------------------------------------------------------- */
 
+/* The record of a connection that still has sockets; NULL if it has none. */
+static __always_inline struct conn *conn_of(const struct flow *flow)
+{
+	__u32 slot = flow->slot;
+	struct conn *conn = bpf_map_lookup_elem(&conns, &slot);
+
+	return conn && conn->serial == flow->serial ? conn : NULL;
+}
+
 /* The sockets of the connection have nothing more to wait for on this leg. */
 static __always_inline void disown(struct flow *flow)
 {
 	__u32 side = flow->constant & FLOW_FROM_SERVER ? SERVER : CLIENT;
-	struct conn *conn = bpf_map_lookup_elem(&conns, &flow->slot);
+	struct conn *conn = conn_of(flow);
 	struct flow_key peer_key = {};
 	struct flow *peer;
 
@@ -181,7 +192,7 @@ static __always_inline void disown(struct flow *flow)
 		__sync_fetch_and_and(&peer->state, ~(FLOW_HOLDS | FLOW_BOUND));
 
 	__sync_fetch_and_and(&flow->state, ~FLOW_OWNED);
-	if (conn && conn->serial == flow->serial)
+	if (conn)
 		__sync_fetch_and_and(&conn->owned, ~(1u << side));
 }
 
@@ -387,8 +398,8 @@ static __always_inline void take_reset(struct flow *flow, struct flow *peer,
 		disown(flow);
 	if (peer->state & FLOW_OWNED)
 		disown(peer);
-	conn = bpf_map_lookup_elem(&conns, &flow->slot);
-	if (conn && conn->serial == flow->serial)
+	conn = conn_of(flow);
+	if (conn)
 		__sync_fetch_and_or(&conn->owned, OWNED_RESET);
 }
 
@@ -563,13 +574,14 @@ GLOBAL_SUBPROGRAM __u32 translate_options_slowly(struct __sk_buff *skb, struct f
 {
 	struct options o = {.flow = flow, .len = len};
 	__u8 before[TCP_OPTIONS_MAX];
+	__u32 last = len - 1; /* see hello_collect() */
 
-	if (!flow || len < 4 || len > TCP_OPTIONS_MAX ||
-	    bpf_skb_load_bytes(skb, offset, o.bytes, len))
+	OPAQUE(last);
+	if (!flow || last >= TCP_OPTIONS_MAX || bpf_skb_load_bytes(skb, offset, o.bytes, last + 1))
 		return 0;
 	__builtin_memcpy(before, o.bytes, sizeof(before));
 	LOOP(TCP_OPTIONS_MAX, option_step, &o);
-	if (bpf_skb_store_bytes(skb, offset, o.bytes, len, 0))
+	if (bpf_skb_store_bytes(skb, offset, o.bytes, last + 1, 0))
 		return 0;
 	return bpf_csum_diff((__be32 *)before, sizeof(before), (__be32 *)o.bytes, sizeof(before),
 			     0);
@@ -1450,8 +1462,8 @@ static __always_inline bool extend(const struct extend_request *request)
 		return false;
 	key_of_peer(flow, &peer_key);
 	peer = bpf_map_lookup_elem(&flows, &peer_key);
-	conn = bpf_map_lookup_elem(&conns, &flow->slot);
-	if (!peer || !conn || conn->serial != flow->serial)
+	conn = conn_of(flow);
+	if (!peer || !conn)
 		return false;
 	after = flow->base + (__u32)request->bytes;
 	note_end(flow, after);
@@ -1555,9 +1567,9 @@ static __always_inline bool remove_entries(const struct flow_key *key, struct fl
 /* Do its sockets still exist? */
 static __always_inline bool has_sockets(const struct flow *flow)
 {
-	const struct conn *conn = bpf_map_lookup_elem(&conns, &flow->slot);
+	const struct conn *conn = conn_of(flow);
 
-	return conn && conn->serial == flow->serial && conn->state == CONN_SPLICING;
+	return conn && conn->state == CONN_SPLICING;
 }
 
 /* Removes a flow, known by its server leg, if it has ended. */
