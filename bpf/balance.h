@@ -10,6 +10,7 @@
  *	static const struct member_row *table_ring(const struct tables *, __u32 index);
  *	static struct farm_stats *stats_farm(__u32 id);
  *	static struct server_stats *stats_server(__u32 id);
+ *	static const struct server_health *health_server(__u32 id);
  */
 #ifndef ALPNLB_BALANCE_H
 #define ALPNLB_BALANCE_H
@@ -21,12 +22,18 @@ static const struct member_row *table_member(const struct tables *tables, __u32 
 static const struct member_row *table_ring(const struct tables *tables, __u32 index);
 static struct farm_stats *stats_farm(__u32 id);
 static struct server_stats *stats_server(__u32 id);
+static const struct server_health *health_server(__u32 id);
+
+/* Places of the ring to look at for a server that is up, before its members are gone through. */
+#define RING_TRIES 16
 
 struct choice {
 	const struct tables *tables;
 	const struct farm_row *farm;
 	const __u32 *tried; /* server ids that failed this connection; NULL when tried_count is 0 */
 	__u32 tried_count;
+	struct farm_stats *stats; /* of the farm */
+	__u64 position;		  /* what the balance says: a turn, or a hash of the source */
 	/* the scan */
 	__u32 first, count; /* members to look at */
 	__u32 start;	    /* which of them comes first */
@@ -47,6 +54,13 @@ static __always_inline bool was_tried(const struct choice *c, __u32 server)
 #endif
 }
 
+static __always_inline bool is_usable(const struct choice *c, __u32 server)
+{
+	const struct server_health *health = health_server(server);
+
+	return server && health && health->state != SERVER_DOWN && !was_tried(c, server);
+}
+
 /* One member: first fit, or for leastconn the lowest share of live connections by weight. */
 static long member_step(__u32 index, void *context)
 {
@@ -58,7 +72,7 @@ static long member_step(__u32 index, void *context)
 	if (!c->count)
 		return 1;
 	member = table_member(c->tables, c->first + (c->start + index) % c->count);
-	if (!member || was_tried(c, member->server))
+	if (!member || !is_usable(c, member->server))
 		return 0;
 	if (c->farm->balance != BALANCE_LEASTCONN) {
 		c->server = member->server;
@@ -78,12 +92,11 @@ static long member_step(__u32 index, void *context)
 }
 
 /* Looks through primaries, and through backups when no primary is left. */
-SUBPROGRAM void scan_members(struct choice *c, __u32 start)
+SUBPROGRAM void scan_members(struct choice *c)
 {
-	c->server = 0;
 	c->first = c->farm->member_first;
 	c->count = c->farm->primary_count;
-	c->start = start;
+	c->start = c->position;
 	LOOP(c->count, member_step, c);
 	if (c->server)
 		return;
@@ -115,12 +128,42 @@ static __always_inline __u32 ring_server(const struct choice *c, __u64 position)
  * The better one of two places: the power of two choices (Mitzenmacher, 2001). The numbers come of
  * a counter, so that program and daemon choose alike.
  */
-static __always_inline __u32 random_server(const struct choice *c, __u64 position)
+static __always_inline __u32 random_server(const struct choice *c)
 {
-	__u64 hash = hash_word(hash_word(HASH_SEED, position), 1);
+	__u64 hash = hash_word(hash_word(HASH_SEED, c->position), 1);
 	__u32 one = ring_server(c, hash), other = ring_server(c, hash_word(hash, 2));
 
-	return is_less_loaded(c, other, one) ? other : one;
+	if (!is_usable(c, one))
+		return other;
+	return is_usable(c, other) && is_less_loaded(c, other, one) ? other : one;
+}
+
+static __always_inline bool goes_by_source(const struct choice *c)
+{
+	return c->farm->balance == BALANCE_SOURCE || c->farm->balance == BALANCE_MAGLEV;
+}
+
+/*
+ * One place of the ring. Whose server is down takes the next turn, or by source another place of
+ * its own: so only that server's clients move, and all others get their share of them.
+ */
+static long ring_step(__u32 index, void *context)
+{
+	struct choice *c = context;
+	__u32 server;
+
+	if (!c->farm->ring_count)
+		return 1;
+	if (index && goes_by_source(c))
+		c->position = hash_word(c->position, index);
+	else if (index)
+		c->position = __sync_fetch_and_add(&c->stats->next, 1);
+	server =
+		c->farm->balance == BALANCE_RANDOM ? random_server(c) : ring_server(c, c->position);
+	if (!is_usable(c, server))
+		return 0;
+	c->server = server;
+	return 1;
 }
 
 /*
@@ -129,25 +172,19 @@ static __always_inline __u32 random_server(const struct choice *c, __u64 positio
  */
 static __always_inline __u32 server_choose(struct choice *c, __u32 farm_id, const __u64 source[2])
 {
-	struct farm_stats *farm_stats = stats_farm(farm_id);
 	struct server_stats *stats;
-	__u64 position;
 
-	if (!farm_stats || !c->farm->ring_count)
+	c->stats = stats_farm(farm_id);
+	if (!c->stats || !c->farm->ring_count)
 		return 0;
-	if (c->farm->balance == BALANCE_SOURCE || c->farm->balance == BALANCE_MAGLEV)
-		position = source_hash(source, 128);
-	else if (c->farm->balance == BALANCE_FIRST)
-		position = 0;
-	else
-		position = __sync_fetch_and_add(&farm_stats->next, 1);
-	c->server = 0;
-	if (c->farm->balance == BALANCE_RANDOM)
-		c->server = random_server(c, position);
-	else if (c->farm->balance < BALANCE_RANDOM)
-		c->server = ring_server(c, position);
-	if (!c->server || was_tried(c, c->server))
-		scan_members(c, position);
+	if (goes_by_source(c))
+		c->position = source_hash(source, 128);
+	else if (c->farm->balance != BALANCE_FIRST)
+		c->position = __sync_fetch_and_add(&c->stats->next, 1);
+	if (c->farm->balance <= BALANCE_RANDOM)
+		LOOP(RING_TRIES, ring_step, c);
+	if (!c->server)
+		scan_members(c);
 	stats = stats_server(c->server);
 	if (!c->server || !stats)
 		return 0;

@@ -48,6 +48,7 @@ SHARED_ARRAY(frontend_stats, struct frontend_stats, MAX_FRONTENDS + 1);
 SHARED_ARRAY(route_stats, struct route_stats, MAX_ROUTES + 1);
 SHARED_ARRAY(farm_stats, struct farm_stats, MAX_FARMS + 1);
 SHARED_ARRAY(server_stats, struct server_stats, MAX_SERVERS + 1);
+SHARED_ARRAY(server_health, struct server_health, MAX_SERVERS + 1);
 
 /* Both generations of a table; inner maps are as large as the configuration needs (5.10). */
 #define TABLE(name, row)                                                                           \
@@ -140,6 +141,11 @@ static __always_inline struct farm_stats *stats_farm(__u32 id)
 static __always_inline struct server_stats *stats_server(__u32 id)
 {
 	return bpf_map_lookup_elem(&server_stats, &id);
+}
+
+static __always_inline const struct server_health *health_server(__u32 id)
+{
+	return bpf_map_lookup_elem(&server_health, &id);
 }
 
 /* False before the first refresh. */

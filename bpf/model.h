@@ -476,4 +476,39 @@ struct server_stats {
 	__u64 packets[2];
 };
 
+/* ---- health of servers --------------------------------------------------------------- */
+
+enum server_state {
+	SERVER_UNKNOWN = 0, /* nobody looks after it: it counts as up */
+	SERVER_UP,
+	SERVER_DOWN,
+};
+
+/* How a check ended, by the layer that decided. */
+enum check_status {
+	CHECK_NONE = 0,
+	CHECK_L4_OK,	  /* connected, and nothing else was asked for */
+	CHECK_L4_TIMEOUT, /* not connected in time */
+	CHECK_L4_FAILED,  /* refused, unreachable, reset */
+	CHECK_L6_OK,	  /* TLS is as wanted, and nothing else was asked for */
+	CHECK_L6_TIMEOUT,
+	CHECK_L6_FAILED,
+	CHECK_L7_OK,
+	CHECK_L7_TIMEOUT,
+	CHECK_L7_STATUS, /* an answer by the protocol, which says no */
+	CHECK_L7_FAILED, /* no answer, or none by the protocol */
+};
+
+/* Written by the daemon's probes; the programs read no more than its state. */
+struct server_health {
+	__u32 state;   /* enum server_state */
+	__u32 status;  /* enum check_status of the last check */
+	__u32 code;    /* what the server said by it, or the errno; 0 = nothing */
+	__u32 serial;  /* odd while the row is being written */
+	__u64 since;   /* of the state: milliseconds since 1970, as the next one; 0 = never */
+	__u64 checked; /* end of the last check */
+	__u8 text[96]; /* what it said, or what failed; printable, NUL-terminated */
+};
+_Static_assert(sizeof(struct server_health) == 128, "shared with BPF");
+
 #endif

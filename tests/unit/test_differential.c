@@ -1185,6 +1185,11 @@ static int replay_open(void **state)
 	compile_tables(&replay.possible, ONLY_EXIST);
 	replay.balance.farms = calloc(MAX_FARMS + 1, sizeof(*replay.balance.farms));
 	replay.balance.servers = calloc(MAX_SERVERS + 1, sizeof(*replay.balance.servers));
+	replay.balance.health = calloc(MAX_SERVERS + 1, sizeof(*replay.balance.health));
+	for (uint32_t id = 1; id <= MAX_SERVERS; id += 3) {
+		replay.balance.health[id].state = SERVER_DOWN;
+		replay.instance.balance.health[id].state = SERVER_DOWN;
+	}
 	err = instance_publish(&replay.instance, &published, 1, no_lock, no_lock, NULL);
 	tables_free(&published);
 	return err ? err : open_program();
@@ -1200,6 +1205,7 @@ static int replay_close(void **state)
 	tables_free(&replay.possible);
 	free(replay.balance.farms);
 	free(replay.balance.servers);
+	free(replay.balance.health);
 	openssl_close();
 	return 0;
 }

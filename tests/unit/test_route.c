@@ -704,7 +704,8 @@ static void routes_of_another_frontend_and_without_rules_do_not_match(void **sta
 
 static struct farm_stats farm_stats[MAX_FARMS + 1];
 static struct server_stats server_stats[MAX_SERVERS + 1];
-static const struct balance_stats stats = {farm_stats, server_stats};
+static struct server_health health[MAX_SERVERS + 1];
+static const struct balance_stats stats = {farm_stats, server_stats, health};
 static const uint8_t source[16] = {[10] = 0xff, 0xff, 192, 0, 2, 1};
 
 /* A farm whose servers have the ids 1 .. n. */
@@ -712,6 +713,7 @@ static void farm_of(struct tables *t, const char *balance, const char *servers)
 {
 	memset(farm_stats, 0, sizeof(farm_stats));
 	memset(server_stats, 0, sizeof(server_stats));
+	memset(health, 0, sizeof(health));
 	say("farms: [{name: f, port: 80, balance: %s, servers: [%s]}]\n"
 	    "frontends: [{name: web, port: 443, default_farm: f}]\n",
 	    balance, servers);
@@ -919,6 +921,80 @@ static void backups_serve_when_no_primary_is_left(void **state)
 	}
 }
 
+/* Down in turn: who is left, before the backups, and before nobody. */
+static void servers_that_are_down_are_skipped(void **state)
+{
+	for (size_t i = 0; i < N_BALANCES; i++) {
+		struct tables t;
+
+		farm_of(&t, balances[i],
+			"{name: a, address: 10.0.0.1}, {name: b, address: 10.0.0.2},"
+			"{name: c, address: 10.0.0.3, backup: true}");
+		health[1].state = SERVER_UP;
+		for (uint32_t down = 1; down <= 2; down++) {
+			health[down].state = SERVER_DOWN;
+			for (int n = 0; n < 50; n++)
+				assert_int_equal(choose(&t), 3 - down);
+			health[down].state = SERVER_UNKNOWN;
+		}
+		health[1].state = health[2].state = SERVER_DOWN;
+		for (int n = 0; n < 50; n++)
+			assert_int_equal(choose(&t), 3);
+		health[3].state = SERVER_DOWN;
+		assert_int_equal(choose(&t), 0);
+		health[1].state = SERVER_UP;
+		assert_int_equal(choose(&t), 1);
+		tables_free(&t);
+	}
+}
+
+/* Six connections of each seven go to b and c as if there were no a, and evenly. */
+static void turns_of_a_server_that_is_down_go_to_all_others(void **state)
+{
+	struct tables t;
+
+	farm_of(&t, "roundrobin",
+		"{name: a, address: 10.0.0.1, weight: 3}, {name: b, address: 10.0.0.2},"
+		"{name: c, address: 10.0.0.3, weight: 2}");
+	health[1].state = SERVER_DOWN;
+	for (int n = 0; n < 600; n++) {
+		choose(&t);
+		if (n % 3 == 2)
+			assert_int_equal(server_stats[3].live, 2 * server_stats[2].live);
+	}
+	assert_int_equal(server_stats[2].live, 200);
+	tables_free(&t);
+}
+
+static void only_clients_of_a_server_that_is_down_move(void **state)
+{
+	for (size_t i = 0; i < 2; i++) {
+		unsigned int moved_to[6] = {0}, before, after, moved = 0;
+		struct tables t;
+
+		farm_of(&t, (const char *[]){"source", "maglev"}[i],
+			"{name: a, address: 10.0.0.1}, {name: b, address: 10.0.0.2},"
+			"{name: c, address: 10.0.0.3}, {name: d, address: 10.0.0.4},"
+			"{name: e, address: 10.0.0.5}");
+		for (unsigned int n = 0; n < CLIENTS; n++) {
+			uint8_t from[16] = {0x20, 1, 0xd, 0xb8, [14] = n >> 8, [15] = n};
+
+			health[2].state = SERVER_UP;
+			before = choose_server(&t, &stats, 1, from, NULL, 0);
+			health[2].state = SERVER_DOWN;
+			after = choose_server(&t, &stats, 1, from, NULL, 0);
+			assert_int_equal(choose_server(&t, &stats, 1, from, NULL, 0), after);
+			assert_true(before == after || before == 2);
+			moved += before == 2;
+			moved_to[after] += before == 2;
+		}
+		for (unsigned int server = 1; server <= 5; server++)
+			if (server != 2) /* a quarter each, within 5 standard deviations */
+				assert_in_range(moved_to[server], moved / 4 - 140, moved / 4 + 140);
+		tables_free(&t);
+	}
+}
+
 static void a_farm_may_have_no_server_to_choose(void **state)
 {
 	struct tables t;
@@ -961,6 +1037,9 @@ int main(void)
 		cmocka_unit_test(random_takes_the_less_loaded_of_two),
 		cmocka_unit_test(servers_that_were_tried_are_skipped),
 		cmocka_unit_test(backups_serve_when_no_primary_is_left),
+		cmocka_unit_test(servers_that_are_down_are_skipped),
+		cmocka_unit_test(turns_of_a_server_that_is_down_go_to_all_others),
+		cmocka_unit_test(only_clients_of_a_server_that_is_down_move),
 		cmocka_unit_test(a_farm_may_have_no_server_to_choose),
 	};
 

@@ -35,6 +35,11 @@ static struct server_stats *stats_server(__u32 id)
 	return id <= MAX_SERVERS ? &choosing->servers[id] : NULL;
 }
 
+static const struct server_health *health_server(__u32 id)
+{
+	return id <= MAX_SERVERS ? &choosing->health[id] : NULL;
+}
+
 static long hello_load(void *source, __u32 offset, void *to, __u32 len)
 {
 	memcpy(to, (const char *)source + offset, len);

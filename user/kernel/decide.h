@@ -12,10 +12,11 @@
 
 #include "tables.h"
 
-/* Statistics that server choice reads and writes; rows by id, from the pinned maps. */
+/* What server choice reads and writes beside the tables; rows by id, from the pinned maps. */
 struct balance_stats {
 	struct farm_stats *farms;     /* MAX_FARMS + 1 rows, or NULL: choose no server */
 	struct server_stats *servers; /* MAX_SERVERS + 1 rows */
+	struct server_health *health; /* likewise */
 };
 
 /* What a rule can look at. */

@@ -91,7 +91,7 @@ int instance_pin(const struct instance *instance)
 
 /* ---- maps -------------------------------------------------------------------------------- */
 
-/* Goes on with the counters of an earlier daemon, if they have the shape of today's. */
+/* Goes on with what an earlier daemon knew, if it has the shape of today's. */
 static void adopt_map(const struct instance *instance, struct bpf_map *map)
 {
 	struct bpf_map_info info = {0};
@@ -136,9 +136,11 @@ static int map_all(struct instance *instance)
 	instance->route_stats = map_memory(p->maps.route_stats);
 	instance->balance.farms = map_memory(p->maps.farm_stats);
 	instance->balance.servers = map_memory(p->maps.server_stats);
+	instance->balance.health = map_memory(p->maps.server_health);
 	return instance->control && instance->conns && instance->counters &&
 			       instance->frontend_stats && instance->route_stats &&
-			       instance->balance.farms && instance->balance.servers
+			       instance->balance.farms && instance->balance.servers &&
+			       instance->balance.health
 		       ? 0
 		       : -errno;
 }
@@ -160,6 +162,7 @@ static void unmap_all(struct instance *instance)
 	unmap(p->maps.route_stats, instance->route_stats);
 	unmap(p->maps.farm_stats, instance->balance.farms);
 	unmap(p->maps.server_stats, instance->balance.servers);
+	unmap(p->maps.server_health, instance->balance.health);
 }
 
 /* Waits until no program that began before still runs: MEMBARRIER_CMD_GLOBAL is an RCU wait. */
@@ -214,6 +217,7 @@ static int open_programs(struct instance *instance)
 	adopt_map(instance, p->maps.route_stats);
 	adopt_map(instance, p->maps.farm_stats);
 	adopt_map(instance, p->maps.server_stats);
+	adopt_map(instance, p->maps.server_health);
 	return classify_bpf__load(p);
 }
 
