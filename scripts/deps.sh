@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # Installs what the build, the demo and the tests need, from Debian's packages, and the public client
-# of the API below build/npm. Does nothing when everything is there. The nginx, haproxy and postfix
-# packages bring system services: those this script installs are neither started nor enabled.
+# of the API below build/npm. Does nothing when everything is there. The nginx, haproxy, postfix,
+# MariaDB and PostgreSQL packages bring system services: those this script installs are neither started
+# nor enabled.
 set -euo pipefail
 
 BUILD_PACKAGES=(
@@ -13,7 +14,8 @@ BUILD_PACKAGES=(
 )
 TEST_PACKAGES=(
 	bats curl ethtool gnutls-bin haproxy gojq iproute2 jq libcmocka-dev libnginx-mod-stream man-db
-	nghttp2-client nginx-light nodejs npm openssl postfix procps python3 shellcheck tcpdump
+	mariadb-server nghttp2-client nginx-light nodejs npm openssl postfix postgresql procps python3
+	shellcheck tcpdump
 	tshark
 )
 # The client with what it needs itself, for tests/e2e/https.bats.
@@ -53,8 +55,9 @@ disable_services() {
 	command -v systemctl >/dev/null || return 0
 	for package in "$@"; do
 		case $package in
+		mariadb-server) systemctl --quiet disable mariadb ;;
 		nginx-light) systemctl --quiet disable nginx ;;
-		haproxy | postfix) systemctl --quiet disable "$package" ;;
+		haproxy | postfix | postgresql) systemctl --quiet disable "$package" ;;
 		esac
 	done
 }
