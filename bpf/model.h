@@ -273,6 +273,8 @@ struct farm_row {
 	__u32 primary_count;
 	__u32 ring_first; /* ring table: server ids interleaved by weight, or a Maglev table */
 	__u32 ring_count; /* 0 = the farm has no server to choose */
+	__u32 fallback;	  /* farm id, 0 = none: for when there is no server to choose */
+	__u32 pad;
 };
 
 /* A row of `members` and of `ring`. */
@@ -409,6 +411,8 @@ struct throttle_event {
 	X(REJECTED, "rejected", "closed by a reject route")                                        \
 	X(NO_FARM, "no_farm", "closed: no route matched and no default farm")                      \
 	X(NO_SERVER, "no_server", "closed: the farm has no server to choose")                      \
+	X(FALLBACKS, "fallbacks", "times a farm without a server gave way to its fallback farm")   \
+	X(MARKED_DOWN, "marked_down", "closed: the server went down (on_marked_down)")             \
 	X(CONNECT_FAILED, "connect_failed", "closed: every server tried failed")                   \
 	X(ACCEPT_PAUSED, "accept_paused", "times accepting waited for a free slot or descriptor")  \
 	X(RETRIES, "retries", "connects repeated on another server")                               \

@@ -15,8 +15,7 @@ BUILD_PACKAGES=(
 TEST_PACKAGES=(
 	bats curl ethtool gnutls-bin haproxy gojq iproute2 jq libcmocka-dev libnginx-mod-stream man-db
 	mariadb-server nghttp2-client nginx-light nodejs npm openssl postfix postgresql procps python3
-	shellcheck tcpdump
-	tshark
+	shellcheck tcpdump tshark
 )
 # The client with what it needs itself, for tests/e2e/https.bats.
 NPM_PACKAGES=(ovh@2.0.3 async@0.9.2 bluebird@3.7.2)

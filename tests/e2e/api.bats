@@ -53,7 +53,7 @@ load api
 	assert_equal "$(api GET tcp/farm | jq -c .)" '[1,2]'
 	assert_equal "$(created tcp/farm '{"zone": "all", "balance": "leastconn"}' farmId)" 3
 	assert_equal "$(api GET tcp/farm/3 | gojq -c .)" \
-		'{"balance":"leastconn","displayName":null,"farmId":3,"name":"farm-3","port":null,"probe":null,"stickiness":null,"vrackNetworkId":null,"zone":"all"}'
+		'{"balance":"leastconn","displayName":null,"fallbackFarmId":null,"farmId":3,"name":"farm-3","port":null,"probe":null,"stickiness":null,"vrackNetworkId":null,"zone":"all"}'
 	api PUT tcp/farm/3 '{"port": 80, "probe": {"type": "http", "interval": 30, "forceSsl": true}}'
 	assert_equal "$(api GET tcp/farm/3 | gojq -c '[.port, .balance, .probe.interval, .probe.forceSsl, .probe.url]')" \
 		'[80,"leastconn",30,true,null]'
@@ -291,7 +291,7 @@ problems() {
 @test "mistakes are told in the API's names" {
 	local i
 	start_small
-	created tcp/farm '{"probe": {"type": "tcp"}}' farmId
+	created tcp/farm '{"vrackNetworkId": 7}' farmId
 	assert_equal "$(problems PUT tcp/frontend/1 '{"rateLimit": 0, "helloTimeout": 0, "connectTimeout": 0.001, "idleTimeout": 0.1}' | sort)" \
 		"connectTimeout: 0.001 is out of range, allowed: 0.01..300 seconds, null
 helloTimeout: 0 is out of range, allowed: 0.01..3600 seconds, null
@@ -305,6 +305,9 @@ rateLimit: 0 is out of range, allowed: 1..4294967295, null"
 	refused 400 BadRequest '^allowedSource\[1\]: "x" is no address' PUT tcp/frontend/1 '{"allowedSource": ["::1", "x"]}'
 	refused 400 BadRequest '^probe: 7 is not a mapping, allowed: .*, forceSsl' PUT tcp/farm/1 '{"probe": 7}'
 	refused 400 BadRequest '^probe.forceSsl: 7 is not a boolean' PUT tcp/farm/1 '{"probe": {"type": "http", "forceSsl": 7}}'
+	refused 400 BadRequest '^probe.certDays: 7 goes with TLS, allowed' PUT tcp/farm/1 '{"probe": {"type": "tcp", "certDays": 7}}'
+	refused 400 BadRequest '^fallbackFarmId: 9 is the id of no farm' PUT tcp/farm/1 '{"fallbackFarmId": 9}'
+	refused 400 BadRequest '^fallbackFarmId: .* falls back on this farm in turn' PUT tcp/farm/1 '{"fallbackFarmId": 1}'
 	refused 400 BadRequest '^action.target: is missing, .*allowed: the id of a farm' POST tcp/route '{"action": {"type": "farm"}}'
 	created tcp/route '{"name": "r", "action": {"type": "reject"}}' routeId
 	for i in {1..16}; do
@@ -315,7 +318,7 @@ rateLimit: 0 is out of range, allowed: 1..4294967295, null"
 	api PUT tcp/frontend/1 '{"defaultFarmId": null}'
 	refused 400 BadRequest '^frontend 1 \(web\).defaultFarmId: is missing' POST refresh
 	assert_equal "$(request POST "ipLoadbalancing/$NETNS_NAME/refresh" '{}' | sed 1d | gojq -c '[.problems[] | select(.warning) | .path]')" \
-		'["farm 3 (farm-3).probe","farm 3 (farm-3).servers"]'
+		'["farm 3 (farm-3).vrackNetworkId","farm 3 (farm-3).servers"]'
 	stop_daemon
 }
 

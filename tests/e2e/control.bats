@@ -447,7 +447,8 @@ completes_line() {
 	source "$TREE/user/completion/alpnlb"
 	completes "add delete set show" farm ""
 	completes "twelve two" farm set tw
-	completes "port probe probe.force_ssl probe.interval probe.match probe.method probe.negate probe.pattern probe.port probe.url" farm set two p
+	completes "port probe probe.alpn probe.ca probe.cert_days probe.cert_name probe.fall probe.force_ssl probe.interval probe.match probe.method probe.negate probe.pattern probe.port probe.rise probe.sni probe.timeout probe.url probe.verify" farm set two p
+	completes "one" farm set two fallbackFarmId o
 	completes "first" farm set two balance f
 	completes "balance" farm set two port 80 ba
 	completes "" farm add tw

@@ -195,10 +195,10 @@ static void example_file_of_the_design_is_decoded(void **state)
 
 static void what_is_not_acted_on_is_a_warning(void **state)
 {
-	expect_warnings(example_file,
-			"5: farms[0].probe: stored, not acted on by this version\n"
-			"7: farms[0].servers[0].probe: stored, not acted on by this version\n"
-			"8: farms[0].servers[1].probe: stored, not acted on by this version");
+	expect_warnings("farms:\n  - name: f\n    vrack_network_id: 7\n"
+			"    servers: [{name: s, address: 10.0.0.1}]\n"
+			"frontends: [{name: w, port: 1, default_farm: f}]\n",
+			"3: farms[0].vrack_network_id: stored, not acted on by this version");
 }
 
 static void json_is_accepted(void **state)
@@ -872,6 +872,98 @@ static void probes_are_checked(void **state)
 	};
 
 	check_farms(examples, COUNT(examples));
+}
+
+static void settings_of_probes_are_checked(void **state)
+{
+	static const struct example examples[] = {
+		{"probe: {type: tls, sni: www.example.com, alpn: h2, verify: true, ca: "
+		 "/etc/ca.pem, "
+		 "cert_name: www.example.com, cert_days: 14, timeout: 50ms, rise: 1, fall: 100}",
+		 NULL},
+		{"probe: {type: smtp, force_ssl: true, cert_days: 14}", NULL},
+		{"probe: {type: tls, rise: 0}",
+		 "probe.rise: 0 is out of range, allowed: 1..100, null"},
+		{"probe: {type: tcp, sni: a}",
+		 "probe.sni: \"a\" goes with TLS, allowed: null, or the type tls, or force_ssl"},
+		{"probe: {type: http, cert_days: 7}",
+		 "probe.cert_days: 7 goes with TLS, allowed: null, or the type tls, or force_ssl"},
+		{"probe: {type: tls, ca: /etc/ca.pem}",
+		 "probe.ca: \"/etc/ca.pem\" without verify, allowed: null, or verify: true"},
+		{"probe: {type: tls, verify: true, ca: ca.pem}",
+		 "probe.ca: \"ca.pem\" is no absolute path, allowed: the path of a file in PEM "
+		 "format, beginning with /, null"},
+		{"probe: {type: http, force_ssl: true, alpn: h2}",
+		 "probe.alpn: \"h2\" does not go with the type http, allowed: null"},
+		{"probe: {type: pgsql, force_ssl: true}",
+		 "probe.force_ssl: true does not go with the type pgsql, allowed: null"},
+		{"probe: {type: tls, alpn: \"\"}",
+		 "probe.alpn: \"\" is none, allowed: one name such as h2, null"},
+		{"probe: {type: http, match: status, pattern: \"2xx, 304,400-499\"}", NULL},
+		{"probe: {type: http, match: status, pattern: ok}",
+		 "probe.pattern: \"ok\" is none, allowed: status codes such as \"200\", \"2xx\" or "
+		 "\"200-299, 404\", null"},
+		{"probe: {type: http, match: status, pattern: \"299-200\"}",
+		 "probe.pattern: \"299-200\" is none, allowed: status codes such as \"200\", "
+		 "\"2xx\" "
+		 "or \"200-299, 404\", null"},
+		{"probe: {type: http, match: status, pattern: \"200,\"}",
+		 "probe.pattern: \"200,\" is none, allowed: status codes such as \"200\", \"2xx\" "
+		 "or "
+		 "\"200-299, 404\", null"},
+		{"probe: {type: http, url: \"www.example.com/up?a=b\"}", NULL},
+		{"probe: {type: http, url: up}",
+		 "probe.url: \"up\" is none, allowed: [HOST]/PATH such as /up or "
+		 "www.example.com/up, null"},
+		{"probe: {type: http, url: \"http://www.example.com/\"}",
+		 "probe.url: \"http://www.example.com/\" is none, allowed: [HOST]/PATH such as /up "
+		 "or www.example.com/up, null"},
+		{"probe: {type: http, url: \"/a b\"}",
+		 "probe.url: \"/a b\" is none, allowed: [HOST]/PATH such as /up or "
+		 "www.example.com/up, null"},
+	};
+
+	check_farms(examples, COUNT(examples));
+}
+
+static void a_probe_that_does_nothing_is_a_warning(void **state)
+{
+	expect_warnings(
+		"farms:\n"
+		"  - name: f\n"
+		"    servers:\n"
+		"      - {name: s, address: 10.0.0.1, probe: true}\n"
+		"  - name: g\n"
+		"    probe: {type: tcp}\n"
+		"    servers:\n"
+		"      - {name: s, address: 10.0.0.1}\n"
+		"frontends: [{name: w, port: 1, default_farm: f}]\n",
+		"4: farms[0].servers[0].probe: the farm has no probe: nothing looks after "
+		"the server\n"
+		"6: farms[1].probe: no server of the farm has probe: true: it does nothing");
+}
+
+static void fallbacks_are_checked(void **state)
+{
+	struct config *config =
+		decode("farms: [{name: f, fallback_farm: g}, {name: g}]\n" FRONTEND_OF("f"));
+
+	assert_ptr_equal(config->farms[0].fallback, &config->farms[1]);
+	config_free(config);
+	expect_errors("farms: [{name: f, fallback_farm: h}]\n",
+		      "1: farms[0].fallback_farm: \"h\" is no farm, allowed: f");
+	expect_errors("farms:\n  - {name: f, fallback_farm: g}\n  - {name: g, fallback_farm: f}\n"
+		      "  - {name: h, fallback_farm: h}\n" FRONTEND_OF("f"),
+		      "2: farms[0].fallback_farm: \"g\" falls back on this farm in turn, allowed: "
+		      "a farm that does not, null\n"
+		      "3: farms[1].fallback_farm: \"f\" falls back on this farm in turn, allowed: "
+		      "a farm that does not, null\n"
+		      "4: farms[2].fallback_farm: \"h\" falls back on this farm in turn, allowed: "
+		      "a farm that does not, null");
+	expect_errors("zone: gra\nfarms:\n  - {name: f, fallback_farm: g}\n"
+		      "  - {name: g, zone: rbx}\n" FRONTEND_OF("f"),
+		      "3: farms[0].fallback_farm: \"g\" is a farm of the zone \"rbx\", allowed: a "
+		      "farm of \"gra\" or all");
 }
 
 static void farm_without_servers_is_a_warning(void **state)
@@ -2004,6 +2096,9 @@ static const struct CMUnitTest of_objects[] = {
 	cmocka_unit_test(ids_are_unique_per_kind),
 	cmocka_unit_test(farm_attributes_are_checked),
 	cmocka_unit_test(probes_are_checked),
+	cmocka_unit_test(settings_of_probes_are_checked),
+	cmocka_unit_test(a_probe_that_does_nothing_is_a_warning),
+	cmocka_unit_test(fallbacks_are_checked),
 	cmocka_unit_test(farm_without_servers_is_a_warning),
 	cmocka_unit_test(ports_are_checked),
 	cmocka_unit_test(ports_are_kept_in_order),

@@ -78,8 +78,9 @@ static void null_in_quotes_is_a_text(void **state)
 
 static void mappings_are_written_by_member(void **state)
 {
-	struct farm farm = {.o.name = "f",
-			    .probe = json_loads("{\"type\": \"http\", \"port\": 1}", 0, NULL)};
+	struct probe probe = {
+		.type = PROBE_HTTP, .port = 1, .interval = 5000, .rise = 2, .fall = 2};
+	struct farm farm = {.o.name = "f", .probe = &probe};
 	struct route route = {.action = ACTION_FARM, .target = &farm};
 
 	check_fields("{\"action\": {\"type\": \"farm\", \"target\": \"h2\"}}", NULL, KIND_ROUTE,
@@ -93,7 +94,6 @@ static void mappings_are_written_by_member(void **state)
 	check_fields("{\"action\": {\"type\": \"farm\", \"target\": \"f\"}}", &route, KIND_ROUTE,
 		     "action", "farm", NULL);
 	check_fields("{\"probe\": null}", &farm, KIND_FARM, "probe", "null", NULL);
-	json_decref(farm.probe);
 }
 
 static void the_api_spelling_is_understood(void **state)

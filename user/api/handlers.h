@@ -27,8 +27,8 @@ api_handler revisions_get, revision_get, revision_diff_get, revision_rollback;
 /* Does the daemon take a new configuration? Otherwise refuses. */
 bool api_may_refresh(struct api_call *call);
 
-/* "warn" for a server that takes no new connections; nothing else is known of one yet. */
-const char *server_health(const struct server *server);
+/* "ok", "error", "unknown", or "warn" for a server that takes no new connections. */
+const char *server_condition(const struct daemon *daemon, const struct server *server);
 
 /* Is there a zone of that name? Otherwise refuses. */
 bool api_zone_exists(struct api_call *call, const char *zone, int status);

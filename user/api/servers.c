@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "../kernel/view.h"
 #include "handlers.h"
 
 static const struct api_filter filters[] = {
@@ -21,16 +22,24 @@ static const struct server *find_installed(const struct config *config, uint32_t
 	return NULL;
 }
 
-/* Nothing probes a server yet, so nothing is known about one but what its settings say. */
 static json_t *server_state(const struct daemon *daemon, uint32_t id)
 {
 	const struct server *server = find_installed(daemon->config, id);
 
+	struct server_health health;
+	bool checked;
+
 	if (!server)
 		return json_array();
-	return json_pack("[{s:s, s:s, s:n, s:n, s:n, s:n}]", "instanceId", daemon->name, "status",
-			 server_health(server), "checkCode", "checkStatus", "checkTime",
-			 "lastCheckContent");
+	health_read(&daemon->engine.instance.balance.health[id], &health);
+	checked = health.checked;
+	return json_pack(
+		"[{s:s, s:s, s:o, s:o, s:o, s:o}]", "instanceId", daemon->name, "status",
+		server_condition(daemon, server), "checkCode",
+		health.code ? json_integer(health.code) : json_null(), "checkStatus",
+		checked ? json_string(names_text(&check_status_names, health.status)) : json_null(),
+		"checkTime", checked ? date_json(health.checked / 1000) : json_null(),
+		"lastCheckContent", checked ? json_string((const char *)health.text) : json_null());
 }
 
 static void add_computed(const struct api_call *call, const json_t *object, json_t *shown)

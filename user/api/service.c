@@ -117,106 +117,124 @@ void zone_get(struct api_call *call, const struct api_resource *resource)
 
 /* ---- status --------------------------------------------------------------------------- */
 
-enum health {
-	HEALTH_OK,
-	HEALTH_WARN,
-	HEALTH_ERROR,
-	HEALTH_UNKNOWN,
-	HEALTH_MAX,
+enum condition {
+	CONDITION_OK,
+	CONDITION_WARN,
+	CONDITION_ERROR,
+	CONDITION_UNKNOWN,
+	CONDITION_MAX,
 };
 
-static const char *const health_names[HEALTH_MAX] = {"ok", "warn", "error", "unknown"};
+static const char *const condition_names[CONDITION_MAX] = {"ok", "warn", "error", "unknown"};
 
-static json_t *healths_json(const size_t counts[HEALTH_MAX])
+static json_t *conditions_json(const size_t counts[CONDITION_MAX])
 {
 	json_t *status = json_object();
 	json_int_t total = 0;
 
-	for (int i = 0; i < HEALTH_MAX; i++) {
+	for (int i = 0; i < CONDITION_MAX; i++) {
 		total += counts[i];
-		json_object_set_new(status, health_names[i], json_integer(counts[i]));
+		json_object_set_new(status, condition_names[i], json_integer(counts[i]));
 	}
 	return json_pack("{s:I, s:o}", "total", total, "status", status);
 }
 
-static void count(size_t counts[HEALTH_MAX], enum health health)
+static void count(size_t counts[CONDITION_MAX], enum condition condition)
 {
-	counts[health]++;
+	counts[condition]++;
 }
 
-/* Servers are not probed yet; a warning is what takes no new connections by its settings. */
-static enum health health_of_server(const struct server *server)
+/* A warning is what takes no new connections by its settings. */
+static enum condition condition_of(const struct daemon *daemon, const struct server *server)
 {
-	return server_is_used(server) ? HEALTH_UNKNOWN : HEALTH_WARN;
+	static const enum condition conditions[] = {
+		[SERVER_UNKNOWN] = CONDITION_UNKNOWN,
+		[SERVER_UP] = CONDITION_OK,
+		[SERVER_DOWN] = CONDITION_ERROR,
+	};
+
+	return server_is_used(server) ? conditions[health_state(&daemon->health, server->o.id)]
+				      : CONDITION_WARN;
 }
 
-const char *server_health(const struct server *server)
+const char *server_condition(const struct daemon *daemon, const struct server *server)
 {
-	return health_names[health_of_server(server)];
+	return condition_names[condition_of(daemon, server)];
 }
 
-static enum health farm_health(const struct farm *farm)
+/* A warning, too, where another farm stands in. */
+static enum condition farm_condition(const struct daemon *daemon, const struct farm *farm)
 {
+	size_t servers[CONDITION_MAX] = {0};
+
 	for (size_t i = 0; i < farm->n_servers; i++)
-		if (health_of_server(&farm->servers[i]) == HEALTH_UNKNOWN)
-			return HEALTH_UNKNOWN;
-	return HEALTH_ERROR;
+		count(servers, condition_of(daemon, &farm->servers[i]));
+	if (!servers[CONDITION_OK] && !servers[CONDITION_UNKNOWN])
+		return farm->fallback ? CONDITION_WARN : CONDITION_ERROR;
+	if (servers[CONDITION_ERROR])
+		return CONDITION_WARN;
+	return servers[CONDITION_OK] ? CONDITION_OK : CONDITION_UNKNOWN;
 }
 
 /* The farms that its connections may come to. */
-static enum health farms_health(const struct config *config, const struct frontend *frontend)
+static enum condition farms_condition(const struct daemon *daemon, const struct frontend *frontend)
 {
-	size_t farms[HEALTH_MAX] = {0};
+	const struct config *config = daemon->config;
+	size_t farms[CONDITION_MAX] = {0};
 
 	if (frontend->default_farm)
-		count(farms, farm_health(frontend->default_farm));
+		count(farms, farm_condition(daemon, frontend->default_farm));
 	for (size_t i = 0; i < config->n_routes; i++)
 		if (config->routes[i].frontend == frontend && config->routes[i].target)
-			count(farms, farm_health(config->routes[i].target));
-	if (!farms[HEALTH_ERROR])
-		return HEALTH_OK;
-	return farms[HEALTH_UNKNOWN] ? HEALTH_WARN : HEALTH_ERROR;
+			count(farms, farm_condition(daemon, config->routes[i].target));
+	if (!farms[CONDITION_ERROR])
+		return CONDITION_OK;
+	return farms[CONDITION_OK] || farms[CONDITION_WARN] || farms[CONDITION_UNKNOWN]
+		       ? CONDITION_WARN
+		       : CONDITION_ERROR;
 }
 
-static enum health frontend_health(const struct daemon *daemon, const struct frontend *frontend)
+static enum condition frontend_condition(const struct daemon *daemon,
+					 const struct frontend *frontend)
 {
 	if (frontend->disabled)
-		return HEALTH_WARN;
+		return CONDITION_WARN;
 	if (!listeners_accept(&daemon->listeners, frontend->o.id))
-		return HEALTH_ERROR;
-	return farms_health(daemon->config, frontend);
+		return CONDITION_ERROR;
+	return farms_condition(daemon, frontend);
 }
 
-static enum health service_health(const size_t frontends[HEALTH_MAX],
-				  const size_t farms[HEALTH_MAX])
+static enum condition service_condition(const size_t frontends[CONDITION_MAX],
+					const size_t farms[CONDITION_MAX])
 {
-	if (frontends[HEALTH_ERROR] && !frontends[HEALTH_OK] && !frontends[HEALTH_WARN])
-		return HEALTH_ERROR;
-	return frontends[HEALTH_ERROR] || farms[HEALTH_ERROR] ? HEALTH_WARN : HEALTH_OK;
+	if (frontends[CONDITION_ERROR] && !frontends[CONDITION_OK] && !frontends[CONDITION_WARN])
+		return CONDITION_ERROR;
+	return frontends[CONDITION_ERROR] || farms[CONDITION_ERROR] ? CONDITION_WARN : CONDITION_OK;
 }
 
 /* Of what is installed here: other zones' objects are other instances' business. */
 void status_get(struct api_call *call, const struct api_resource *resource)
 {
 	const struct config *config = call->daemon->config;
-	size_t frontends[HEALTH_MAX] = {0}, farms[HEALTH_MAX] = {0}, servers[HEALTH_MAX] = {0};
+	size_t frontends[CONDITION_MAX] = {0}, farms[CONDITION_MAX] = {0},
+	       servers[CONDITION_MAX] = {0};
 
 	for (size_t i = 0; i < config->n_frontends; i++)
 		if (config_in_zone(config, config->frontends[i].zone))
-			count(frontends, frontend_health(call->daemon, &config->frontends[i]));
+			count(frontends, frontend_condition(call->daemon, &config->frontends[i]));
 	for (size_t i = 0; i < config->n_farms; i++) {
 		const struct farm *farm = &config->farms[i];
 
 		if (!config_in_zone(config, farm->zone))
 			continue;
-		count(farms, farm_health(farm));
+		count(farms, farm_condition(call->daemon, farm));
 		for (size_t j = 0; j < farm->n_servers; j++)
-			count(servers, health_of_server(&farm->servers[j]));
+			count(servers, condition_of(call->daemon, &farm->servers[j]));
 	}
 	api_answer(call, json_pack("{s:s, s:o, s:o, s:o}", "service",
-				   health_names[service_health(frontends, farms)], "frontends",
-				   healths_json(frontends), "farms", healths_json(farms), "servers",
-				   healths_json(servers)));
+				   condition_names[service_condition(frontends, farms)],
+				   "frontends", conditions_json(frontends), "farms",
+				   conditions_json(farms), "servers", conditions_json(servers)));
 }
 
 void instances_get(struct api_call *call, const struct api_resource *resource)

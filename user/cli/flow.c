@@ -43,9 +43,7 @@ struct flow_job {
 	int hellos;			      /* show: of spliced_open_hellos() */
 	struct output_stream rows;	      /* show */
 	json_int_t states[SPLICED_RESET + 1]; /* count */
-	struct spliced_cut *cuts;	      /* delete */
-	size_t n_cuts, room;
-	bool out_of_memory;
+	struct spliced_cuts cuts;	      /* delete */
 };
 
 static bool wanted(const struct flow_key *key, const struct flow *server, void *context)
@@ -76,7 +74,7 @@ static int walk(struct flow_job *job, const char *const *values, spliced_step *s
 	err = map < 0 ? map : spliced_walk(map, wanted, step, job);
 	if (map >= 0)
 		close(map);
-	if (!err && job->out_of_memory)
+	if (!err && job->cuts.out_of_memory)
 		err = -ENOMEM;
 	return err ? fail(CLI_FAILED, "instance '%s': the flow table: %s", options.instance,
 			  strerror(-err))
@@ -139,26 +137,9 @@ static int flow_count(const char *const *values)
 
 /* ---- delete -------------------------------------------------------------------------- */
 
-/* Those that have ended are left: their ports are in quarantine, and nobody holds on to them. */
 static void delete_step(const struct spliced *spliced, void *context)
 {
-	enum spliced_state state = spliced_state(spliced);
-	struct flow_job *job = context;
-
-	if (state == SPLICED_CLOSED || state == SPLICED_RESET)
-		return;
-	if (job->n_cuts == job->room) {
-		size_t room = job->room ? 2 * job->room : 1024;
-		struct spliced_cut *cuts = reallocarray(job->cuts, room, sizeof(*cuts));
-
-		if (!cuts) {
-			job->out_of_memory = true;
-			return;
-		}
-		job->cuts = cuts;
-		job->room = room;
-	}
-	job->cuts[job->n_cuts++] = spliced_cut_of(spliced);
+	spliced_cuts_add(&((struct flow_job *)context)->cuts, spliced);
 }
 
 static int delete_flows(struct flow_job *job)
@@ -168,8 +149,8 @@ static int delete_flows(struct flow_job *job)
 	int err = 0, code;
 	json_t *row;
 
-	if (job->n_cuts)
-		err = spliced_cut(options.instance, job->cuts, job->n_cuts, &left);
+	if (job->cuts.n)
+		err = spliced_cut(options.instance, job->cuts.v, job->cuts.n, &left);
 	if (err)
 		return fail(CLI_FAILED, "instance '%s': cannot remove flows: %s", options.instance,
 			    strerror(-err));
@@ -178,8 +159,8 @@ static int delete_flows(struct flow_job *job)
 			    "%zu flows deleted; %zu still have their sockets, as in the first "
 			    "milliseconds or while an end does not acknowledge, and were left: try "
 			    "again",
-			    job->n_cuts - left, left);
-	row = json_pack("{s:I}", "deleted", (json_int_t)job->n_cuts);
+			    job->cuts.n - left, left);
+	row = json_pack("{s:I}", "deleted", (json_int_t)job->cuts.n);
 	code = output_record(deleted, row);
 	json_decref(row);
 	return code;
@@ -205,7 +186,7 @@ static int flow_delete(const char *const *values)
 	code = walk(&job, values, delete_step);
 	if (!code)
 		code = delete_flows(&job);
-	free(job.cuts);
+	free(job.cuts.v);
 	snapshot_close(&job.snapshot);
 	return code;
 }

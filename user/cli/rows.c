@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../api/tasks.h"
 #include "../model/decode.h"
+#include "../model/names.h"
 #include "attributes.h"
 #include "cli.h"
 #include "format.h"
@@ -201,6 +203,25 @@ static void server_stats_set(json_t *row, const struct server_stats *stats)
 	set_traffic(row, stats->bytes, stats->packets);
 }
 
+static json_t *time_or_null(uint64_t milliseconds)
+{
+	return milliseconds ? date_json(milliseconds / 1000) : json_null();
+}
+
+static void server_health_set(json_t *row, const struct server_health *health)
+{
+	bool checked = health->checked;
+
+	set_string(row, "state", names_text(&server_state_names, health->state));
+	json_object_set_new(row, "since", time_or_null(health->since));
+	json_object_set_new(row, "last_check", time_or_null(health->checked));
+	set_string(row, "check_status",
+		   checked ? names_text(&check_status_names, health->status) : NULL);
+	json_object_set_new(row, "check_code",
+			    health->code ? json_integer(health->code) : json_null());
+	set_string(row, "check_text", checked ? (const char *)health->text : NULL);
+}
+
 json_t *server_row(const struct farm *farm, const struct server *server, const struct view *view)
 {
 	json_t *row = object_new(&server->o);
@@ -221,7 +242,9 @@ json_t *server_row(const struct farm *farm, const struct server *server, const s
 	attributes_add(row, KIND_SERVER, server);
 	if (view) {
 		struct server_stats stats = view_server_stats(view, server->o.id);
+		struct server_health health = view_server_health(view, server->o.id);
 
+		server_health_set(row, &health);
 		server_stats_set(row, &stats);
 	}
 	return row;

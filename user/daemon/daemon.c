@@ -223,6 +223,13 @@ static int start_workers(struct daemon *daemon, unsigned int n)
 	return step("prepare to listen", listeners_init(&daemon->listeners, daemon->workers, n));
 }
 
+static int start_health(struct daemon *daemon)
+{
+	daemon->engine.health = &daemon->health;
+	return step("start the probes", health_start(&daemon->health, &daemon->engine.instance,
+						     daemon->workers, daemon->n_workers));
+}
+
 /* ---- refresh ----------------------------------------------------------------------------- */
 
 static void lock_tables(void *context)
@@ -264,7 +271,9 @@ static uint32_t room_for_connections(struct daemon *daemon, unsigned int workers
 {
 	size_t endpoints =
 		listeners_missing(&daemon->listeners, config) + listeners_open(&daemon->listeners);
-	struct descriptors others = {.workers = workers, .listening = endpoints * workers};
+	struct descriptors others = {.workers = workers,
+				     .listening = endpoints * workers,
+				     .probes = health_count(config)};
 	uint64_t limit, need;
 	uint32_t room = limits_raise(wanted, &others, &limit, &need);
 	uint32_t live = atomic_load(&daemon->engine.live);
@@ -304,6 +313,9 @@ static int prepare(struct daemon *daemon, const struct config *config, struct ta
 			 err == -ENOENT ? "there is no such group" : strerror(-err));
 		return err;
 	}
+	err = health_check(config, failed, size);
+	if (err)
+		return err;
 	err = tables_compile(config, tables);
 	if (err) {
 		snprintf(failed, size, "cannot compile the configuration: %s", strerror(-err));
@@ -379,6 +391,7 @@ int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *r
 	warn_of_table_size(&daemon->engine.flows, config->max_flows);
 	sweeper_claim(&daemon->sweeper, config);
 	sweeper_start(&daemon->sweeper, shortest_idle_timeout(config));
+	health_configure(&daemon->health, config);
 	listeners_commit(&daemon->listeners);
 	https_commit(daemon);
 	failed_to("open the control socket to the group", control_open_to(daemon, group));
@@ -479,6 +492,7 @@ static int start_engine(struct daemon *daemon, const struct arguments *arguments
 	choose_paths(&daemon->engine);
 	err = load_packet_path(daemon, config);
 	err = err ? err : start_workers(daemon, arguments->workers);
+	err = err ? err : start_health(daemon);
 	return err ? err : step("open the control socket", control_open(daemon));
 }
 
@@ -508,6 +522,7 @@ static void daemon_end(struct daemon *daemon)
 	listeners_close(&daemon->listeners);
 	https_close(&daemon->https);
 	control_close(daemon);
+	health_stop(&daemon->health);
 	for (unsigned int i = 0; i < daemon->n_workers; i++)
 		worker_stop(&daemon->workers[i]);
 	free(daemon->workers);

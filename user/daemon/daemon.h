@@ -9,6 +9,7 @@
 #include "../api/tasks.h"
 #include "../model/staged.h"
 #include "control.h"
+#include "health.h"
 #include "https.h"
 #include "listeners.h"
 #include "reroute.h"
@@ -34,6 +35,7 @@ struct daemon {
 	struct https https;
 	struct sweeper sweeper;
 	struct rerouter rerouter;
+	struct health health;
 	struct event *drain_poll, *drain_end;
 	time_t started;
 	bool draining;

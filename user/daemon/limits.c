@@ -37,7 +37,8 @@ static uint64_t raise_to(uint64_t wanted)
 uint32_t limits_raise(uint32_t wanted, const struct descriptors *others, uint64_t *limit,
 		      uint64_t *need)
 {
-	uint64_t other = FIXED + (uint64_t)others->workers * PER_WORKER + others->listening;
+	uint64_t other =
+		FIXED + (uint64_t)others->workers * PER_WORKER + others->listening + others->probes;
 	uint64_t full = other + RESERVE + (uint64_t)wanted * PER_CONNECTION;
 	uint32_t connections = CONNECTIONS_MIN;
 

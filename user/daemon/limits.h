@@ -8,6 +8,7 @@
 struct descriptors {
 	uint32_t workers;
 	uint64_t listening; /* sockets */
+	uint32_t probes;    /* at once */
 };
 
 /*

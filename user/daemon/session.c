@@ -13,6 +13,7 @@
 
 #include "../kernel/clock.h"
 #include "../model/text.h"
+#include "health.h"
 #include "log.h"
 #include "proxy_protocol.h"
 #include "socket.h"
@@ -261,6 +262,12 @@ static void close_counted(struct session *s, enum counter counter)
 {
 	count(s, counter);
 	session_close(s, true);
+}
+
+void session_server_down(struct session *s, uint32_t server_id)
+{
+	if (s->phase == PHASE_OPEN && s->conn->server_id == server_id)
+		close_counted(s, COUNTER_MARKED_DOWN);
 }
 
 /* ---- open -------------------------------------------------------------------------------- */
@@ -516,6 +523,15 @@ static void session_open(struct session *s)
 
 /* ---- connect ----------------------------------------------------------------------------- */
 
+/* A connect that has failed by now; one that timed out has waited before. */
+static void tell_of_failure(const struct session *s, int err)
+{
+	uint64_t waited = err == ETIMEDOUT ? s->connect_timeout * MILLISECOND : 0;
+
+	health_failed(s->worker->engine->health, s->conn->server_id, err,
+		      monotonic_time() - waited);
+}
+
 /* Leaves a server that could not be reached, for another one while tries are left. */
 static void connect_failed(struct session *s, int err)
 {
@@ -527,6 +543,7 @@ static void connect_failed(struct session *s, int err)
 		add(&stats->timeouts, 1);
 	else
 		add(&stats->errors, 1);
+	tell_of_failure(s, err);
 	close_leg(s, SERVER, true);
 	s->half[SERVER].ended = s->half[SERVER].readable = false; /* said of that socket */
 	release_server(s);
@@ -580,6 +597,25 @@ static void session_connect(struct session *s)
 	set_timer(s, s->connect_timeout);
 }
 
+/* Of its farm, or of the one that this falls back on, and so on: no chain comes back. */
+static uint32_t choose_with_fallbacks(struct session *s, const struct tables *tables)
+{
+	struct instance *instance = instance_of(s);
+	const struct farm_row *farm;
+	uint32_t id;
+
+	for (;;) {
+		id = choose_server(tables, &instance->balance, s->conn->farm_id, s->conn->client,
+				   s->tried, s->n_tried);
+		farm = tables_row(tables, farms, s->conn->farm_id);
+		if (id || !farm || !farm->fallback)
+			return id;
+		s->conn->farm_id = farm->fallback;
+		add(&instance->balance.farms[farm->fallback].chosen, 1);
+		count(s, COUNTER_FALLBACKS);
+	}
+}
+
 static void session_choose_and_connect(struct session *s)
 {
 	struct engine *engine = s->worker->engine;
@@ -591,8 +627,7 @@ static void session_choose_and_connect(struct session *s)
 
 	pthread_rwlock_rdlock(&engine->tables_lock);
 	tables = &instance->tables[conn->half];
-	id = choose_server(tables, &instance->balance, conn->farm_id, conn->client, s->tried,
-			   s->n_tried);
+	id = choose_with_fallbacks(s, tables);
 	row = tables_row(tables, servers, id);
 	conn->server_id = id;
 	if (id && row) {

@@ -83,6 +83,9 @@ void session_sweep(struct session *session);
  */
 void session_close(struct session *session, bool reset);
 
+/* Ends the session if it is connected to this server, which went down. */
+void session_server_down(struct session *session, uint32_t server_id);
+
 /* Closes both sockets of a spliced connection without a packet: its flow lives on. */
 void session_vanish(struct session *session);
 

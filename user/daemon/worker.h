@@ -20,6 +20,7 @@
 #include "pipes.h"
 #include "ports.h"
 
+struct health;
 struct session;
 
 /* Shared by all workers. */
@@ -29,6 +30,7 @@ struct engine {
 	struct flows flows;
 	struct ports ports;
 	struct grace grace;
+	struct health *health;
 	uint8_t usual_scale;	  /* the window scale that a new socket announces */
 	bool sockmap_works;	  /* the self-test passed */
 	bool sockmap_auto;	  /* ... and `path: auto` may use it on this kernel */

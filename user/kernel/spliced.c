@@ -273,6 +273,60 @@ int spliced_cut(const char *instance, struct spliced_cut *cuts, size_t n, size_t
 	return err;
 }
 
+void spliced_cuts_add(struct spliced_cuts *cuts, const struct spliced *spliced)
+{
+	enum spliced_state state = spliced_state(spliced);
+
+	if (state == SPLICED_CLOSED || state == SPLICED_RESET)
+		return;
+	if (cuts->n == cuts->room) {
+		size_t room = cuts->room ? 2 * cuts->room : 1024;
+		struct spliced_cut *v = reallocarray(cuts->v, room, sizeof(*v));
+
+		cuts->out_of_memory |= !v;
+		if (!v)
+			return;
+		cuts->v = v;
+		cuts->room = room;
+	}
+	cuts->v[cuts->n++] = spliced_cut_of(spliced);
+}
+
+/* ---- of a server ------------------------------------------------------------------------- */
+
+struct server_cut {
+	uint32_t server_id;
+	struct spliced_cuts cuts;
+};
+
+static bool is_of_server(const struct flow_key *key, const struct flow *server, void *context)
+{
+	return server->server_id == ((struct server_cut *)context)->server_id;
+}
+
+static void add_cut(const struct spliced *spliced, void *context)
+{
+	spliced_cuts_add(&((struct server_cut *)context)->cuts, spliced);
+}
+
+int spliced_cut_server(const char *instance, uint32_t server_id, uint64_t *cut)
+{
+	struct server_cut job = {.server_id = server_id};
+	int map = spliced_open(instance), err;
+	size_t left = 0;
+
+	*cut = 0;
+	if (map < 0)
+		return map;
+	err = spliced_walk(map, is_of_server, add_cut, &job);
+	close(map);
+	if (!err && job.cuts.n)
+		err = spliced_cut(instance, job.cuts.v, job.cuts.n, &left);
+	*cut = err ? 0 : job.cuts.n - left;
+	free(job.cuts.v);
+	return !err && job.cuts.out_of_memory ? -ENOMEM : err;
+}
+
 /* ---- of another version ------------------------------------------------------------------ */
 
 /* What that version's program has removed. */

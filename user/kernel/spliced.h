@@ -74,6 +74,20 @@ struct spliced_cut spliced_cut_of(const struct spliced *spliced);
  */
 int spliced_cut(const char *instance, struct spliced_cut *cuts, size_t n, size_t *left);
 
+/* A growing list of those to be cut; zero at first, and `v` is the caller's to free. */
+struct spliced_cuts {
+	struct spliced_cut *v;
+	size_t n, room;
+	bool out_of_memory; /* some are missing */
+};
+
+/* Adds a connection, unless it has ended: its ports are in quarantine, and nobody holds on to it.
+ */
+void spliced_cuts_add(struct spliced_cuts *cuts, const struct spliced *spliced);
+
+/* Cuts all connections to a server; *cut are gone, others still have their sockets. 0 or -errno. */
+int spliced_cut_server(const char *instance, uint32_t server_id, uint64_t *cut);
+
 /*
  * Removes all connections from a table that another version has made, without a daemon, and resets
  * both ends. Their number is *cut. 0 or -errno.

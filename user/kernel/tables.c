@@ -705,6 +705,7 @@ static int compile_farm(struct tables *tables, const struct config *config, cons
 	if (!members)
 		return -ENOMEM;
 	row->balance = farm->balance;
+	row->fallback = farm->fallback ? farm->fallback->o.id : 0;
 	for (size_t i = 0; i < farm->n_servers; i++) {
 		const struct server *server = &farm->servers[i];
 		struct server_row *server_row = tables_row(tables, servers, server->o.id);

@@ -26,6 +26,7 @@ static const struct {
 	[VIEW_ROUTE_STATS] = {"route_stats", sizeof(struct route_stats), 1},
 	[VIEW_FARM_STATS] = {"farm_stats", sizeof(struct farm_stats), 1},
 	[VIEW_SERVER_STATS] = {"server_stats", sizeof(struct server_stats), 1},
+	[VIEW_SERVER_HEALTH] = {"server_health", sizeof(struct server_health), 1},
 };
 
 /* Maps an array map read-only. Returns 0 or -errno. */
@@ -315,4 +316,31 @@ struct server_stats view_server_stats(const struct view *view, uint32_t id)
 	if (id <= MAX_SERVERS)
 		add_traffic(view, view->servers, id, &stats.live, stats.bytes, stats.packets);
 	return stats;
+}
+
+/* ---- health -------------------------------------------------------------------------- */
+
+#define HEALTH_TRIES 100 /* a row is written in a moment, unless its writer was killed at it */
+
+void health_read(const struct server_health *row, struct server_health *health)
+{
+	for (int try = 0; try < HEALTH_TRIES; try++) {
+		__u32 serial = __atomic_load_n(&row->serial, __ATOMIC_ACQUIRE);
+
+		*health = *row;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (!(serial & 1) && serial == __atomic_load_n(&row->serial, __ATOMIC_RELAXED))
+			break;
+	}
+	health->text[sizeof(health->text) - 1] = '\0';
+}
+
+struct server_health view_server_health(const struct view *view, uint32_t id)
+{
+	const struct server_health *live = row(view, VIEW_SERVER_HEALTH, id);
+	struct server_health health = {0};
+
+	if (live)
+		health_read(live, &health);
+	return health;
 }

@@ -30,6 +30,7 @@ enum view_map_id {
 	VIEW_ROUTE_STATS,
 	VIEW_FARM_STATS,
 	VIEW_SERVER_STATS,
+	VIEW_SERVER_HEALTH,
 	VIEW_MAX,
 };
 
@@ -83,5 +84,9 @@ struct frontend_stats view_frontend_stats(const struct view *view, uint32_t id);
 struct route_stats view_route_stats(const struct view *view, uint32_t id);
 struct farm_stats view_farm_stats(const struct view *view, uint32_t id);
 struct server_stats view_server_stats(const struct view *view, uint32_t id);
+struct server_health view_server_health(const struct view *view, uint32_t id);
+
+/* Copies a row that the daemon may be writing. */
+void health_read(const struct server_health *row, struct server_health *health);
 
 #endif

@@ -64,6 +64,43 @@ static void allow_farm(const struct attribute *a, struct text *text)
 
 const struct type type_farm = {decode_farm, encode_farm, allow_farm};
 
+/* A farm may come before the one it names. */
+static void decode_farm_name(struct decoder *d, const struct attribute *a,
+			     const struct value *value, void *object)
+{
+	const char *name = decode_text(d, a, value);
+
+	if (name)
+		*(char **)((char *)object + a->offset) = decode_copy(d, name);
+}
+
+static json_t *encode_farm_name(const struct attribute *a, const void *object)
+{
+	const char *name = *(char *const *)((const char *)object + a->offset);
+
+	return name ? json_string(name) : NULL;
+}
+
+const struct type type_farm_name = {decode_farm_name, encode_farm_name, allow_farm};
+
+static void resolve_fallbacks(struct decoder *d, const struct value *root)
+{
+	struct value farms = value_member(root, "farms");
+	struct config *config = d->config;
+
+	for (size_t i = 0; i < config->n_farms; i++) {
+		struct farm *farm = &config->farms[i];
+		struct value item = value_item(&farms, i);
+		struct value name = value_member(&item, "fallback_farm");
+
+		farm->fallback =
+			(struct farm *)name_index_find(&d->names[KIND_FARM], farm->fallback_name);
+		if (farm->fallback_name && !farm->fallback)
+			refuse_reference(d, &name, KIND_FARM, config->farms, sizeof(*config->farms),
+					 config->n_farms);
+	}
+}
+
 static void decode_frontend(struct decoder *d, const struct attribute *a, const struct value *value,
 			    void *object)
 {
@@ -148,8 +185,10 @@ static struct config *decode_root(const struct value *root, enum decode_purpose 
 	};
 	size_t errors = problems->errors;
 
-	if (config && decode_object(&d, root, &config_table, config))
+	if (config && decode_object(&d, root, &config_table, config)) {
+		resolve_fallbacks(&d, root);
 		config_validate(&d, root);
+	}
 	if (d.out_of_memory)
 		line_error(problems, 0, "out of memory");
 	decoder_fini(&d);

@@ -96,7 +96,9 @@ static void decode_file(struct decoder *d, const struct attribute *a, const stru
 
 static json_t *encode_file(const struct attribute *a, const void *object)
 {
-	return json_string(*(char *const *)((const char *)object + a->offset));
+	const char *path = *(char *const *)((const char *)object + a->offset);
+
+	return path ? json_string(path) : NULL;
 }
 
 static void allow_file(const struct attribute *a, struct text *text)
@@ -104,7 +106,7 @@ static void allow_file(const struct attribute *a, struct text *text)
 	text_append(text, "the path of a file in PEM format, beginning with /");
 }
 
-static const struct type type_file = {decode_file, encode_file, allow_file};
+const struct type type_file = {decode_file, encode_file, allow_file};
 
 /* ---- together ------------------------------------------------------------------------- */
 

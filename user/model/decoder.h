@@ -104,13 +104,16 @@ extern const struct type type_prefixes;	  /* struct prefix_list of blocks */
 extern const struct type type_addresses;  /* struct prefix_list of full addresses */
 extern const struct type type_farm;	  /* struct farm * */
 extern const struct type type_frontend;	  /* struct frontend * */
+extern const struct type type_farm_name;  /* char *: of a farm that may follow */
 extern const struct type type_api;	  /* struct config, its api */
+extern const struct type type_file;	  /* char *, an absolute path */
+extern const struct type type_probe;	  /* struct farm, its probe */
 extern const struct type type_list;
 extern const struct type type_mapping;
 extern const struct type type_refused; /* only null passes */
 extern const struct type type_off;     /* likewise, or false */
 
-extern const struct table config_table;
+extern const struct table config_table, probe_table;
 extern const struct list farm_list, server_list, frontend_list, route_list, rule_list;
 
 /* The row of that key, NULL if there is none. */

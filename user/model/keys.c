@@ -19,9 +19,9 @@ void camel_case(char *text)
 
 enum kind reference_kind(const struct attribute *a)
 {
-	return a->type == &type_farm	   ? KIND_FARM
-	       : a->type == &type_frontend ? KIND_FRONTEND
-					   : KIND_MAX;
+	if (a->type == &type_farm || a->type == &type_farm_name)
+		return KIND_FARM;
+	return a->type == &type_frontend ? KIND_FRONTEND : KIND_MAX;
 }
 
 const char *api_key(enum kind kind, const struct attribute *a, char key[API_KEY_MAX])

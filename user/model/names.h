@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "../../bpf/model.h"
+#include "probe.h"
 #include "text.h"
 
 enum name_use {
@@ -25,34 +26,6 @@ struct names {
 	size_t n;
 };
 
-enum probe_type {
-	PROBE_TCP = 1,
-	PROBE_HTTP,
-	PROBE_SMTP,
-	PROBE_MYSQL,
-	PROBE_PGSQL,
-	PROBE_OCO,
-	PROBE_INTERNAL,
-	PROBE_TLS,
-};
-
-enum probe_match {
-	PROBE_MATCH_NONE = 0,
-	PROBE_MATCH_DEFAULT,
-	PROBE_MATCH_STATUS,
-	PROBE_MATCH_CONTAINS,
-	PROBE_MATCH_MATCHES,
-	PROBE_MATCH_INTERNAL,
-};
-
-enum probe_method {
-	PROBE_METHOD_NONE = 0,
-	PROBE_METHOD_GET,
-	PROBE_METHOD_HEAD,
-	PROBE_METHOD_OPTIONS,
-	PROBE_METHOD_INTERNAL,
-};
-
 extern const struct names path_names;
 extern const struct names balance_names;
 extern const struct names action_names;
@@ -70,6 +43,8 @@ extern const struct names on_marked_down_names; /* 1 = shutdown-sessions */
 extern const struct names probe_type_names;
 extern const struct names probe_match_names;
 extern const struct names probe_method_names;
+extern const struct names server_state_names;
+extern const struct names check_status_names; /* as HAProxy calls them */
 
 /* The words that patterns of a field are, NULL where they are not words. */
 const struct names *field_words(enum field field);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "objects.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +18,10 @@ static void free_farm(struct farm *farm)
 		free_object(&farm->servers[i].o);
 	free(farm->servers);
 	free(farm->zone);
-	json_decref(farm->probe);
+	if (farm->probe)
+		probe_fini(farm->probe);
+	free(farm->probe);
+	free(farm->fallback_name);
 	free_object(&farm->o);
 }
 

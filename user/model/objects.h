@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "../../bpf/model.h"
+#include "probe.h"
 
 #define MAX_RULES    (MAX_ROUTES * RULES_PER_ROUTE)
 #define NAME_MAX_LEN 50 /* displayName of a service is limited likewise */
@@ -59,7 +60,7 @@ struct server {
 	enum server_status status;
 	bool backup;
 	bool probe;
-	bool shutdown_sessions;	  /* onMarkedDown; not acted on */
+	bool shutdown_sessions;	  /* onMarkedDown */
 	uint32_t max_connections; /* 0 = null; not acted on */
 	uint32_t slow_start;	  /* milliseconds, 0 = null; not acted on */
 	enum proxy_protocol proxy_protocol;
@@ -70,8 +71,11 @@ struct farm {
 	char *zone;
 	uint16_t port; /* host order; 0 = null, the frontend's */
 	enum balance balance;
-	bool sticky;		  /* by the client's address; not acted on */
-	struct json_t *probe;	  /* defaults left out; NULL = null; not acted on yet */
+	bool sticky;	     /* by the client's address; not acted on */
+	struct probe *probe; /* NULL = null */
+	/* For connections it has no server for; NULL = none; points into config.farms. */
+	struct farm *fallback;
+	char *fallback_name;
 	int64_t vrack_network_id; /* 0 = null; not acted on */
 	struct server *servers;
 	size_t n_servers;

@@ -67,19 +67,6 @@ int regex_compile(const char *pattern, bool any_case, struct regex **regex,
 	return 0;
 }
 
-/* PCRE2 counts anew from each place where a match may begin, the text's end is one. */
-static void set_limits(pcre2_match_context *limits, const struct regex *regex, size_t len)
-{
-	uint32_t steps = REGEX_STEPS_ALL / (regex->anchored ? 1 : len + 1);
-
-	if (steps > REGEX_STEPS)
-		steps = REGEX_STEPS;
-
-	pcre2_set_match_limit(limits, steps);
-	pcre2_set_depth_limit(limits, steps);
-	pcre2_set_heap_limit(limits, REGEX_HEAP);
-}
-
 struct regex_scratch {
 	pcre2_match_context *limits;
 	pcre2_match_data *data; /* with the frames of the last match, which the next one takes */
@@ -112,18 +99,35 @@ void regex_scratch_free(struct regex_scratch *scratch)
  * Interpreted: the JIT of 10.42 finds (?>(?:.++|\w))b in "aab", which Perl and the interpreter do
  * not, and needs memory that is writable and executable, which the unit file forbids.
  */
-enum regex_answer regex_match(const struct regex *regex, const void *text, size_t len,
-			      struct regex_scratch *scratch)
+static enum regex_answer match(const struct regex *regex, const void *text, size_t len,
+			       struct regex_scratch *scratch, uint32_t steps)
 {
 	int n;
 
 	if (!scratch)
 		return REGEX_GAVE_UP;
-	set_limits(scratch->limits, regex, len);
+	pcre2_set_match_limit(scratch->limits, steps);
+	pcre2_set_depth_limit(scratch->limits, steps);
+	pcre2_set_heap_limit(scratch->limits, REGEX_HEAP);
 	n = pcre2_match(regex->code, text, len, 0, 0, scratch->data, scratch->limits);
 	if (n >= 0) /* 0: more groups than `data` has room for */
 		return REGEX_YES;
 	return n == PCRE2_ERROR_NOMATCH ? REGEX_NO : REGEX_GAVE_UP;
+}
+
+/* PCRE2 counts anew from each place where a match may begin, the text's end is one. */
+enum regex_answer regex_match(const struct regex *regex, const void *text, size_t len,
+			      struct regex_scratch *scratch)
+{
+	uint32_t steps = REGEX_STEPS_ALL / (regex->anchored ? 1 : len + 1);
+
+	return match(regex, text, len, scratch, steps > REGEX_STEPS ? REGEX_STEPS : steps);
+}
+
+enum regex_answer regex_match_long(const struct regex *regex, const void *text, size_t len,
+				   struct regex_scratch *scratch)
+{
+	return match(regex, text, len, scratch, REGEX_STEPS_LONG);
 }
 
 const char *regex_pattern(const struct regex *regex)

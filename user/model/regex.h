@@ -49,6 +49,14 @@ void regex_scratch_free(struct regex_scratch *scratch); /* accepts NULL */
 enum regex_answer regex_match(const struct regex *regex, const void *text, size_t len,
 			      struct regex_scratch *scratch);
 
+/*
+ * The same for texts of some kB, in a thread that nobody waits for: any number of places where a
+ * match may begin, with REGEX_STEPS_LONG from each.
+ */
+#define REGEX_STEPS_LONG 20000
+enum regex_answer regex_match_long(const struct regex *regex, const void *text, size_t len,
+				   struct regex_scratch *scratch);
+
 /* As it was written. */
 const char *regex_pattern(const struct regex *regex);
 

@@ -27,6 +27,7 @@ static const struct reference {
 	const char *as; /* what messages call it */
 } references[] = {
 	{KIND_FARM, KIND_FRONTEND, NULL, "default_farm", "default farm"},
+	{KIND_FARM, KIND_FARM, NULL, "fallback_farm", "fallback farm"},
 	{KIND_FARM, KIND_ROUTE, "action", "target", "target"},
 	{KIND_FRONTEND, KIND_ROUTE, NULL, "frontend", "frontend"},
 };

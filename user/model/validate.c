@@ -82,18 +82,24 @@ static void check_routes(struct decoder *d, const struct value *root)
 
 /* ---- farms are where they are needed ---------------------------------------------------- */
 
+static void refuse_zone(struct decoder *d, const struct value *value, const struct farm *farm)
+{
+	const char *zone = d->config->zone;
+
+	decode_error(d, value, "%s is a farm of the zone %s, allowed: a farm of %s or all",
+		     value_quoted(value).s, text_quoted(farm->zone, strlen(farm->zone)).s,
+		     text_quoted(zone, strlen(zone)).s);
+}
+
 /* A farm of another zone has no servers here: its connections would be closed. */
 static void check_farm_zone(struct decoder *d, const struct value *value,
 			    const struct frontend *frontend, const struct farm *farm)
 {
 	struct config *config = d->config;
 
-	if (!frontend || !farm || !config_in_zone(config, frontend->zone) ||
-	    config_in_zone(config, farm->zone))
-		return;
-	decode_error(d, value, "%s is a farm of the zone %s, allowed: a farm of %s or all",
-		     value_quoted(value).s, text_quoted(farm->zone, strlen(farm->zone)).s,
-		     text_quoted(config->zone, strlen(config->zone)).s);
+	if (frontend && farm && config_in_zone(config, frontend->zone) &&
+	    !config_in_zone(config, farm->zone))
+		refuse_zone(d, value, farm);
 }
 
 static void check_farm_zones(struct decoder *d, const struct value *root)
@@ -114,6 +120,41 @@ static void check_farm_zones(struct decoder *d, const struct value *root)
 		struct value target = value_member(&action, "target");
 
 		check_farm_zone(d, &target, route->frontend, route->target);
+	}
+}
+
+/* ---- fallbacks end --------------------------------------------------------------------- */
+
+/* Does a connection that no farm has a server for come back to where it was? */
+static bool falls_in_circles(const struct config *config, const struct farm *farm)
+{
+	const struct farm *at = farm->fallback;
+
+	for (size_t n = 0; at && n < config->n_farms; n++, at = at->fallback)
+		if (at == farm)
+			return true;
+	return false;
+}
+
+static void check_fallbacks(struct decoder *d, const struct value *root)
+{
+	struct value farms = value_member(root, "farms");
+
+	for (size_t i = 0; i < d->config->n_farms; i++) {
+		const struct farm *farm = &d->config->farms[i];
+		struct value item = value_item(&farms, i);
+		struct value value = value_member(&item, "fallback_farm");
+
+		if (!farm->fallback)
+			continue;
+		if (falls_in_circles(d->config, farm))
+			decode_error(d, &value,
+				     "%s falls back on this farm in turn, allowed: a farm that "
+				     "does not, null",
+				     value_quoted(&value).s);
+		if (config_in_zone(d->config, farm->zone) &&
+		    !config_in_zone(d->config, farm->fallback->zone))
+			refuse_zone(d, &value, farm->fallback);
 	}
 }
 
@@ -212,6 +253,7 @@ void config_validate(struct decoder *d, const struct value *root)
 	check_frontends(d, root);
 	check_routes(d, root);
 	check_farm_zones(d, root);
+	check_fallbacks(d, root);
 	check_ports(d, root);
 	if (d->complete && !d->problems->errors)
 		config_warn(d, root);

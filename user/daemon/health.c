@@ -1,0 +1,526 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "health.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../kernel/clock.h"
+#include "../kernel/instance.h"
+#include "../model/names.h"
+#include "health_cut.h"
+#include "log.h"
+#include "probe.h"
+
+#define SPREAD 5 /* milliseconds from one server's first check to that of the next, on average */
+
+/* A server that is looked after. */
+struct watch {
+	struct health *health;
+	uint32_t id;
+	char *name; /* "FARM/SERVER", for the log */
+	bool shutdown_sessions;
+	struct endpoint endpoint;
+	struct plan *plan;
+	struct check check;
+	struct event next;	   /* check */
+	uint64_t began;		   /* monotonic_time() of the latest check ... */
+	uint64_t good;		   /* ... and of the latest that was good; 0 = none yet */
+	unsigned int rises, falls; /* in a row, until there is another */
+	bool kept;		   /* by the configuration that is being applied */
+};
+
+/* ---- rows of the map ---------------------------------------------------------------------- */
+
+static uint64_t milliseconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+}
+
+/* Readers see a row as it was before or after, see view_server_health(). */
+static void write_row(struct server_health *row, const struct server_health *now)
+{
+	__u32 odd = row->serial | 1; /* it is odd already if a daemon was killed in here */
+
+	__atomic_store_n(&row->serial, odd, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	row->status = now->status;
+	row->code = now->code;
+	row->since = now->since;
+	row->checked = now->checked;
+	memcpy(row->text, now->text, sizeof(row->text));
+	__atomic_store_n(&row->state, now->state, __ATOMIC_RELEASE);
+	__atomic_store_n(&row->serial, odd + 1, __ATOMIC_RELEASE);
+}
+
+static struct server_health *row_of(const struct watch *watch)
+{
+	return &watch->health->instance->balance.health[watch->id];
+}
+
+static void forget_state(struct server_health *row)
+{
+	static const struct server_health unknown;
+
+	if (row->state != SERVER_UNKNOWN || row->status != CHECK_NONE)
+		write_row(row, &unknown);
+}
+
+enum server_state health_state(const struct health *health, uint32_t server_id)
+{
+	return __atomic_load_n(&health->instance->balance.health[server_id].state,
+			       __ATOMIC_RELAXED);
+}
+
+/* ---- states -------------------------------------------------------------------------------- */
+
+/* The one place where a server goes up or down. */
+static void health_set(struct watch *watch, enum server_state state)
+{
+	struct server_health *row = row_of(watch), now = *row;
+	bool was_known = row->state != SERVER_UNKNOWN;
+
+	now.state = state;
+	now.since = milliseconds_now();
+	write_row(row, &now);
+	if (state == SERVER_DOWN)
+		log_line(LOG_WARN, "server %s is down: %s: %s", watch->name,
+			 names_text(&check_status_names, row->status), row->text);
+	else if (was_known)
+		log_line(LOG_INFO, "server %s is up", watch->name);
+	if (state == SERVER_DOWN && watch->shutdown_sessions)
+		health_cut(watch->health, watch->id);
+}
+
+static void note_result(struct watch *watch, const struct check_result *result)
+{
+	struct server_health *row = row_of(watch), now = *row;
+
+	now.status = result->status;
+	now.code = result->code;
+	now.checked = milliseconds_now();
+	memcpy(now.text, result->text, sizeof(now.text));
+	write_row(row, &now);
+}
+
+/* The first word on a server decides alone; then it takes some in a row to change that. */
+static void note_good(struct watch *watch)
+{
+	enum server_state state = row_of(watch)->state;
+
+	watch->falls = 0;
+	watch->rises++;
+	if (state == SERVER_UNKNOWN ||
+	    (state == SERVER_DOWN && watch->rises >= watch->plan->probe.rise))
+		health_set(watch, SERVER_UP);
+}
+
+static void note_bad(struct watch *watch, bool alone)
+{
+	enum server_state state = row_of(watch)->state;
+
+	watch->rises = 0;
+	watch->falls++;
+	if (state != SERVER_DOWN && (alone || watch->falls >= watch->plan->probe.fall))
+		health_set(watch, SERVER_DOWN);
+}
+
+/* ---- checks -------------------------------------------------------------------------------- */
+
+static void check_after(struct watch *watch, uint64_t nanoseconds)
+{
+	struct timeval wait = {nanoseconds / 1000000000, nanoseconds % 1000000000 / 1000};
+
+	event_add(&watch->next, &wait);
+}
+
+static uint64_t random_below(uint64_t limit)
+{
+	uint32_t number;
+
+	evutil_secure_rng_get_bytes(&number, sizeof(number));
+	return limit * number >> 32;
+}
+
+/* A twentieth more or less each time, so that servers that were checked together drift apart. */
+static void check_in_turn(struct watch *watch)
+{
+	uint64_t interval = watch->plan->probe.interval * MILLISECOND;
+	uint64_t next = watch->began + interval - interval / 20 + random_below(interval / 10);
+	uint64_t now = monotonic_time();
+
+	check_after(watch, next > now ? next - now : 0);
+}
+
+static void on_checked(void *context, bool good, const struct check_result *result)
+{
+	struct watch *watch = context;
+
+	note_result(watch, result);
+	if (good) {
+		watch->good = watch->began;
+		note_good(watch);
+	} else {
+		note_bad(watch, row_of(watch)->state == SERVER_UNKNOWN);
+	}
+	check_in_turn(watch);
+}
+
+static void on_next(evutil_socket_t fd, short what, void *context)
+{
+	struct watch *watch = context;
+
+	watch->began = monotonic_time();
+	check_begin(&watch->check, watch->plan, &watch->endpoint, watch->health->scratch);
+}
+
+/* ---- connections that failed --------------------------------------------------------------- */
+
+/* The network's or the server's word; anything else is about this host. */
+static bool is_of_server(int err)
+{
+	return err == ECONNREFUSED || err == ETIMEDOUT || err == EHOSTUNREACH ||
+	       err == ENETUNREACH || err == ECONNRESET || err == EHOSTDOWN;
+}
+
+static void note_failure(struct watch *watch, int err)
+{
+	const char *text = err ? strerror(err) : "reset before the first byte";
+	struct check_result result = {
+		.status = err == ETIMEDOUT ? CHECK_L4_TIMEOUT : CHECK_L4_FAILED,
+		.code = err ? err : ECONNRESET,
+	};
+
+	snprintf(result.text, sizeof(result.text), "a connection: %s", text);
+	note_result(watch, &result);
+}
+
+/*
+ * Counts like a failed check, and has the next one made at once. A try older than the last good
+ * check says nothing new. A reset may be the client's doing, so it does not take a server down
+ * alone: the check does.
+ */
+static void hear_failure(struct watch *watch, const struct failure *failure)
+{
+	if (row_of(watch)->state == SERVER_DOWN || failure->began < watch->good)
+		return;
+	if (failure->err) {
+		note_failure(watch, failure->err);
+		note_bad(watch, false);
+	} else if (watch->falls + 1 < watch->plan->probe.fall) {
+		note_failure(watch, 0);
+		note_bad(watch, false);
+	}
+	if (!check_runs(&watch->check) && row_of(watch)->state != SERVER_DOWN)
+		check_after(watch, 0);
+}
+
+static void on_heard(evutil_socket_t fd, short what, void *context)
+{
+	struct health *health = context;
+	struct failure failures[FAILURES_MAX];
+	unsigned int n;
+
+	pthread_mutex_lock(&health->lock);
+	n = health->n_failures;
+	memcpy(failures, health->failures, n * sizeof(*failures));
+	health->n_failures = 0;
+	pthread_mutex_unlock(&health->lock);
+	for (unsigned int i = 0; i < n; i++)
+		if (health->watches[failures[i].server_id])
+			hear_failure(health->watches[failures[i].server_id], &failures[i]);
+}
+
+void health_failed(struct health *health, uint32_t server_id, int err, uint64_t began)
+{
+	if (server_id > MAX_SERVERS || !atomic_load(&health->watched[server_id]) ||
+	    (err && !is_of_server(err)))
+		return;
+	pthread_mutex_lock(&health->lock);
+	if (health->n_failures < FAILURES_MAX)
+		health->failures[health->n_failures++] = (struct failure){server_id, err, began};
+	pthread_mutex_unlock(&health->lock);
+	event_active(health->heard, EV_READ, 0);
+}
+
+/* ---- configurations ------------------------------------------------------------------------ */
+
+static bool is_watched(const struct config *config, const struct farm *farm,
+		       const struct server *server)
+{
+	return farm->probe && server->probe && server->status != STATUS_INACTIVE &&
+	       config_in_zone(config, farm->zone);
+}
+
+uint32_t health_count(const struct config *config)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < config->n_farms; i++)
+		for (size_t j = 0; j < config->farms[i].n_servers; j++)
+			n += is_watched(config, &config->farms[i], &config->farms[i].servers[j]);
+	return n;
+}
+
+int health_check(const struct config *config, char *failed, size_t size)
+{
+	char reason[256];
+
+	for (size_t i = 0; i < config->n_farms; i++) {
+		const struct farm *farm = &config->farms[i];
+		struct plan *plan;
+		int err = farm->probe ? plan_make(farm->probe, &plan, reason, sizeof(reason)) : 0;
+
+		if (err) {
+			snprintf(failed, size, "the probe of farm %s: %s", farm->o.name, reason);
+			return err;
+		}
+		if (farm->probe)
+			plan_free(plan);
+	}
+	return 0;
+}
+
+/* Where clients of a farm without a port are sent to: the port they came to, the lowest. */
+static uint16_t port_of_clients(const struct config *config, const struct farm *farm)
+{
+	for (size_t i = 0; i < config->n_frontends; i++)
+		if (config->frontends[i].default_farm == farm)
+			return config->frontends[i].ports[0].first;
+	for (size_t i = 0; i < config->n_routes; i++)
+		if (config->routes[i].target == farm && config->routes[i].frontend)
+			return config->routes[i].frontend->ports[0].first;
+	return 0;
+}
+
+static uint16_t port_of(const struct config *config, const struct farm *farm,
+			const struct server *server)
+{
+	if (farm->probe->type == PROBE_OCO)
+		return PROBE_PORT_OCO;
+	if (farm->probe->port)
+		return farm->probe->port;
+	if (server->port || farm->port)
+		return server->port ? server->port : farm->port;
+	return port_of_clients(config, farm);
+}
+
+static void watch_free(struct watch *watch)
+{
+	if (!watch)
+		return;
+	if (watch->plan && !--watch->plan->users)
+		plan_free(watch->plan);
+	free(watch->name);
+	free(watch);
+}
+
+static struct watch *watch_new(struct health *health, const struct config *config,
+			       const struct farm *farm, const struct server *server,
+			       struct plan *plan)
+{
+	struct watch *watch = calloc(1, sizeof(*watch));
+
+	if (!watch)
+		return NULL;
+	watch->health = health;
+	watch->id = server->o.id;
+	watch->plan = plan;
+	plan->users++;
+	watch->shutdown_sessions = server->shutdown_sessions;
+	memcpy(watch->endpoint.address, server->address, sizeof(server->address));
+	watch->endpoint.port = htobe16(port_of(config, farm, server));
+	watch->endpoint.proxy_protocol = server->proxy_protocol;
+	if (asprintf(&watch->name, "%s/%s", farm->o.name, server->o.name) >= 0)
+		return watch;
+	watch->name = NULL;
+	watch_free(watch);
+	return NULL;
+}
+
+/* What the thread is given: its new watches, which it takes over. */
+struct change {
+	struct health *health;
+	struct watch **watches; /* by server id */
+	unsigned int n;
+	sem_t done;
+};
+
+static void add_farm(struct change *change, const struct config *config, const struct farm *farm)
+{
+	char reason[256];
+	struct plan *plan;
+	int err = farm->probe ? plan_make(farm->probe, &plan, reason, sizeof(reason)) : -ENOENT;
+
+	if (err && farm->probe) /* it could be made a moment ago */
+		log_line(LOG_ERROR, "the probe of farm %s: %s", farm->o.name, reason);
+	if (err)
+		return;
+	plan->users = 1;
+	for (size_t i = 0; i < farm->n_servers; i++) {
+		const struct server *server = &farm->servers[i];
+		struct watch *watch =
+			is_watched(config, farm, server)
+				? watch_new(change->health, config, farm, server, plan)
+				: NULL;
+
+		change->watches[server->o.id] = watch;
+		change->n += watch != NULL;
+	}
+	if (!--plan->users)
+		plan_free(plan);
+}
+
+/* Goes on as it is, under what may be another name. */
+static bool keep(struct watch *old, struct watch *now)
+{
+	char *name = old->name;
+
+	if (memcmp(&old->endpoint, &now->endpoint, sizeof(old->endpoint)) ||
+	    !probe_equal(&old->plan->probe, &now->plan->probe))
+		return false;
+	old->name = now->name;
+	now->name = name;
+	old->shutdown_sessions = now->shutdown_sessions;
+	watch_free(now);
+	return true;
+}
+
+static void watch_end(struct watch *watch)
+{
+	if (!watch)
+		return;
+	event_del(&watch->next);
+	check_cancel(&watch->check);
+	watch_free(watch);
+}
+
+/* Another server under an old id begins anew; the same with another probe keeps its state. */
+static void replace(struct health *health, struct watch *old, struct watch *now, unsigned int n)
+{
+	uint64_t spread = (uint64_t)n * SPREAD, interval = now->plan->probe.interval;
+
+	if (old && memcmp(&old->endpoint, &now->endpoint, sizeof(old->endpoint)))
+		forget_state(row_of(now));
+	watch_end(old);
+	health->watches[now->id] = now;
+	check_init(&now->check, health->base, on_checked, now);
+	evtimer_assign(&now->next, health->base, on_next, now);
+	check_after(now, random_below((spread < interval ? spread : interval) * MILLISECOND));
+}
+
+static void apply(struct change *change, uint32_t id)
+{
+	struct health *health = change->health;
+	struct watch *old = health->watches[id], *now = change->watches[id];
+
+	atomic_store(&health->watched[id], now != NULL);
+	if (old && now && keep(old, now))
+		return;
+	if (now) {
+		replace(health, old, now, change->n);
+		return;
+	}
+	watch_end(old);
+	health->watches[id] = NULL;
+	forget_state(&health->instance->balance.health[id]);
+}
+
+static void on_change(evutil_socket_t fd, short what, void *context)
+{
+	struct change *change = context;
+
+	for (uint32_t id = 1; id <= MAX_SERVERS; id++)
+		apply(change, id);
+	sem_post(&change->done);
+}
+
+void health_configure(struct health *health, const struct config *config)
+{
+	struct change change = {.health = health,
+				.watches = calloc(MAX_SERVERS + 1, sizeof(*change.watches))};
+
+	if (!change.watches) {
+		log_line(LOG_ERROR, "out of memory: servers are probed as before");
+		return;
+	}
+	for (size_t i = 0; i < config->n_farms; i++)
+		add_farm(&change, config, &config->farms[i]);
+	sem_init(&change.done, 0, 0);
+	if (!event_base_once(health->base, -1, EV_TIMEOUT, on_change, &change, NULL))
+		while (sem_wait(&change.done))
+			;
+	sem_destroy(&change.done);
+	free(change.watches);
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static void *health_main(void *argument)
+{
+	struct health *health = argument;
+
+	event_base_loop(health->base, EVLOOP_NO_EXIT_ON_EMPTY);
+	return NULL;
+}
+
+static void health_free(struct health *health)
+{
+	for (uint32_t id = 1; health->watches && id <= MAX_SERVERS; id++)
+		watch_end(health->watches[id]);
+	free(health->watches);
+	free(health->watched);
+	if (health->heard)
+		event_free(health->heard);
+	if (health->base)
+		event_base_free(health->base);
+	regex_scratch_free(health->scratch);
+	pthread_mutex_destroy(&health->lock);
+	*health = (struct health){0};
+}
+
+int health_start(struct health *health, const struct instance *instance, struct worker *workers,
+		 unsigned int n_workers)
+{
+	int err = -ENOMEM;
+
+	evthread_use_pthreads();
+	*health = (struct health){.instance = instance, .workers = workers, .n_workers = n_workers};
+	pthread_mutex_init(&health->lock, NULL);
+	health->watches = calloc(MAX_SERVERS + 1, sizeof(struct watch *));
+	health->watched = calloc(MAX_SERVERS + 1, sizeof(*health->watched));
+	health->scratch = regex_scratch_new();
+	health->base = event_base_new();
+	if (health->base)
+		health->heard = event_new(health->base, -1, 0, on_heard, health);
+	if (health->watches && health->watched && health->scratch && health->heard)
+		err = -pthread_create(&health->thread, NULL, health_main, health);
+	if (err)
+		health_free(health);
+	return err;
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *context)
+{
+	struct health *health = context;
+
+	event_base_loopbreak(health->base);
+}
+
+void health_stop(struct health *health)
+{
+	if (!health->base)
+		return;
+	event_base_once(health->base, -1, EV_TIMEOUT, on_stop, health, NULL);
+	pthread_join(health->thread, NULL);
+	health_cut_wait(health);
+	health_free(health);
+}
