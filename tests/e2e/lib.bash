@@ -161,6 +161,42 @@ start_tcp() {
 		netns_await 10 netns_listens_at "[$(server6 "$host")]" "$port"
 }
 
+# start_postfix HOST PORT: takes mail behind a PROXY header, and throws it away.
+start_postfix() {
+	local dir=$NETNS_DIR/postfix
+	mkdir -p "$dir/queue" "$dir/data"
+	chown postfix "$dir/data"
+	cat >"$dir/main.cf" <<-END
+		compatibility_level = 3.6
+		queue_directory = $dir/queue
+		data_directory = $dir/data
+		mail_owner = postfix
+		setgid_group = postdrop
+		maillog_file = $dir/log
+		maillog_file_prefixes = $dir
+		myhostname = mx.alpnlb.test
+		mynetworks =
+		smtpd_upstream_proxy_protocol = haproxy
+		smtpd_peername_lookup = no
+		alias_maps =
+		local_recipient_maps =
+		local_transport = discard
+	END
+	cat >"$dir/master.cf" <<-END
+		$(server4 "$1"):$2 inet n - n - - smtpd
+		postlog unix-dgram n - n - 1 postlogd
+		cleanup unix n - n - 0 cleanup
+		qmgr unix n - n 300 1 qmgr
+		rewrite unix - - n - - trivial-rewrite
+		anvil unix - - n - 1 anvil
+		discard unix - - n - - discard
+	END
+	postfix -c "$dir" check || fail "no place for postfix"
+	netns_spawn server "$NETNS_DIR/postfix.log" env MAIL_CONFIG="$dir" \
+		"$(postconf -h daemon_directory)/master" -s
+	netns_await 20 netns_listens_at "$(server4 "$1")" "$2" || fail "$(cat "$dir/log")"
+}
+
 # The balancer acknowledges every segment at once. A client that waits for that before it sends
 # the next one (--cut) would wait 40 ms each time.
 quick_acks() {

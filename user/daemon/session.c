@@ -290,6 +290,14 @@ static void arm_open_timer(struct session *s)
 		event_del(&s->timer);
 }
 
+/* A server that resets before its first byte may be one that fails. */
+static void close_reset_by(struct session *s, enum side side)
+{
+	if (side == SERVER && !(s->conn->flow[SERVER] & FLOW_BYTES))
+		health_failed(s->worker->engine->health, s->conn->server_id, 0, monotonic_time());
+	close_counted(s, side == CLIENT ? COUNTER_CLIENT_RESETS : COUNTER_SERVER_RESETS);
+}
+
 /* Runs one direction; false when the session is gone. */
 static bool run_half(struct session *s, enum side side)
 {
@@ -297,10 +305,10 @@ static bool run_half(struct session *s, enum side side)
 		splice_announce(s, side);
 	switch (half_run(s, side)) {
 	case HALF_SOURCE_FAILED:
-		close_counted(s, side == CLIENT ? COUNTER_CLIENT_RESETS : COUNTER_SERVER_RESETS);
+		close_reset_by(s, side);
 		return false;
 	case HALF_TARGET_FAILED:
-		close_counted(s, side == CLIENT ? COUNTER_SERVER_RESETS : COUNTER_CLIENT_RESETS);
+		close_reset_by(s, !side);
 		return false;
 	case HALF_BUSY:
 		session_queue(s);
@@ -334,7 +342,7 @@ static void open_event(struct session *s, enum side side, uint32_t events)
 	if (!was_settling)
 		s->settle_wait = 1;
 	if (events & EPOLLERR) {
-		close_counted(s, side == CLIENT ? COUNTER_CLIENT_RESETS : COUNTER_SERVER_RESETS);
+		close_reset_by(s, side);
 		return;
 	}
 	if (events & (EPOLLRDHUP | EPOLLHUP))
@@ -501,7 +509,7 @@ static void session_open(struct session *s)
 	if (conn->path == PATH_PACKET)
 		open_packet_path(s);
 	if (conn->proxy_protocol && !send_proxy_header(s)) {
-		close_counted(s, COUNTER_SERVER_RESETS);
+		close_reset_by(s, SERVER);
 		return;
 	}
 	if (conn->path == PATH_SOCKMAP && !open_sockmap(s)) {

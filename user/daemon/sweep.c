@@ -11,6 +11,7 @@
 
 #include "../kernel/clock.h"
 #include "../kernel/outgoing.h"
+#include "health.h"
 #include "log.h"
 
 #define LOOK_INTERVAL  250		   /* milliseconds from one look at the rings to the next */
@@ -43,10 +44,21 @@ static void linger(struct sweeper *sweeper, const struct flow_key *key)
 	sweeper->last = &l->next;
 }
 
+/* A server that resets before its first byte may be one that fails. */
+static void look_at_end(const struct sweeper *sweeper, const struct flow_key *key)
+{
+	struct flow flow;
+
+	if (flows_find(flows_map(&sweeper->engine->flows), key, &flow) && flow.reset &&
+	    !stream_bytes(&flow))
+		health_failed(sweeper->engine->health, flow.server_id, 0, flow.reset);
+}
+
 static int on_closed(void *context, void *data, size_t size)
 {
 	const struct flow_event *event = data;
 
+	look_at_end(context, &event->key[SERVER]);
 	linger(context, &event->key[SERVER]);
 	return 0;
 }

@@ -1,0 +1,381 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Servers that are probed: who is up, how that is found out and shown, and what becomes of clients.
+
+# shellcheck disable=SC2030,SC2031 # every test is a subshell
+
+load lib
+load api
+load packet
+
+# server FARM/NAME EXPRESSION: a jq expression over the server as it is shown.
+server() {
+	alpnlb -j server show "$1" | jq -r "$2"
+}
+
+server_is() {
+	[[ $(server "$1" .state) == "$2" ]]
+}
+
+await_state() {
+	netns_await "${3:-10}" server_is "$1" "$2" || fail "$1 is not $2: $(alpnlb -j server show "$1")"
+}
+
+all_checked() {
+	[[ $(alpnlb -j server show | jq 'all(.[]; .probe == false or .last_check != null)') == true ]]
+}
+
+# as_user USER COMMAND...: PostgreSQL refuses to be root.
+as_user() {
+	local user=$1
+	shift
+	setpriv --reuid="$user" --regid="$user" --clear-groups -- "$@"
+}
+
+# start_mariadb HOST PORT: sets MARIADB_PID once it listens; its files are made before.
+start_mariadb() {
+	local dir=$NETNS_DIR/mariadb
+	netns_spawn server "$dir.log" mariadbd --no-defaults --user=mysql --datadir="$dir" \
+		--socket="$dir/socket" --pid-file="$dir/pid" --bind-address="$(server4 "$1")" --port="$2" \
+		--innodb-log-file-size=4M --innodb-buffer-pool-size=8M --skip-name-resolve --log-warnings=9 \
+		--init-file="$dir.sql"
+	MARIADB_PID=$NETNS_PID
+	netns_await 20 netns_listens_at "$(server4 "$1")" "$2" || fail "$(cat "$dir.log")"
+}
+
+# A user who may come from the balancer: whoever has none there is not let in at all.
+make_mariadb() {
+	echo "CREATE USER IF NOT EXISTS app@'%' IDENTIFIED BY 'secret';" >"$NETNS_DIR/mariadb.sql"
+	mariadb-install-db --no-defaults --user=mysql --datadir="$NETNS_DIR/mariadb" --skip-test-db \
+		--skip-name-resolve --innodb-log-file-size=4M --auth-root-authentication-method=normal
+}
+
+make_postgres() {
+	local dir=$NETNS_DIR/postgres
+	install -d -o postgres -m 700 "$dir" &&
+		as_user postgres "$(pg_config --bindir)/initdb" --no-sync --auth-local=trust -D "$dir" \
+			--auth-host=scram-sha-256 &&
+		echo 'host all all 0.0.0.0/0 scram-sha-256' >>"$dir/pg_hba.conf"
+}
+
+# start_postgres HOST PORT: likewise.
+start_postgres() {
+	local dir=$NETNS_DIR/postgres
+	netns_spawn server "$dir.log" setpriv --reuid=postgres --regid=postgres --clear-groups -- \
+		"$(pg_config --bindir)/postgres" -D "$dir" -c fsync=off -c unix_socket_directories= \
+		-c listen_addresses="$(server4 "$1")" -c port="$2"
+	netns_await 20 netns_listens_at "$(server4 "$1")" "$2" || fail "$(cat "$dir.log")"
+}
+
+# probed NAME PORT PROBE [SERVER-ATTRIBUTES]: a farm with a probed server `a` at host 11.
+probed() {
+	printf '  - { name: %s, port: %s, probe: { interval: 500ms, %s },\n' "$1" "$2" "$3"
+	printf '      servers: [ { name: a, address: %s, probe: true%s } ] }\n' "$(server4 11)" "${4:+, $4}"
+}
+
+# How each server is: FARM STATE CHECK CODE, in the order of the file.
+states() {
+	alpnlb -j server show | jq -r '.[] | [.farm, .state, .check_status, .check_code] | join(" ")'
+}
+
+@test "every kind of probe, on real servers" {
+	local making trust
+	make_mariadb >"$NETNS_DIR/make-mariadb.out" 2>&1 &
+	making=$!
+	make_postgres >"$NETNS_DIR/make-postgres.out" 2>&1 || fail "$(cat "$NETNS_DIR/make-postgres.out")"
+	start_postgres 11 5432
+	start_nginx clear 11 9000 clear
+	start_nginx h2 11 9001 h2
+	start_nginx proxy 11 9002 proxy
+	start_postfix 11 2525
+	start_tcp oco 11 79 banner --name '200 fine'
+	start_tcp sick 11 9079 banner --name '500 sick'
+	wait "$making" || fail "$(cat "$NETNS_DIR/make-mariadb.out")"
+	start_mariadb 11 3306
+	trust="verify: true, ca: $NETNS_DIR/ca.pem, sni: www.alpnlb.test"
+	{
+		printf 'farms:\n'
+		probed tcp 9000 'type: tcp'
+		probed tcp-match 9079 'type: tcp, match: matches, pattern: "^5.. sick"'
+		probed tcp-not 9079 'type: tcp, match: contains, pattern: sick, negate: true'
+		probed tcp-none 9999 'type: tcp'
+		probed http 9000 'type: http, url: /, method: GET'
+		probed http-404 9000 'type: http, url: www.alpnlb.test/files/none, method: HEAD, match: status, pattern: "404"'
+		probed http-not 9000 'type: http, method: GET, url: /files/none'
+		probed http-body 9000 'type: http, method: GET, match: contains, pattern: clear'
+		probed https 9001 'type: http, method: GET, force_ssl: true, match: matches, pattern: "^h2"'
+		probed http-own-port 9002 'type: http, method: GET, port: 9000' 'proxy_protocol_version: v2'
+		probed http-proxy 9002 'type: http, method: GET, force_ssl: true' 'proxy_protocol_version: v2'
+		probed http-no-proxy 9002 'type: http, method: GET, force_ssl: true'
+		probed smtp 2525 'type: smtp' 'proxy_protocol_version: v1'
+		probed smtp-http 9000 'type: smtp'
+		probed mysql 3306 'type: mysql'
+		probed mysql-oco 9079 'type: mysql, timeout: 300ms'
+		probed pgsql 5432 'type: pgsql'
+		probed pgsql-http 9000 'type: pgsql'
+		probed oco 80 'type: oco'
+		probed tls 9001 "type: tls, alpn: h2, cert_name: www.alpnlb.test, cert_days: 1, $trust"
+		probed tls-alpn 9001 'type: tls, alpn: imap'
+		probed tls-trust 9001 'type: tls, verify: true'
+		probed tls-name 9001 "type: tls, cert_name: www.example.com, $trust"
+		probed tls-days 9001 "type: tls, cert_days: 30, $trust"
+		probed tls-clear 9000 'type: tls'
+		printf '  - { name: unprobed, servers: [ { name: a, address: %s } ] }\n' "$(server4 12)"
+		frontend auto http
+	} >"$CONFIG"
+	start_daemon
+	netns_await 10 all_checked || fail "$(states)"
+	assert_equal "$(states)" "tcp up L4OK 
+tcp-match up L7OK 
+tcp-not down L7RSP 
+tcp-none down L4CON 111
+http up L7OK 200
+http-404 up L7OK 404
+http-not down L7STS 404
+http-body up L7OK 200
+https up L7OK 200
+http-own-port up L7OK 200
+http-proxy up L7OK 200
+http-no-proxy down L6RSP 
+smtp up L7OK 250
+smtp-http down L7TOUT 110
+mysql up L7OK 
+mysql-oco down L7RSP 
+pgsql up L7OK 
+pgsql-http down L7RSP 
+oco up L7OK 200
+tls up L6OK 
+tls-alpn down L6RSP 
+tls-trust down L6RSP 
+tls-name down L6RSP 
+tls-days down L6RSP 
+tls-clear down L6RSP 
+unprobed unknown  "
+	# what the API says of it
+	assert_matches "$(api GET tcp/farm/5/server/5 | jq -c '.serverState[0]')" \
+		"^\\{\"instanceId\":\"$NETNS_NAME\",\"status\":\"ok\",\"checkCode\":200,\"checkStatus\":\"L7OK\",\"checkTime\":\"20[^\"]+\",\"lastCheckContent\":\"HTTP/1.1 200 OK\"\\}$"
+	assert_equal "$(api GET tcp/farm/4/server/4 | jq -c '.serverState[0] | [.status, .checkCode, .lastCheckContent]')" \
+		'["error",111,"Connection refused"]'
+	assert_equal "$(api GET status | jq -c '[.servers, .farms.status]')" \
+		'[{"total":26,"status":{"ok":13,"warn":0,"error":12,"unknown":1}},{"ok":13,"warn":0,"error":12,"unknown":1}]'
+	assert_matches "$(server tls/a .check_text)" '^TLSv1.[23], h2, certificate: 1 days left$'
+	assert_matches "$(server mysql/a .check_text)" 'MariaDB'
+	assert_matches "$(alpnlb server show tls-name/a)" $'STATE +down\nSINCE +20[^\n]+\nLAST CHECK +20[^\n]+\nCHECK +L6RSP\nCHECK CODE +-\nCHECK TEXT +certificate: is not for www.example.com\n'
+
+	# no error that MariaDB would count against the balancer; and it goes, and comes back
+	daemon_says 'server tcp-none/a is down: L4CON: Connection refused'
+	grep -q "Access denied for user 'alpnlb'@" "$NETNS_DIR/mariadb.log"
+	assert_equal "$(grep -Ec 'unauthenticated|reading communication packets' "$NETNS_DIR/mariadb.log" || true)" 0
+	netns_stop "$MARIADB_PID"
+	await_state mysql/a down
+	start_mariadb 11 3306
+	await_state mysql/a up
+	daemon_says 'server mysql/a is up'
+	stop_daemon
+}
+
+# ---- clients of a server that fails -------------------------------------------------------
+
+# farm_of NAME PROBE HOST[=ATTRIBUTES]...: a farm on port 9000, its servers sHOST are probed.
+farm_of() {
+	local name=$1 probe=$2 host
+	shift 2
+	printf '  - name: %s\n    port: 9000\n    probe: { %s }\n    servers:\n' "$name" "$probe"
+	for host in "$@"; do
+		printf '      - { name: s%s, address: %s, probe: true%s }\n' "${host%%=*}" "$(server4 "${host%%=*}")" \
+			"$([[ $host != *=* ]] || printf ', %s' "${host#*=}")"
+	done
+}
+
+# kill_all PID: a server with all its processes, at once.
+kill_all() {
+	kill -s KILL -- "-$1"
+}
+
+served() {
+	(($(wc -l <"$NETNS_DIR/clients.log") > $1))
+}
+
+# more_clients N: so many more have been served.
+more_clients() {
+	netns_await 20 served $(($(wc -l <"$NETNS_DIR/clients.log") + $1)) || fail "too few clients"
+}
+
+chosen_again() {
+	(($(server "$1" .connected) > $2))
+}
+
+@test "a server that is killed costs no client its connection, and gets new ones when it is back" {
+	local victim refused connected unserved
+	{
+		printf 'farms:\n'
+		farm_of web 'type: http, interval: 2s, rise: 1' 11 12 13
+		frontend relay web
+	} >"$CONFIG"
+	start_nginx one 11 9000 clear
+	start_nginx two 12 9000 clear
+	start_nginx three 13 9000 clear
+	victim=$NETNS_PID
+	start_daemon
+	await_state web/s13 up
+	netns_spawn client "$NETNS_DIR/clients.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
+		--text 'GET / HTTP/1.0\r\n\r\n' --repeat-until "$NETNS_DIR/enough" --parallel 4 --timeout 10
+	more_clients 100
+	kill_all "$victim"
+	await_state web/s13 down
+	more_clients 300
+	refused=$(server web/s13 .refused)
+	start_nginx three 13 9000 clear
+	await_state web/s13 up
+	connected=$(server web/s13 .connected)
+	netns_await 10 chosen_again web/s13 "$connected" || fail "it gets no connections"
+	touch "$NETNS_DIR/enough"
+	await_connections 0
+
+	# a few found out; what was in the dead server's hands when it died nobody can save
+	((refused >= 1 && refused <= 12)) || fail "$refused refused"
+	assert_equal "$(stats .counters.connect_failed)" 0
+	unserved=$(jq -s 'map(select(.received == 0)) | length' "$NETNS_DIR/clients.log")
+	((unserved <= $(stats .counters.server_resets))) || fail "$unserved clients were not served"
+	((unserved <= 4)) || fail "$unserved clients were not served"
+	stop_daemon
+}
+
+@test "backups stand in, then the fallback farm, then connections are closed at once" {
+	local one two three report since
+	{
+		printf 'farms:\n'
+		farm_of main 'type: tcp, interval: 200ms, rise: 1, fall: 1' 11 12='backup: true'
+		printf '    fallback_farm: sorry\n'
+		farm_of sorry 'type: tcp, interval: 200ms, rise: 1, fall: 1' 13
+		frontend auto main
+	} >"$CONFIG"
+	start_tcp one 11 9000 name
+	one=$NETNS_PID
+	start_tcp two 12 9000 name
+	two=$NETNS_PID
+	start_tcp three 13 9000 name
+	three=$NETNS_PID
+	start_daemon
+	await_state main/s11 up
+	await_state main/s12 up
+	assert_equal "$(reached "$LB4" 443 --text x)" one
+	netns_stop "$one"
+	await_state main/s11 down
+	assert_equal "$(reached "$LB4" 443 --text x)" two
+	netns_stop "$two"
+	await_state main/s12 down
+	assert_equal "$(reached "$LB4" 443 --text x)" three
+	assert_equal "$(stats '[.counters.fallbacks, (.farms[] | .chosen)] | join(" ")')" "1 3 1"
+	assert_equal "$(api GET status | jq -c .farms.status)" '{"ok":1,"warn":1,"error":0,"unknown":0}'
+	netns_stop "$three"
+	await_state sorry/s13 down
+	report=$(tcp_client "$LB4" 443 --text x --timeout 10)
+	assert_equal "$(jq -c '[.received, .seconds < 1]' <<<"$report")" '[0,true]'
+	await_stat .counters.no_server 1
+	assert_equal "$(stats '[.servers[].refused] | add')" 0
+
+	# what is known outlives a refresh and the daemon
+	since=$(server main/s11 .since)
+	alpnlb server set main/s11 weight 2
+	alpnlb refresh run
+	assert_equal "$(server main/s11 '[.state, .since, .weight] | join(" ")')" "down $since 2"
+	kill_daemon
+	assert_equal "$(server main/s11 '[.state, .since] | join(" ")')" "down $since"
+	start_daemon
+	assert_equal "$(server main/s11 '[.state, .since] | join(" ")')" "down $since"
+	start_tcp one 11 9000 name
+	await_state main/s11 up
+	assert_equal "$(reached "$LB4" 443 --text x)" one
+
+	# whoever is not probed any more is not known to be down
+	alpnlb server set main/s12 probe false
+	alpnlb refresh run
+	assert_equal "$(server main/s12 '[.state, .since, .check_status] | join(" ")')" "unknown  "
+	stop_daemon
+}
+
+@test "on_marked_down: shutdown-sessions ends connections on every path" {
+	local frontend probe probes=()
+	{
+		printf 'farms:\n'
+		farm_of cut 'type: tcp, port: 9001, interval: 200ms, fall: 1' 11='on_marked_down: shutdown-sessions'
+		farm_of keep 'type: tcp, port: 9001, interval: 200ms, fall: 1' 12
+		printf 'frontends:\n'
+		for frontend in "packet 443 cut" "sockmap 444 cut" "relay 445 cut" "packet 446 keep"; do
+			# shellcheck disable=SC2086 # three words
+			printf '  - { name: f%s, port: "%s", path: %s, default_farm: %s }\n' "$(cut -d' ' -f2 <<<"$frontend")" \
+				"$(cut -d' ' -f2 <<<"$frontend")" ${frontend%% *} "${frontend##* }"
+		done
+	} >"$CONFIG"
+	start_tcp cut 11 9000 echo
+	start_tcp keep 12 9000 echo
+	start_tcp probe-cut 11 9001 name
+	probes+=("$NETNS_PID")
+	start_tcp probe-keep 12 9001 name
+	probes+=("$NETNS_PID")
+	start_daemon
+	await_state cut/s11 up
+	await_state keep/s12 up
+	for frontend in 443 444 445 446; do
+		hold "$frontend" "$LB4" "$frontend" --text hello
+	done
+	await_flows 2
+	await_connections 4
+	assert_equal "$(stats '[.frontends[].live] | join(" ")')" "1 1 1 1"
+	for probe in "${probes[@]}"; do
+		netns_stop "$probe"
+	done
+	await_state cut/s11 down
+	await_state keep/s12 down
+	for frontend in 443 444 445; do
+		assert_equal "$(held_report "$frontend" | report_field end)" reset "frontend $frontend"
+	done
+	await_stat .counters.marked_down 3
+	flows_are 1
+	assert_echoed "$(end_held 446)"
+	stop_daemon
+}
+
+# The server's log has a line for each connection, a check is one.
+checked_more_than() {
+	(($(wc -l <"$NETNS_DIR/resets.log") > $1))
+}
+
+@test "connections that fail count as checks, for servers with a probe" {
+	local one port checks
+	{
+		printf 'farms:\n'
+		farm_of probed 'type: tcp, interval: 1h' 11
+		farm_of resets 'type: tcp, interval: 1h' 12
+		printf '  - { name: unprobed, port: 9000, servers: [ { name: s13, address: %s } ] }\n' "$(server4 13)"
+		printf 'frontends:\n'
+		printf '  - { name: %s, port: "%s", path: %s, default_farm: %s }\n' a 443 auto probed \
+				b 444 relay resets c 446 packet resets d 445 auto unprobed
+	} >"$CONFIG"
+	start_tcp one 11 9000 name
+	one=$NETNS_PID
+	start_tcp resets 12 9000 reset
+	start_daemon
+	await_state probed/s11 up
+	await_state resets/s12 up
+	netns_stop "$one"
+	reached "$LB4" 443 --text x --repeat 2
+	await_state probed/s11 down
+	assert_equal "$(server probed/s11 '[.check_status, .check_code] | join(" ")')" "L4CON 111"
+	assert_matches "$(server probed/s11 .check_text)" 'Connection refused$'
+
+	# a client may have provoked a reset, on the packet path as on others: a check has the last word
+	for port in 444 446; do
+		reached "$LB4" "$port" --text x
+		checks=$(wc -l <"$NETNS_DIR/resets.log")
+		reached "$LB4" "$port" --text x
+		netns_await 10 checked_more_than "$((checks + 1))" || fail "nobody has looked after the server"
+	done
+	assert_equal "$(server resets/s12 '[.state, .check_status] | join(" ")')" "up L4OK"
+
+	reached "$LB4" 445 --text x --repeat 4
+	assert_equal "$(server unprobed/s13 '[.state, .refused] | join(" ")')" "unknown 4"
+	stop_daemon
+}
