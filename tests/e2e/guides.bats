@@ -7,6 +7,7 @@
 # shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell, `run` sets output and stderr
 
 load lib
+load api
 
 # apply_file: what a user does with standard input: check it, then make it the running one.
 apply_file() {
@@ -443,5 +444,71 @@ has_been_sent() {
 		--mail-rcpt you@mx.alpnlb.test --upload-file "$NETNS_DIR/mail"
 	netns_await 20 has_been_sent || fail "$(cat "$NETNS_DIR/postfix/log")"
 	assert_matches "$(cat "$NETNS_DIR/postfix/log")" 'client=unknown\[192\.0\.2\.4\]'
+	stop_daemon
+}
+
+# ---- probes, and reading server states ----------------------------------------------------
+
+# state_of SERVER [EXPRESSION]: of its state by the API; `status` unless told otherwise.
+state_of() {
+	api GET "tcp/farm/1/server/$1" | jq -r ".serverState[0]${2:-.status}"
+}
+
+has_status() {
+	[[ $(state_of "$1") == "$2" ]]
+}
+
+@test "guide: probes, and reading server states" {
+	local second i
+	start_nginx first 11 8443 h2
+	start_nginx second 12 8443 h2
+	second=$NETNS_PID
+
+	# 1. two servers, and nobody looks after them
+	cat >"$CONFIG" <<-END
+		farms:
+		  - name: h2
+		    port: 8443
+		    servers:
+		      - { name: a, address: $(server4 11) }
+		      - { name: b, address: $(server4 12) }
+		frontends:
+		  - { name: web, port: "443", default_farm: h2 }
+	END
+	start_daemon
+	assert_equal "$(state_of 1 '|[.status, .checkTime]|join(" ")')" "unknown "
+
+	# 2. which probes there are; one is staged, turned on for the servers, and installed
+	assert_equal "$(api GET availableFarmProbes | jq -c 'map(select(.type == "http"))[0]')" \
+		'{"type":"http","matches":["default","status","contains","matches"],"method":["GET","HEAD","OPTIONS"]}'
+	api PUT tcp/farm/1 '{"probe": {"type": "http", "interval": 0.2, "method": "GET", "url": "www.alpnlb.test/", "forceSsl": true, "match": "status", "pattern": "200"}}'
+	api PUT tcp/farm/1/server/1 '{"probe": true}'
+	api PUT tcp/farm/1/server/2 '{"probe": true}'
+	assert_equal "$(state_of 1)" unknown "before the refresh"
+	api POST refresh '{"zone": "all"}' | jq -e '.status == "done"'
+
+	# 3. their states
+	netns_await 10 has_status 1 ok
+	netns_await 10 has_status 2 ok
+	assert_equal "$(state_of 2 '|[.instanceId, .checkStatus, .checkCode, .lastCheckContent]|join(" ")')" \
+		"$NETNS_NAME L7OK 200 HTTP/1.1 200 OK"
+	assert_equal "$(api GET status | jq -c '[.service, .farms.status.ok, .servers.status.ok]')" '["ok",1,2]'
+
+	# 4. one stops: it is seen, and clients go to the other
+	netns_stop "$second"
+	netns_await 10 has_status 2 error
+	assert_equal "$(state_of 2 '|[.checkStatus, .lastCheckContent]|join(" ")')" "L4CON Connection refused"
+	assert_equal "$(api GET status | jq -c '[.service, .farms.status.warn, .servers.status.error]')" '["ok",1,1]'
+	for i in 1 2 3; do
+		assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/2 first"
+	done
+	assert_matches "$(alpnlb server show)" $'\n +2 +h2 +b +[0-9.:]+ +active +down '
+	assert_matches "$(alpnlb server show h2/b)" $'\nCHECK +L4CON\nCHECK CODE +111\nCHECK TEXT +Connection refused\n'
+
+	# 5. it is back
+	start_nginx second 12 8443 h2
+	netns_await 10 has_status 2 ok
+	assert_equal "$(for i in 1 2; do served_by "$LB4" www.alpnlb.test --http2; done | sort | paste -sd,)" \
+		"HTTP/2 first,HTTP/2 second"
 	stop_daemon
 }
