@@ -451,7 +451,7 @@ has_been_sent() {
 
 # state_of SERVER [EXPRESSION]: of its state by the API; `status` unless told otherwise.
 state_of() {
-	api GET "tcp/farm/1/server/$1" | jq -r ".serverState[0]${2:-.status}"
+	api GET "tcp/farm/1/server/$1" | gojq -r ".serverState[0]${2:-.status}"
 }
 
 has_status() {
@@ -479,26 +479,26 @@ has_status() {
 	assert_equal "$(state_of 1 '|[.status, .checkTime]|join(" ")')" "unknown "
 
 	# 2. which probes there are; one is staged, turned on for the servers, and installed
-	assert_equal "$(api GET availableFarmProbes | jq -c 'map(select(.type == "http"))[0]')" \
-		'{"type":"http","matches":["default","status","contains","matches"],"method":["GET","HEAD","OPTIONS"]}'
+	assert_equal "$(api GET availableFarmProbes | gojq -c 'map(select(.type == "http"))[0]')" \
+		'{"matches":["default","status","contains","matches"],"method":["GET","HEAD","OPTIONS"],"type":"http"}'
 	api PUT tcp/farm/1 '{"probe": {"type": "http", "interval": 0.2, "method": "GET", "url": "www.alpnlb.test/", "forceSsl": true, "match": "status", "pattern": "200"}}'
 	api PUT tcp/farm/1/server/1 '{"probe": true}'
 	api PUT tcp/farm/1/server/2 '{"probe": true}'
 	assert_equal "$(state_of 1)" unknown "before the refresh"
-	api POST refresh '{"zone": "all"}' | jq -e '.status == "done"'
+	api POST refresh '{"zone": "all"}' | gojq -e '.status == "done"'
 
 	# 3. their states
 	netns_await 10 has_status 1 ok
 	netns_await 10 has_status 2 ok
 	assert_equal "$(state_of 2 '|[.instanceId, .checkStatus, .checkCode, .lastCheckContent]|join(" ")')" \
 		"$NETNS_NAME L7OK 200 HTTP/1.1 200 OK"
-	assert_equal "$(api GET status | jq -c '[.service, .farms.status.ok, .servers.status.ok]')" '["ok",1,2]'
+	assert_equal "$(api GET status | gojq -c '[.service, .farms.status.ok, .servers.status.ok]')" '["ok",1,2]'
 
 	# 4. one stops: it is seen, and clients go to the other
 	netns_stop "$second"
 	netns_await 10 has_status 2 error
 	assert_equal "$(state_of 2 '|[.checkStatus, .lastCheckContent]|join(" ")')" "L4CON Connection refused"
-	assert_equal "$(api GET status | jq -c '[.service, .farms.status.warn, .servers.status.error]')" '["ok",1,1]'
+	assert_equal "$(api GET status | gojq -c '[.service, .farms.status.warn, .servers.status.error]')" '["ok",1,1]'
 	for i in 1 2 3; do
 		assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/2 first"
 	done

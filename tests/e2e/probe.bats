@@ -9,9 +9,9 @@ load lib
 load api
 load packet
 
-# server FARM/NAME EXPRESSION: a jq expression over the server as it is shown.
+# server FARM/NAME EXPRESSION: a gojq expression over the server as it is shown.
 server() {
-	alpnlb -j server show "$1" | jq -r "$2"
+	alpnlb -j server show "$1" | gojq -r "$2"
 }
 
 server_is() {
@@ -23,7 +23,7 @@ await_state() {
 }
 
 all_checked() {
-	[[ $(alpnlb -j server show | jq 'all(.[]; .probe == false or .last_check != null)') == true ]]
+	[[ $(alpnlb -j server show | gojq 'all(.[]; .probe == false or .last_check != null)') == true ]]
 }
 
 # as_user USER COMMAND...: PostgreSQL refuses to be root.
@@ -76,7 +76,7 @@ probed() {
 
 # How each server is: FARM STATE CHECK CODE, in the order of the file.
 states() {
-	alpnlb -j server show | jq -r '.[] | [.farm, .state, .check_status, .check_code] | join(" ")'
+	alpnlb -j server show | gojq -r '.[] | [.farm, .state, .check_status, .check_code] | join(" ")'
 }
 
 @test "every kind of probe, on real servers" {
@@ -153,12 +153,12 @@ tls-days down L6RSP
 tls-clear down L6RSP 
 unprobed unknown  "
 	# what the API says of it
-	assert_matches "$(api GET tcp/farm/5/server/5 | jq -c '.serverState[0]')" \
-		"^\\{\"instanceId\":\"$NETNS_NAME\",\"status\":\"ok\",\"checkCode\":200,\"checkStatus\":\"L7OK\",\"checkTime\":\"20[^\"]+\",\"lastCheckContent\":\"HTTP/1.1 200 OK\"\\}$"
-	assert_equal "$(api GET tcp/farm/4/server/4 | jq -c '.serverState[0] | [.status, .checkCode, .lastCheckContent]')" \
+	assert_matches "$(api GET tcp/farm/5/server/5 | gojq -c '.serverState[0]')" \
+		"^\\{\"checkCode\":200,\"checkStatus\":\"L7OK\",\"checkTime\":\"20[^\"]+\",\"instanceId\":\"$NETNS_NAME\",\"lastCheckContent\":\"HTTP/1.1 200 OK\",\"status\":\"ok\"\\}$"
+	assert_equal "$(api GET tcp/farm/4/server/4 | gojq -c '.serverState[0] | [.status, .checkCode, .lastCheckContent]')" \
 		'["error",111,"Connection refused"]'
-	assert_equal "$(api GET status | jq -c '[.servers, .farms.status]')" \
-		'[{"total":26,"status":{"ok":13,"warn":0,"error":12,"unknown":1}},{"ok":13,"warn":0,"error":12,"unknown":1}]'
+	assert_equal "$(api GET status | gojq -c '[.servers, .farms.status]')" \
+		'[{"status":{"error":12,"ok":13,"unknown":1,"warn":0},"total":26},{"error":12,"ok":13,"unknown":1,"warn":0}]'
 	assert_matches "$(server tls/a .check_text)" '^TLSv1.[23], h2, certificate: 1 days left$'
 	assert_matches "$(server mysql/a .check_text)" 'MariaDB'
 	assert_matches "$(alpnlb server show tls-name/a)" $'STATE +down\nSINCE +20[^\n]+\nLAST CHECK +20[^\n]+\nCHECK +L6RSP\nCHECK CODE +-\nCHECK TEXT +certificate: is not for www.example.com\n'
@@ -236,7 +236,7 @@ chosen_again() {
 	# a few found out; what was in the dead server's hands when it died nobody can save
 	((refused <= 12)) || fail "$refused refused"
 	assert_equal "$(stats .counters.connect_failed)" 0
-	unserved=$(jq -s 'map(select(.received == 0)) | length' "$NETNS_DIR/clients.log")
+	unserved=$(gojq -s 'map(select(.received == 0)) | length' "$NETNS_DIR/clients.log")
 	((unserved <= $(stats .counters.server_resets))) || fail "$unserved clients were not served"
 	((unserved <= 4)) || fail "$unserved clients were not served"
 	stop_daemon
@@ -268,11 +268,11 @@ chosen_again() {
 	await_state main/s12 down
 	assert_equal "$(reached "$LB4" 443 --text x)" three
 	assert_equal "$(stats '[.counters.fallbacks, (.farms[] | .chosen)] | join(" ")')" "1 3 1"
-	assert_equal "$(api GET status | jq -c .farms.status)" '{"ok":1,"warn":1,"error":0,"unknown":0}'
+	assert_equal "$(api GET status | gojq -c .farms.status)" '{"error":0,"ok":1,"unknown":0,"warn":1}'
 	netns_stop "$three"
 	await_state sorry/s13 down
 	report=$(tcp_client "$LB4" 443 --text x --timeout 10)
-	assert_equal "$(jq -c '[.received, .seconds < 1]' <<<"$report")" '[0,true]'
+	assert_equal "$(gojq -c '[.received, .seconds < 1]' <<<"$report")" '[0,true]'
 	await_stat .counters.no_server 1
 	assert_equal "$(stats '[.servers[].refused] | add')" 0
 
