@@ -505,13 +505,14 @@ enum check_status {
 
 /* Written by the daemon's probes; the programs read no more than its state. */
 struct server_health {
-	__u32 state;   /* enum server_state */
-	__u32 status;  /* enum check_status of the last check */
-	__u32 code;    /* what the server said by it, or the errno; 0 = nothing */
-	__u32 serial;  /* odd while the row is being written */
-	__u64 since;   /* of the state: milliseconds since 1970, as the next one; 0 = never */
-	__u64 checked; /* end of the last check */
-	__u8 text[96]; /* what it said, or what failed; printable, NUL-terminated */
+	__u32 state;	  /* enum server_state */
+	__u32 status;	  /* enum check_status of the last check */
+	__u32 code;	  /* what the server said by it, or the errno; 0 = nothing */
+	__u32 serial;	  /* odd while the row is being written */
+	__u64 since;	  /* of the state: milliseconds since 1970, as the next one; 0 = never */
+	__u64 checked;	  /* end of the last check */
+	__u8 address[16]; /* of the server: IPv6, or IPv4 mapped; 0 = not known */
+	__u8 text[80];	  /* what it said, or what failed; printable, NUL-terminated */
 };
 _Static_assert(sizeof(struct server_health) == 128, "shared with BPF");
 

@@ -379,3 +379,54 @@ checked_more_than() {
 	assert_equal "$(server unprobed/s13 '[.state, .refused] | join(" ")')" "unknown 4"
 	stop_daemon
 }
+
+# ---- host names ---------------------------------------------------------------------------
+
+# is_served_by NAME: the client gets there.
+is_served_by() {
+	[[ $(reached "$LB4" 443 --text x) == "$1" ]]
+}
+
+# hosts ADDRESS NAME...: what the daemon's host knows of names.
+hosts() {
+	local address
+	while (($# > 0)); do
+		printf '%s %s.alpnlb.test\n' "$1" "$2"
+		shift 2
+	done >"$NETNS_DIR/hosts"
+}
+
+@test "a server with a host name follows it" {
+	start_tcp one 11 9000 name
+	start_tcp two 12 9000 name
+	{
+		printf 'farms:\n'
+		farm_of web 'type: tcp, interval: 200ms' 11 12='weight: 0'
+		frontend auto web
+	} | sed "s/$(server4 11)/web.alpnlb.test/; s/$(server4 12)/gone.alpnlb.test/" >"$CONFIG"
+	hosts
+	# shellcheck disable=SC2016 # the shell there expands it
+	daemon_under unshare --mount -- sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$NETNS_DIR/hosts"
+	start_daemon
+	daemon_says 'warning: host name web.alpnlb.test: '
+	assert_equal "$(server web/s11 '[.endpoint, .resolved, .state] | join(" ")')" "web.alpnlb.test:9000  unknown"
+	assert_equal "$(tcp_client "$LB4" 443 --text x | report_field received)" 0
+	await_stat .counters.no_server 1
+
+	# it comes to be known
+	hosts fe80::1 web "$(server4 11)" web "$(server4 12)" gone
+	netns_await 10 is_served_by one || fail "$(alpnlb -j server show)"
+	await_state web/s11 up
+	await_state web/s12 up
+	assert_equal "$(server web/s11 '[.address, .resolved] | join(" ")')" "web.alpnlb.test $(server4 11)"
+	assert_equal "$(api GET 'tcp/farm/1/server?address=WEB.alpnlb.test' | gojq -c .)" '[1]'
+
+	# it leads elsewhere: connections go there, and checks; a name that is gone stays where it was
+	hosts "$(server4 12)" web
+	netns_await 15 is_served_by two || fail "$(alpnlb -j server show)"
+	await_state web/s11 up
+	netns_await 10 daemon_says 'host name gone.alpnlb.test: .*: its address stays as it was'
+	assert_equal "$(server web/s12 '[.resolved, .state] | join(" ")')" "$(server4 12) up"
+	assert_equal "$(alpnlb -j revision show | gojq length)" 1 "revisions"
+	stop_daemon
+}

@@ -268,7 +268,7 @@ static void problems_name_line_and_path_in_order_of_the_file(void **state)
 		      "    default_farm: h1\n",
 		      "6: routes[0].action.target: \"h3\" is no farm, allowed: h1, h2\n"
 		      "11: farms[0].servers[0].address: \"10.0.0.300\" is not an address, allowed: "
-		      "an IPv4 or IPv6 address\n"
+		      "an IPv4 or IPv6 address, or a host name\n"
 		      "12: farms[0].servers[0].weight: 257 is out of range, allowed: 0..256, null\n"
 		      "16: frontends[0].port: \"0\" is no port, allowed: 1..65535, ranges and "
 		      "lists of them such as \"80,8000-8100\"");
@@ -710,26 +710,45 @@ static void check_address(const char *address, const char *message)
 
 static void server_addresses_are_checked(void **state)
 {
+	static const char *const no_names[] = {
+		"10.1.1",     "www.example.com.", "www..example.com", ".example",
+		"-a.example", "a-.example",	  "www.example.1",    "a b",
+	};
+
 	check_address("10.0.0.1", "");
 	check_address("\"2001:db8::1\"", "");
-	check_address("www.example.com",
-		      "1: farms[0].servers[0].address: \"www.example.com\" is a host name, not "
-		      "supported by this version, allowed: an IPv4 or IPv6 address");
+	check_address("www.example.com", "");
+	check_address("db1", "");
+	check_address("_x.3com", "");
+	for (size_t i = 0; i < COUNT(no_names); i++) {
+		char message[512];
+
+		snprintf(message, sizeof(message),
+			 "1: farms[0].servers[0].address: \"%s\" is not an address, allowed: an "
+			 "IPv4 "
+			 "or IPv6 address, or a host name",
+			 no_names[i]);
+		check_address(no_names[i], message);
+	}
+	check_address("0123456789012345678901234567890123456789012345678901234567890123a.example",
+		      "1: farms[0].servers[0].address: \"0123456789012345678901234567890123456789"
+		      "...\" is not an address, allowed: an IPv4 or IPv6 address, or a host name");
 	check_address("10.0.0.0/8", "1: farms[0].servers[0].address: \"10.0.0.0/8\" is not an "
-				    "address, allowed: an IPv4 or IPv6 address");
+				    "address, allowed: an IPv4 or IPv6 address, or a host name");
 	check_address("\"[::1]\"", "1: farms[0].servers[0].address: \"[::1]\" is not an address, "
-				   "allowed: an IPv4 or IPv6 address");
+				   "allowed: an IPv4 or IPv6 address, or a host name");
 	check_address("0.0.0.0", "1: farms[0].servers[0].address: \"0.0.0.0\" is not the address "
-				 "of a host, allowed: an IPv4 or IPv6 address");
-	check_address("\"ff02::1\"", "1: farms[0].servers[0].address: \"ff02::1\" is not the "
-				     "address of a host, allowed: an IPv4 or IPv6 address");
+				 "of a host, allowed: an IPv4 or IPv6 address, or a host name");
+	check_address("\"ff02::1\"",
+		      "1: farms[0].servers[0].address: \"ff02::1\" is not the "
+		      "address of a host, allowed: an IPv4 or IPv6 address, or a host name");
 	check_address("\"fe80::1\"",
 		      "1: farms[0].servers[0].address: \"fe80::1\" is link-local, not supported by "
-		      "this version, allowed: an IPv4 or IPv6 address");
+		      "this version, allowed: an IPv4 or IPv6 address, or a host name");
 	check_address("\"fec0::1\"", "");
 	check_address("169.254.0.1", "");
 	check_address("null", "1: farms[0].servers[0].address: null is not a string without "
-			      "quotes, allowed: an IPv4 or IPv6 address");
+			      "quotes, allowed: an IPv4 or IPv6 address, or a host name");
 }
 
 static void required_attributes_are_missed(void **state)
@@ -740,7 +759,8 @@ static void required_attributes_are_missed(void **state)
 		"routes:\n  - rules: [{}]\n",
 		"2: farms[0].name: is missing, allowed: 1..50 of A-Z a-z 0-9 . _ -\n"
 		"3: farms[0].servers[0].name: is missing, allowed: 1..50 of A-Z a-z 0-9 . _ -\n"
-		"3: farms[0].servers[0].address: is missing, allowed: an IPv4 or IPv6 address\n"
+		"3: farms[0].servers[0].address: is missing, allowed: an IPv4 or IPv6 address, or "
+		"a host name\n"
 		"5: frontends[0].name: is missing, allowed: 1..50 of A-Z a-z 0-9 . _ -\n"
 		"5: frontends[0].port: is missing, allowed: 1..65535, ranges and lists of them "
 		"such as \"80,8000-8100\"\n"

@@ -54,8 +54,12 @@ static bool is_address(const json_t *value, const char *text)
 {
 	uint8_t wanted[16], address[16];
 
-	return json_is_string(value) && !address_parse(json_string_value(value), address) &&
-	       !address_parse(text, wanted) && !memcmp(address, wanted, sizeof(wanted));
+	if (!json_is_string(value))
+		return false;
+	if (address_parse(text, wanted)) /* a host name */
+		return !strcasecmp(json_string_value(value), text);
+	return !address_parse(json_string_value(value), address) &&
+	       !memcmp(address, wanted, sizeof(wanted));
 }
 
 static bool value_is(const json_t *value, const char *text)
@@ -76,7 +80,7 @@ static bool check_filter(struct api_call *call, const struct api_filter *filter,
 		return api_query_is_name(call, filter->key, filter->names);
 	if (filter->type == JSON_INTEGER && (!*text || text[strspn(text, "0123456789")]))
 		api_refuse(call, 400, "%s: is not an integer", filter->key);
-	else if (filter->address && address_parse(text, address))
+	else if (filter->address && address_parse(text, address) && !host_name_is_valid(text))
 		api_refuse(call, 400, "%s: is not an address", filter->key);
 	return !call->status;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../api/tasks.h"
 #include "../model/decode.h"
@@ -212,6 +213,11 @@ static void server_health_set(json_t *row, const struct server_health *health)
 {
 	bool checked = health->checked;
 
+	static const uint8_t none[16];
+	bool found = memcmp(health->address, none, sizeof(none));
+
+	json_object_set_new(row, "resolved",
+			    found ? json_endpoint(health->address, 0) : json_null());
 	set_string(row, "state", names_text(&server_state_names, health->state));
 	json_object_set_new(row, "since", time_or_null(health->since));
 	json_object_set_new(row, "last_check", time_or_null(health->checked));
@@ -222,18 +228,24 @@ static void server_health_set(json_t *row, const struct server_health *health)
 	set_string(row, "check_text", checked ? (const char *)health->text : NULL);
 }
 
+static json_t *server_endpoint(const struct server *server, uint16_t port)
+{
+	if (!server->host)
+		return json_endpoint(server->address, port);
+	return port ? json_sprintf("%s:%u", server->host, port) : json_string(server->host);
+}
+
 json_t *server_row(const struct farm *farm, const struct server *server, const struct view *view)
 {
 	json_t *row = object_new(&server->o);
 	/* `first` does not go by weight: the lowest id that is up gets everything. */
 	bool by_weight = farm->balance != BALANCE_FIRST;
+	uint16_t port = server->port ? server->port : farm->port;
 
 	set_string(row, "farm", farm->o.name);
-	json_object_set_new(row, "address", json_endpoint(server->address, 0));
-	set_port(row, server->port ? server->port : farm->port);
-	json_object_set_new(
-		row, "endpoint",
-		json_endpoint(server->address, server->port ? server->port : farm->port));
+	json_object_set_new(row, "address", server_endpoint(server, 0));
+	set_port(row, port);
+	json_object_set_new(row, "endpoint", server_endpoint(server, port));
 	set_string(row, "status", server_status_name(server->status));
 	set_integer(row, "weight", server->weight);
 	json_object_set_new(row, "share",

@@ -11,6 +11,7 @@ static const struct column columns[] = {
 	COLUMN("name", "NAME"),
 	DETAIL("display_name", "DISPLAY NAME"),
 	COLUMN("endpoint", "ADDRESS", .drop = 2, .keep = KEEP_ENDPOINT),
+	DETAIL("resolved", "RESOLVED"),
 	COLUMN("status", "STATUS", .drop = 3),
 	COLUMN("state", "STATE", .drop = 3),
 	COLUMN("since", "SINCE", .drop = 16, .keep = KEEP_WHOLE),

@@ -378,8 +378,10 @@ int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *r
 {
 	struct tables tables = {0};
 	gid_t group;
-	int err = prepare(daemon, config, &tables, &group, failed, size);
+	int err;
 
+	(void)resolver_fill(daemon->resolver, config, RESOLVER_WAIT);
+	err = prepare(daemon, config, &tables, &group, failed, size);
 	if (!err)
 		err = switch_tables(daemon, &tables, refresh, failed, size);
 	tables_free(&tables);
@@ -395,10 +397,40 @@ int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *r
 	listeners_commit(&daemon->listeners);
 	https_commit(daemon);
 	failed_to("open the control socket to the group", control_open_to(daemon, group));
+	resolver_keep(daemon->resolver, config);
 	config_free(daemon->config);
 	daemon->config = config;
 	daemon->refreshed = time(NULL);
 	return 0;
+}
+
+static struct config *copy_config(const struct config *config)
+{
+	struct problems problems = {0};
+	json_t *tree = config_encode(config);
+	struct config *copy = tree ? config_decode_tree(tree, DECODE_TO_RUN, &problems) : NULL;
+
+	problems_free(&problems);
+	json_decref(tree);
+	return copy;
+}
+
+/* Host names lead elsewhere: what runs is compiled again, with the addresses as they are now. */
+static void on_names(void *context)
+{
+	struct daemon *daemon = context;
+	struct config *config = NULL;
+	char failed[512] = "out of memory";
+	int err = -ENOMEM;
+
+	if (!daemon->config || daemon->draining ||
+	    !resolver_fill(daemon->resolver, daemon->config, 0))
+		return;
+	config = copy_config(daemon->config);
+	if (config)
+		err = daemon_apply(daemon, config, NULL, failed, sizeof(failed));
+	if (err)
+		log_line(LOG_ERROR, "cannot follow a host name: %s", failed);
 }
 
 /* ---- drain ------------------------------------------------------------------------------- */
@@ -493,6 +525,9 @@ static int start_engine(struct daemon *daemon, const struct arguments *arguments
 	err = load_packet_path(daemon, config);
 	err = err ? err : start_workers(daemon, arguments->workers);
 	err = err ? err : start_health(daemon);
+	err = err ? err
+		  : step("start the resolver",
+			 resolver_start(&daemon->resolver, daemon->base, on_names, daemon));
 	return err ? err : step("open the control socket", control_open(daemon));
 }
 
@@ -522,6 +557,7 @@ static void daemon_end(struct daemon *daemon)
 	listeners_close(&daemon->listeners);
 	https_close(&daemon->https);
 	control_close(daemon);
+	resolver_stop(daemon->resolver);
 	health_stop(&daemon->health);
 	for (unsigned int i = 0; i < daemon->n_workers; i++)
 		worker_stop(&daemon->workers[i]);

@@ -13,6 +13,7 @@
 #include "https.h"
 #include "listeners.h"
 #include "reroute.h"
+#include "resolver.h"
 #include "state.h"
 #include "sweep.h"
 #include "worker.h"
@@ -36,6 +37,7 @@ struct daemon {
 	struct sweeper sweeper;
 	struct rerouter rerouter;
 	struct health health;
+	struct resolver *resolver;
 	struct event *drain_poll, *drain_end;
 	time_t started;
 	bool draining;

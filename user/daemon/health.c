@@ -25,7 +25,7 @@ struct watch {
 	uint32_t id;
 	char *name; /* "FARM/SERVER", for the log */
 	bool shutdown_sessions;
-	struct endpoint endpoint;
+	struct probe_target endpoint;
 	struct plan *plan;
 	struct check check;
 	struct event next;	   /* check */
@@ -56,6 +56,7 @@ static void write_row(struct server_health *row, const struct server_health *now
 	row->code = now->code;
 	row->since = now->since;
 	row->checked = now->checked;
+	memcpy(row->address, now->address, sizeof(row->address));
 	memcpy(row->text, now->text, sizeof(row->text));
 	__atomic_store_n(&row->state, now->state, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->serial, odd + 1, __ATOMIC_RELEASE);
@@ -68,9 +69,21 @@ static struct server_health *row_of(const struct watch *watch)
 
 static void forget_state(struct server_health *row)
 {
-	static const struct server_health unknown;
+	struct server_health unknown = {0};
 
+	memcpy(unknown.address, row->address, sizeof(unknown.address));
 	if (row->state != SERVER_UNKNOWN || row->status != CHECK_NONE)
+		write_row(row, &unknown);
+}
+
+/* What is known of another address says nothing of this one. `server` may be NULL. */
+static void note_address(struct server_health *row, const struct server *server)
+{
+	struct server_health unknown = {0};
+
+	if (server)
+		memcpy(unknown.address, server->address, sizeof(unknown.address));
+	if (memcmp(row->address, unknown.address, sizeof(unknown.address)))
 		write_row(row, &unknown);
 }
 
@@ -256,8 +269,8 @@ void health_failed(struct health *health, uint32_t server_id, int err, uint64_t 
 static bool is_watched(const struct config *config, const struct farm *farm,
 		       const struct server *server)
 {
-	return farm->probe && server->probe && server->status != STATUS_INACTIVE &&
-	       config_in_zone(config, farm->zone);
+	return farm->probe && server->probe && server_is_found(server) &&
+	       server->status != STATUS_INACTIVE && config_in_zone(config, farm->zone);
 }
 
 uint32_t health_count(const struct config *config)
@@ -349,8 +362,10 @@ static struct watch *watch_new(struct health *health, const struct config *confi
 /* What the thread is given: its new watches, which it takes over. */
 struct change {
 	struct health *health;
-	struct watch **watches; /* by server id */
-	unsigned int n;
+	/* By id. */
+	const struct server **servers;
+	struct watch **watches;
+	unsigned int n; /* watches */
 	sem_t done;
 };
 
@@ -360,6 +375,8 @@ static void add_farm(struct change *change, const struct config *config, const s
 	struct plan *plan;
 	int err = farm->probe ? plan_make(farm->probe, &plan, reason, sizeof(reason)) : -ENOENT;
 
+	for (size_t i = 0; i < farm->n_servers; i++)
+		change->servers[farm->servers[i].o.id] = &farm->servers[i];
 	if (err && farm->probe) /* it could be made a moment ago */
 		log_line(LOG_ERROR, "the probe of farm %s: %s", farm->o.name, reason);
 	if (err)
@@ -422,6 +439,7 @@ static void apply(struct change *change, uint32_t id)
 	struct health *health = change->health;
 	struct watch *old = health->watches[id], *now = change->watches[id];
 
+	note_address(&health->instance->balance.health[id], change->servers[id]);
 	atomic_store(&health->watched[id], now != NULL);
 	if (old && now && keep(old, now))
 		return;
@@ -446,10 +464,13 @@ static void on_change(evutil_socket_t fd, short what, void *context)
 void health_configure(struct health *health, const struct config *config)
 {
 	struct change change = {.health = health,
+				.servers = calloc(MAX_SERVERS + 1, sizeof(*change.servers)),
 				.watches = calloc(MAX_SERVERS + 1, sizeof(*change.watches))};
 
-	if (!change.watches) {
+	if (!change.watches || !change.servers) {
 		log_line(LOG_ERROR, "out of memory: servers are probed as before");
+		free(change.watches);
+		free(change.servers);
 		return;
 	}
 	for (size_t i = 0; i < config->n_farms; i++)
@@ -460,6 +481,7 @@ void health_configure(struct health *health, const struct config *config)
 			;
 	sem_destroy(&change.done);
 	free(change.watches);
+	free(change.servers);
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */

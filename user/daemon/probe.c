@@ -319,7 +319,7 @@ void check_init(struct check *check, struct event_base *base,
 	evtimer_assign(&check->timeout, base, on_timeout, check);
 }
 
-void check_begin(struct check *check, const struct plan *plan, const struct endpoint *to,
+void check_begin(struct check *check, const struct plan *plan, const struct probe_target *to,
 		 struct regex_scratch *scratch)
 {
 	uint32_t wait = probe_timeout(&plan->probe);

@@ -26,7 +26,7 @@ int plan_make(const struct probe *probe, struct plan **plan, char *failed, size_
 void plan_free(struct plan *plan); /* accepts NULL */
 
 /* Where a server is, and how it wants to be talked to. */
-struct endpoint {
+struct probe_target {
 	uint8_t address[16]; /* IPv6, or IPv4 mapped */
 	__be16 port;
 	uint8_t proxy_protocol; /* enum proxy_protocol */
@@ -45,7 +45,7 @@ struct check {
 	void (*done)(void *context, bool good, const struct check_result *result);
 	void *context;
 	const struct plan *plan;
-	struct endpoint to;
+	struct probe_target to;
 	enum check_stage stage;
 	int fd;			/* while there is no stream */
 	struct event connected; /* of the fd */
@@ -61,7 +61,7 @@ void check_init(struct check *check, struct event_base *base,
 		void *context);
 
 /* The plan and `scratch` have to be there until the end. None may run. */
-void check_begin(struct check *check, const struct plan *plan, const struct endpoint *to,
+void check_begin(struct check *check, const struct plan *plan, const struct probe_target *to,
 		 struct regex_scratch *scratch);
 
 bool check_runs(const struct check *check);

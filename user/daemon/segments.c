@@ -52,7 +52,8 @@ static void ask_way(const struct segments *segments, const struct server *server
 	struct outgoing way;
 	uint32_t mtu;
 
-	if (outgoing_find(segments->netlink, any, server->address, &way))
+	if (!server_is_found(server) ||
+	    outgoing_find(segments->netlink, any, server->address, &way))
 		return;
 	mtu = outgoing_mtu(&way, interface_mtu(way.ifindex));
 	if (mtu)

@@ -594,7 +594,8 @@ static int compile_ring(struct tables *tables, struct farm_row *row,
 
 /*
  * Where a server wants to stand in a Maglev table: at offset, offset + skip, ... (Eisenbud et al.,
- * NSDI 2016, section 3.4). By its address, so that balancers with the same servers agree.
+ * NSDI 2016, section 3.4). By its address, or its host name, so that balancers with the same
+ * servers agree.
  */
 struct permutation {
 	uint32_t at, skip; /* modulo MAGLEV_SIZE */
@@ -604,10 +605,14 @@ struct permutation {
 
 static struct permutation permutation_of(const struct server *server)
 {
-	uint64_t words[2], hash;
+	uint64_t words[2], hash = HASH_SEED;
 
 	memcpy(words, server->address, sizeof(words));
-	hash = hash_word(hash_word(hash_word(HASH_SEED, words[0]), words[1]), server->port);
+	for (const char *c = server->host; c && *c; c++)
+		hash = hash_byte(hash, *c);
+	if (!server->host)
+		hash = hash_word(hash_word(hash, words[0]), words[1]);
+	hash = hash_word(hash, server->port);
 	return (struct permutation){
 		.at = hash % MAGLEV_SIZE,
 		.skip = hash_word(hash, 1) % (MAGLEV_SIZE - 1) + 1,
@@ -716,7 +721,8 @@ static int compile_farm(struct tables *tables, const struct config *config, cons
 		server_row->proxy_protocol = server->proxy_protocol;
 		server_row->weight = server->weight;
 		server_row->farm = farm->o.id;
-		if (server_is_used(server) && config_in_zone(config, farm->zone))
+		if (server_is_used(server) && server_is_found(server) &&
+		    config_in_zone(config, farm->zone))
 			members[n++] = server;
 	}
 	err = compile_members(tables, row, members, n);

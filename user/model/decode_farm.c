@@ -14,7 +14,7 @@ static const struct attribute server_rows[] = {
 	{"name", &type_name, FIELD(struct server, o.name), .required = true},
 	{"display_name", &type_string, FIELD(struct server, o.display_name), .nullable = true,
 	 .max = DISPLAY_MAX},
-	{"address", &type_address, FIELD(struct server, address), .required = true},
+	{"address", &type_host, .required = true},
 	{"port", &type_integer, FIELD(struct server, port), .nullable = true, .min = 1,
 	 .max = 65535},
 	{"status", &type_enum, FIELD(struct server, status), .names = &status_names,

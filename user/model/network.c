@@ -47,38 +47,72 @@ static bool is_unicast(const uint8_t address[16])
 	return memcmp(address, any, sizeof(any)) && address[0] != 0xff;
 }
 
-static void decode_address(struct decoder *d, const struct attribute *a, const struct value *value,
-			   void *object)
+bool address_is_host(const uint8_t address[16])
 {
-	uint8_t *address = (uint8_t *)object + a->offset;
+	return is_unicast(address) && !is_link_local(address);
+}
+
+#define HOST_MAX  253 /* RFC 1035 section 2.3.4, as text */
+#define LABEL_MAX 63
+
+/* Labels between dots, the last of which is not a number: RFC 1123 section 2.1. */
+bool host_name_is_valid(const char *text)
+{
+	const char *last = strrchr(text, '.');
+	size_t len = 0;
+
+	if (!looks_like_host_name(text) || strlen(text) > HOST_MAX)
+		return false;
+	for (const char *c = text; *c; c++) {
+		bool ends = !c[1] || c[1] == '.';
+
+		if (*c == '.' ? !len : *c == '-' && (!len || ends))
+			return false;
+		len = *c == '.' ? 0 : len + 1;
+		if (len > LABEL_MAX)
+			return false;
+	}
+	last = last ? last + 1 : text;
+	return *last && last[strspn(last, "0123456789")];
+}
+
+static void decode_host(struct decoder *d, const struct attribute *a, const struct value *value,
+			void *object)
+{
+	struct server *server = object;
 	const char *text = decode_text(d, a, value), *problem = NULL;
 
 	if (!text)
 		return;
-	if (address_parse(text, address))
-		problem = not_an_address(text);
-	else if (!is_unicast(address))
+	if (address_parse(text, server->address)) {
+		memset(server->address, 0, sizeof(server->address));
+		if (host_name_is_valid(text))
+			server->host = decode_copy(d, text);
+		else
+			problem = "is not an address";
+	} else if (!is_unicast(server->address))
 		problem = "is not the address of a host";
-	else if (is_link_local(address))
+	else if (is_link_local(server->address))
 		problem = LINK_LOCAL;
 	if (problem)
 		decode_refuse(d, a, value, problem);
 }
 
-static void allow_address(const struct attribute *a, struct text *text)
+static void allow_host(const struct attribute *a, struct text *text)
 {
-	text_append(text, "an IPv4 or IPv6 address");
+	text_append(text, "an IPv4 or IPv6 address, or a host name");
 }
 
-static json_t *encode_address(const struct attribute *a, const void *object)
+static json_t *encode_host(const struct attribute *a, const void *object)
 {
+	const struct server *server = object;
 	char text[FORMAT_LEN];
 
-	return json_string(
-		endpoint_format((const uint8_t *)object + a->offset, 0, text, sizeof(text)));
+	return json_string(server->host ? server->host
+					: endpoint_format(server->address, 0, text, sizeof(text)));
 }
 
-const struct type type_address = {decode_address, encode_address, allow_address};
+const struct type type_host = {decode_host, encode_host, allow_host};
 
 /* ---- lists of blocks ------------------------------------------------------------------ */
 

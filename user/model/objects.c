@@ -14,8 +14,10 @@ static void free_object(struct object *object)
 
 static void free_farm(struct farm *farm)
 {
-	for (size_t i = 0; i < farm->n_servers; i++)
+	for (size_t i = 0; i < farm->n_servers; i++) {
 		free_object(&farm->servers[i].o);
+		free(farm->servers[i].host);
+	}
 	free(farm->servers);
 	free(farm->zone);
 	if (farm->probe)
@@ -77,6 +79,13 @@ void config_free(struct config *config)
 bool server_is_used(const struct server *server)
 {
 	return server->status == STATUS_ACTIVE && server->weight;
+}
+
+bool server_is_found(const struct server *server)
+{
+	static const uint8_t none[16];
+
+	return memcmp(server->address, none, sizeof(none));
 }
 
 bool field_of_hello(enum field field)

@@ -54,7 +54,8 @@ enum server_status {
 
 struct server {
 	struct object o;
-	uint8_t address[16]; /* IPv6, or IPv4 mapped */
+	uint8_t address[16]; /* IPv6, or IPv4 mapped; of a host name 0 until it is known */
+	char *host;	     /* name; NULL = the address was given */
 	uint16_t port;	     /* host order; 0 = null, the farm's */
 	uint16_t weight;     /* 0..256; null = 1 */
 	enum server_status status;
@@ -155,6 +156,9 @@ void config_free(struct config *config);
 
 /* Is it one that new connections may go to? */
 bool server_is_used(const struct server *server);
+
+/* Is its address known? */
+bool server_is_found(const struct server *server);
 
 /* Does it look at what only a ClientHello has? */
 bool field_of_hello(enum field field);
