@@ -561,6 +561,7 @@ static void daemon_end(struct daemon *daemon)
 	health_stop(&daemon->health);
 	for (unsigned int i = 0; i < daemon->n_workers; i++)
 		worker_stop(&daemon->workers[i]);
+	health_free(&daemon->health);
 	free(daemon->workers);
 	grace_stop(&daemon->engine.grace);
 	rerouter_stop(&daemon->rerouter);

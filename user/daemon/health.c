@@ -17,7 +17,8 @@
 #include "log.h"
 #include "probe.h"
 
-#define SPREAD 5 /* milliseconds from one server's first check to that of the next, on average */
+#define SPREAD 5   /* milliseconds from one server's first check to that of the next, on average */
+#define SOON   100 /* milliseconds between checks out of turn, at least */
 
 /* A server that is looked after. */
 struct watch {
@@ -216,24 +217,29 @@ static void note_failure(struct watch *watch, int err)
 	note_result(watch, &result);
 }
 
+/* Before its turn, but not hot on the heels of the last one. */
+static void check_soon(struct watch *watch)
+{
+	uint64_t next = watch->began + SOON * MILLISECOND, now = monotonic_time();
+
+	if (!check_runs(&watch->check) && row_of(watch)->state != SERVER_DOWN)
+		check_after(watch, next > now ? next - now : 0);
+}
+
 /*
- * Counts like a failed check, and has the next one made at once. A try older than the last good
- * check says nothing new. A reset may be the client's doing, so it does not take a server down
- * alone: the check does.
+ * Counts like a failed check. A try older than the last good check says nothing new. A reset may be
+ * the client's doing: it has the server checked, and takes it down only if that fails.
  */
 static void hear_failure(struct watch *watch, const struct failure *failure)
 {
 	if (row_of(watch)->state == SERVER_DOWN || failure->began < watch->good)
 		return;
-	if (failure->err) {
+	if (failure->err || watch->falls + 1 < watch->plan->probe.fall) {
 		note_failure(watch, failure->err);
 		note_bad(watch, false);
-	} else if (watch->falls + 1 < watch->plan->probe.fall) {
-		note_failure(watch, 0);
-		note_bad(watch, false);
 	}
-	if (!check_runs(&watch->check) && row_of(watch)->state != SERVER_DOWN)
-		check_after(watch, 0);
+	if (!failure->err)
+		check_soon(watch);
 }
 
 static void on_heard(evutil_socket_t fd, short what, void *context)
@@ -494,16 +500,17 @@ static void *health_main(void *argument)
 	return NULL;
 }
 
-static void health_free(struct health *health)
+void health_free(struct health *health)
 {
+	if (!health->base)
+		return;
 	for (uint32_t id = 1; health->watches && id <= MAX_SERVERS; id++)
 		watch_end(health->watches[id]);
 	free(health->watches);
 	free(health->watched);
 	if (health->heard)
 		event_free(health->heard);
-	if (health->base)
-		event_base_free(health->base);
+	event_base_free(health->base);
 	regex_scratch_free(health->scratch);
 	pthread_mutex_destroy(&health->lock);
 	*health = (struct health){0};
@@ -544,5 +551,4 @@ void health_stop(struct health *health)
 	event_base_once(health->base, -1, EV_TIMEOUT, on_stop, health, NULL);
 	pthread_join(health->thread, NULL);
 	health_cut_wait(health);
-	health_free(health);
 }

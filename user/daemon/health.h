@@ -48,7 +48,9 @@ struct health {
 /* 0 or -errno. The instance is open, and the workers are there until health_stop(). */
 int health_start(struct health *health, const struct instance *instance, struct worker *workers,
 		 unsigned int n_workers);
-void health_stop(struct health *health); /* accepts one that was not started */
+/* Workers may still tell of failures between the two. Both accept one that was not started. */
+void health_stop(struct health *health);
+void health_free(struct health *health);
 
 /* Can the probes of a configuration be made? 0, or -errno and one line in `failed`. */
 int health_check(const struct config *config, char *failed, size_t size);
