@@ -430,3 +430,39 @@ hosts() {
 	assert_equal "$(alpnlb -j revision show | gojq length)" 1 "revisions"
 	stop_daemon
 }
+
+# ---- many servers -------------------------------------------------------------------------
+
+# start_clock HOST: accepts on port 9000 and says when, in tenths of a second.
+start_clock() {
+	netns_spawn server "$NETNS_DIR/clock.log" /usr/bin/python3 -c '
+import socket, sys, time
+listener = socket.create_server((sys.argv[1], 9000), backlog=1024)
+while True:
+    listener.accept()[0].close()
+    print(int(time.monotonic() * 10), flush=True)
+' "$(server4 "$1")"
+	netns_await 10 netns_listens_at "$(server4 "$1")" 9000
+}
+
+has_checks() {
+	(($(wc -l <"$NETNS_DIR/clock.log") >= $1))
+}
+
+@test "hundreds of servers are not checked at once" {
+	local most
+	{
+		printf 'farms:\n  - name: web\n    port: 9000\n    probe: { type: tcp, interval: 1s }\n    servers:\n'
+		for most in {1..400}; do
+			printf '      - { name: s%s, address: %s, probe: true }\n' "$most" "$(server4 11)"
+		done
+		frontend auto web
+	} >"$CONFIG"
+	start_clock 11
+	start_daemon
+	netns_await 20 has_checks 1000 || fail "$(wc -l <"$NETNS_DIR/clock.log") checks"
+	most=$(uniq -c "$NETNS_DIR/clock.log" | sort -n | awk 'END { print $1 }')
+	((most <= 200)) || fail "$most checks in a tenth of a second, of 400 in a second"
+	assert_equal "$(alpnlb -j server show | gojq -r '[.[].state] | unique | join(" ")')" up
+	stop_daemon
+}
