@@ -308,7 +308,10 @@ int health_check(const struct config *config, char *failed, size_t size)
 	return 0;
 }
 
-/* Where clients of a farm without a port are sent to: the port they came to, the lowest. */
+/*
+ * Where clients of a farm without a port are sent to: the port they came to, the lowest. 0 where no
+ * client comes from, be it by way of a farm that falls back on this one.
+ */
 static uint16_t port_of_clients(const struct config *config, const struct farm *farm)
 {
 	for (size_t i = 0; i < config->n_frontends; i++)
@@ -317,19 +320,24 @@ static uint16_t port_of_clients(const struct config *config, const struct farm *
 	for (size_t i = 0; i < config->n_routes; i++)
 		if (config->routes[i].target == farm && config->routes[i].frontend)
 			return config->routes[i].frontend->ports[0].first;
+	for (size_t i = 0; i < config->n_farms; i++) {
+		const struct farm *other = &config->farms[i];
+		uint16_t port = other->fallback == farm ? port_of_clients(config, other) : 0;
+
+		if (port)
+			return port;
+	}
 	return 0;
 }
 
-static uint16_t port_of(const struct config *config, const struct farm *farm,
-			const struct server *server)
+/* `usual` is that of the farm's clients. */
+static uint16_t port_of(const struct probe *probe, const struct server *server, uint16_t usual)
 {
-	if (farm->probe->type == PROBE_OCO)
+	if (probe->type == PROBE_OCO)
 		return PROBE_PORT_OCO;
-	if (farm->probe->port)
-		return farm->probe->port;
-	if (server->port || farm->port)
-		return server->port ? server->port : farm->port;
-	return port_of_clients(config, farm);
+	if (probe->port)
+		return probe->port;
+	return server->port ? server->port : usual;
 }
 
 static void watch_free(struct watch *watch)
@@ -342,9 +350,8 @@ static void watch_free(struct watch *watch)
 	free(watch);
 }
 
-static struct watch *watch_new(struct health *health, const struct config *config,
-			       const struct farm *farm, const struct server *server,
-			       struct plan *plan)
+static struct watch *watch_new(struct health *health, const struct farm *farm,
+			       const struct server *server, struct plan *plan, uint16_t port)
 {
 	struct watch *watch = calloc(1, sizeof(*watch));
 
@@ -356,7 +363,7 @@ static struct watch *watch_new(struct health *health, const struct config *confi
 	plan->users++;
 	watch->shutdown_sessions = server->shutdown_sessions;
 	memcpy(watch->endpoint.address, server->address, sizeof(server->address));
-	watch->endpoint.port = htobe16(port_of(config, farm, server));
+	watch->endpoint.port = htobe16(port);
 	watch->endpoint.proxy_protocol = server->proxy_protocol;
 	if (asprintf(&watch->name, "%s/%s", farm->o.name, server->o.name) >= 0)
 		return watch;
@@ -375,29 +382,40 @@ struct change {
 	sem_t done;
 };
 
+/* All servers of a farm that are to be watched; plan->users is 1 meanwhile. */
+static void add_watches(struct change *change, const struct config *config, const struct farm *farm,
+			struct plan *plan)
+{
+	uint16_t usual = farm->port ? farm->port : port_of_clients(config, farm);
+
+	for (size_t i = 0; i < farm->n_servers; i++) {
+		const struct server *server = &farm->servers[i];
+		uint16_t port = port_of(farm->probe, server, usual);
+
+		if (!port || !is_watched(config, farm, server))
+			continue;
+		change->watches[server->o.id] = watch_new(change->health, farm, server, plan, port);
+		change->n++;
+	}
+}
+
 static void add_farm(struct change *change, const struct config *config, const struct farm *farm)
 {
 	char reason[256];
 	struct plan *plan;
-	int err = farm->probe ? plan_make(farm->probe, &plan, reason, sizeof(reason)) : -ENOENT;
+	int err;
 
 	for (size_t i = 0; i < farm->n_servers; i++)
 		change->servers[farm->servers[i].o.id] = &farm->servers[i];
-	if (err && farm->probe) /* it could be made a moment ago */
-		log_line(LOG_ERROR, "the probe of farm %s: %s", farm->o.name, reason);
-	if (err)
+	if (!farm->probe)
 		return;
-	plan->users = 1;
-	for (size_t i = 0; i < farm->n_servers; i++) {
-		const struct server *server = &farm->servers[i];
-		struct watch *watch =
-			is_watched(config, farm, server)
-				? watch_new(change->health, config, farm, server, plan)
-				: NULL;
-
-		change->watches[server->o.id] = watch;
-		change->n += watch != NULL;
+	err = plan_make(farm->probe, &plan, reason, sizeof(reason));
+	if (err) { /* it could be made a moment ago */
+		log_line(LOG_ERROR, "the probe of farm %s: %s", farm->o.name, reason);
+		return;
 	}
+	plan->users = 1;
+	add_watches(change, config, farm, plan);
 	if (!--plan->users)
 		plan_free(plan);
 }
