@@ -113,12 +113,13 @@ bool probe_url_parse(const char *url, char host[256], const char **path)
 
 /* ---- status codes ------------------------------------------------------------------------ */
 
-/* Three characters: digits, or x for any. Sets the least and the greatest code they stand for. */
+/* Three characters: digits, or x or . for any. Sets the least and the greatest code they stand for.
+ */
 static bool read_code(const char **text, unsigned int *least, unsigned int *greatest)
 {
 	*least = *greatest = 0;
 	for (int i = 0; i < 3; i++, ++*text) {
-		bool any = i && tolower((unsigned char)**text) == 'x';
+		bool any = i && (tolower((unsigned char)**text) == 'x' || **text == '.');
 
 		if (!any && !isdigit((unsigned char)**text))
 			return false;
@@ -145,7 +146,7 @@ static bool next_codes(const char **text, unsigned int *least, unsigned int *gre
 	if (*at == '-' && (at++, !read_code(&at, &ignored, greatest)))
 		return false;
 	skip_blanks(&at);
-	if (*at && *at != ',')
+	if (*at && *at != ',' && *at != '|')
 		return false;
 	if (*at && !at[1])
 		return false;

@@ -75,7 +75,7 @@ uint32_t probe_timeout(const struct probe *probe);
 /* The two parts of a URL [HOST]/PATH; false if it is none. `host` may be empty. */
 bool probe_url_parse(const char *url, char host[256], const char **path);
 
-/* Is that a pattern of status codes, such as "200", "2xx" or "200-299, 404"? */
+/* Is that a pattern of status codes, such as "200", "2xx", "2..|3.." or "200-299, 404"? */
 bool probe_status_valid(const char *pattern);
 bool probe_status_matches(const char *pattern, unsigned int code);
 
