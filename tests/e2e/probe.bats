@@ -249,7 +249,10 @@ chosen_again() {
 		farm_of main 'type: tcp, interval: 200ms, rise: 1, fall: 1' 11 12='backup: true'
 		printf '    fallback_farm: sorry\n'
 		farm_of sorry 'type: tcp, interval: 200ms, rise: 1, fall: 1' 13
+		printf '  - { name: dead, port: 9000, fallback_farm: main, servers: [ { name: s14, address: %s } ] }\n' \
+			"$(server4 14)"
 		frontend auto main
+		printf '  - { name: dead, port: "444", default_farm: dead }\n'
 	} >"$CONFIG"
 	start_tcp one 11 9000 name
 	one=$NETNS_PID
@@ -261,20 +264,21 @@ chosen_again() {
 	await_state main/s11 up
 	await_state main/s12 up
 	assert_equal "$(reached "$LB4" 443 --text x)" one
+	assert_equal "$(reached "$LB4" 444 --text x)" one "after a connect that was refused"
 	netns_stop "$one"
 	await_state main/s11 down
 	assert_equal "$(reached "$LB4" 443 --text x)" two
 	netns_stop "$two"
 	await_state main/s12 down
 	assert_equal "$(reached "$LB4" 443 --text x)" three
-	assert_equal "$(stats '[.counters.fallbacks, (.farms[] | .chosen)] | join(" ")')" "1 3 1"
-	assert_equal "$(api GET status | gojq -c .farms.status)" '{"error":0,"ok":1,"unknown":0,"warn":1}'
+	assert_equal "$(stats '[.counters.fallbacks, (.farms[] | .chosen)] | join(" ")')" "2 4 1 1"
+	assert_equal "$(api GET status | gojq -c .farms.status)" '{"error":0,"ok":1,"unknown":1,"warn":1}'
 	netns_stop "$three"
 	await_state sorry/s13 down
 	report=$(tcp_client "$LB4" 443 --text x --timeout 10)
 	assert_equal "$(gojq -c '[.received, .seconds < 1]' <<<"$report")" '[0,true]'
 	await_stat .counters.no_server 1
-	assert_equal "$(stats '[.servers[].refused] | add')" 0
+	assert_equal "$(stats '[.servers[].refused] | join(" ")')" "0 0 0 1"
 
 	# what is known outlives a refresh and the daemon
 	since=$(server main/s11 .since)
