@@ -172,6 +172,16 @@ unprobed unknown  "
 	start_mariadb 11 3306
 	await_state mysql/a up
 	daemon_says 'server mysql/a is up'
+
+	# a file that is missing is told at the refresh; when it went missing later, the daemon starts
+	alpnlb farm set tls probe.ca /no/such.pem
+	run alpnlb refresh run
+	assert_matches "$output" 'the probe of farm tls: /no/such.pem: '
+	assert_equal "$(server tls/a .state)" up
+	mv "$NETNS_DIR/ca.pem" "$NETNS_DIR/other.pem"
+	stop_daemon
+	start_daemon
+	daemon_says "error: the probe of farm tls: $NETNS_DIR/ca.pem: "
 	stop_daemon
 }
 

@@ -313,9 +313,6 @@ static int prepare(struct daemon *daemon, const struct config *config, struct ta
 			 err == -ENOENT ? "there is no such group" : strerror(-err));
 		return err;
 	}
-	err = health_check(config, failed, size);
-	if (err)
-		return err;
 	err = tables_compile(config, tables);
 	if (err) {
 		snprintf(failed, size, "cannot compile the configuration: %s", strerror(-err));
@@ -334,8 +331,9 @@ int daemon_try(struct daemon *daemon, const struct config *config, char *failed,
 {
 	struct tables tables = {0};
 	gid_t group;
-	int err = prepare(daemon, config, &tables, &group, failed, size);
+	int err = health_check(config, failed, size);
 
+	err = err ? err : prepare(daemon, config, &tables, &group, failed, size);
 	https_abort(daemon);
 	listeners_abort(&daemon->listeners);
 	tables_free(&tables);
@@ -378,10 +376,12 @@ int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *r
 {
 	struct tables tables = {0};
 	gid_t group;
-	int err;
+	/* What ran before is no reason not to start. */
+	int err = refresh ? health_check(config, failed, size) : 0;
 
-	(void)resolver_fill(daemon->resolver, config, RESOLVER_WAIT);
-	err = prepare(daemon, config, &tables, &group, failed, size);
+	if (!err)
+		(void)resolver_fill(daemon->resolver, config, RESOLVER_WAIT);
+	err = err ? err : prepare(daemon, config, &tables, &group, failed, size);
 	if (!err)
 		err = switch_tables(daemon, &tables, refresh, failed, size);
 	tables_free(&tables);

@@ -410,7 +410,7 @@ static void add_farm(struct change *change, const struct config *config, const s
 	if (!farm->probe)
 		return;
 	err = plan_make(farm->probe, &plan, reason, sizeof(reason));
-	if (err) { /* it could be made a moment ago */
+	if (err) { /* it could be made when the configuration was refreshed */
 		log_line(LOG_ERROR, "the probe of farm %s: %s", farm->o.name, reason);
 		return;
 	}
