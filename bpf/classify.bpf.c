@@ -78,6 +78,20 @@ TABLE(members, struct member_row);
 TABLE(ring, struct member_row);
 TABLE(config, struct config_chunk); /* for the CLI; no program reads it */
 
+/* By farm id; a table's size is its farm's stick_size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, MAX_FARMS + 1);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_LRU_HASH);
+			__uint(max_entries, 1);
+			__uint(key_size, 16);
+			__uint(value_size, sizeof(struct stick_row));
+		});
+} sticks SEC(".maps");
+
 /* One ring buffer per worker. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
@@ -148,6 +162,33 @@ static __always_inline const struct server_health *health_server(__u32 id)
 	return bpf_map_lookup_elem(&server_health, &id);
 }
 
+static __always_inline __u64 clock_now(void)
+{
+	return bpf_ktime_get_ns();
+}
+
+static __always_inline bool stick_load(__u32 farm_id, const __u8 *client, struct stick_row *row)
+{
+	void *table = bpf_map_lookup_elem(&sticks, &farm_id);
+	const struct stick_row *found = table ? bpf_map_lookup_elem(table, client) : NULL;
+
+	if (found)
+		*row = *found;
+	return found;
+}
+
+static __always_inline void stick_store(__u32 farm_id, const __u8 *client,
+					const struct stick_row *row)
+{
+	void *table = bpf_map_lookup_elem(&sticks, &farm_id);
+	struct stick_row *found = table ? bpf_map_lookup_elem(table, client) : NULL;
+
+	if (found)
+		*found = *row;
+	else if (table)
+		bpf_map_update_elem(table, client, row, BPF_ANY);
+}
+
 /* False before the first refresh. */
 static __always_inline bool tables_open(struct tables *t, __u32 half)
 {
@@ -198,7 +239,7 @@ static long hello_load(void *source, __u32 offset, void *to, __u32 len)
 static __always_inline void decide(struct conn *conn, struct tables *tables, __u32 farm_id,
 				   const __u64 source[2])
 {
-	struct choice choice = {.tables = tables};
+	struct choice choice = {.tables = tables, .client = conn->client};
 	const struct server_row *server;
 
 	choice.farm = table_farm(tables, farm_id);

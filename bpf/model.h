@@ -271,10 +271,12 @@ struct farm_row {
 	__u32 member_first; /* members table: server ids, primaries before backups */
 	__u32 member_count; /* servers that may be chosen: active, weight not 0 */
 	__u32 primary_count;
-	__u32 ring_first; /* ring table: server ids interleaved by weight, or a Maglev table */
-	__u32 ring_count; /* 0 = the farm has no server to choose */
-	__u32 fallback;	  /* farm id, 0 = none: for when there is no server to choose */
-	__u32 pad;
+	__u32 ring_first;    /* ring table: server ids interleaved by weight, or a Maglev table */
+	__u32 ring_count;    /* 0 = the farm has no server to choose */
+	__u32 fallback;	     /* farm id, 0 = none: for when there is no server to choose */
+	__u32 stick_ttl;     /* milliseconds; 0 = clients stick to no server */
+	__u32 queue_size;    /* connections that may wait while every server is full */
+	__u32 queue_timeout; /* milliseconds */
 };
 
 /* A row of `members` and of `ring`. */
@@ -289,16 +291,31 @@ enum proxy_protocol {
 	PROXY_PROTOCOL_V2,
 };
 
+enum server_use {
+	USE_NONE = 0,
+	USE_STICKY, /* only clients that stick to it already */
+	USE_NEW,    /* any client */
+};
+
 struct server_row {
 	__u8 address[16]; /* IPv6, or IPv4 mapped into it (::ffff:a.b.c.d), RFC 4291 2.5.5.2 */
 	__be16 port;	  /* network order; 0 = the port the client came to */
 	__u8 exists;
-	__u8 proxy_protocol; /* enum proxy_protocol */
-	__u32 weight;	     /* 1..256 */
-	__u32 farm;	     /* farm id */
+	__u8 proxy_protocol;   /* enum proxy_protocol */
+	__u32 weight;	       /* 1..256 */
+	__u32 farm;	       /* farm id */
+	__u32 max_connections; /* 0 = no limit */
+	__u32 slow_start;      /* milliseconds, 0 = none */
+	__u32 use;	       /* enum server_use */
+};
+_Static_assert(sizeof(struct server_row) == 40, "shared with BPF");
+
+/* To which server of a farm a client sticks; the key is its address, IPv6 or mapped. */
+struct stick_row {
+	__u64 used; /* CLOCK_MONOTONIC, nanoseconds: when it was last chosen */
+	__u32 server;
 	__u32 pad;
 };
-_Static_assert(sizeof(struct server_row) == 32, "shared with BPF");
 
 /* The running configuration as JSON text with its ids; the first 8 bytes are its length. */
 #define CONFIG_CHUNK 4096
@@ -334,6 +351,7 @@ enum conn_state {
 	CONN_OPEN,     /* both legs are up */
 	CONN_SPLICING, /* packets are rewritten, and the sockets about to leave */
 	CONN_CLOSING,  /* at least one side has finished */
+	CONN_QUEUED,   /* waits until a server of its farm may have one more connection */
 };
 
 /*
@@ -408,12 +426,16 @@ struct throttle_event {
 	X(CLOSED, "closed", "connections that ended, in any way")                                  \
 	X(REFUSED_SOURCE, "refused_source", "closed: source not allowed by the frontend")          \
 	X(REFUSED_LIMIT, "refused_limit", "closed: the frontend is at max_connections")            \
+	X(REFUSED_RATE, "refused_rate", "closed: more new connections than the frontend allows")   \
 	X(REJECTED, "rejected", "closed by a reject route")                                        \
 	X(NO_FARM, "no_farm", "closed: no route matched and no default farm")                      \
 	X(NO_SERVER, "no_server", "closed: the farm has no server to choose")                      \
 	X(FALLBACKS, "fallbacks", "times a farm without a server gave way to its fallback farm")   \
 	X(MARKED_DOWN, "marked_down", "closed: the server went down (on_marked_down)")             \
 	X(CONNECT_FAILED, "connect_failed", "closed: every server tried failed")                   \
+	X(QUEUED, "queued", "connections that waited: every server was at max_connections")        \
+	X(QUEUE_TIMEOUTS, "queue_timeouts", "closed: no server was free within queue_timeout")     \
+	X(QUEUE_FULL, "queue_full", "closed: every server full, and queue_size waiting")           \
 	X(ACCEPT_PAUSED, "accept_paused", "times accepting waited for a free slot or descriptor")  \
 	X(RETRIES, "retries", "connects repeated on another server")                               \
 	X(HELLO_TIMEOUTS, "hello_timeouts", "no decision within the hello timeout")                \
@@ -465,8 +487,9 @@ struct route_stats {
 
 struct farm_stats {
 	__u64 chosen;
-	__u64 next; /* round-robin position */
-	__u64 pad[2];
+	__u64 next;   /* round-robin position */
+	__u64 queued; /* connections that wait now: who comes later does not go before them */
+	__u64 pad;
 };
 
 struct server_stats {
@@ -478,6 +501,7 @@ struct server_stats {
 	__u64 errors; /* other connect errors */
 	__u64 bytes[2];
 	__u64 packets[2];
+	__u64 up_since; /* CLOCK_MONOTONIC, nanoseconds; 0 = as long as anybody knows */
 };
 
 /* ---- health of servers --------------------------------------------------------------- */

@@ -40,6 +40,7 @@ static const char *state_name(uint32_t state)
 		[CONN_DECIDING] = "deciding", [CONN_DECIDED] = "connecting",
 		[CONN_ASK] = "asking",	      [CONN_OPEN] = "open",
 		[CONN_CLOSING] = "closing",   [CONN_SPLICING] = "splicing",
+		[CONN_QUEUED] = "queued",
 	};
 
 	return state < sizeof(names) / sizeof(*names) ? names[state] : "?";

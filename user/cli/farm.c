@@ -15,6 +15,7 @@ static const struct column columns[] = {
 	COLUMN("servers", "SERVERS", .drop = 2),
 	COLUMN("live", "LIVE", .drop = 1),
 	COLUMN("chosen", "CHOSEN", .drop = 4),
+	COLUMN("queued", "QUEUED", .drop = 7),
 	BYTES_COLUMNS(5, 5),
 	PACKETS_DETAILS,
 	COLUMNS_END,

@@ -159,6 +159,7 @@ json_t *farm_row(const struct farm *farm, const struct view *view)
 	}
 	set_integer(row, "live", live);
 	set_integer(row, "chosen", view_farm_stats(view, farm->o.id).chosen);
+	set_integer(row, "queued", view_farm_stats(view, farm->o.id).queued);
 	set_traffic(row, bytes, packets);
 	return row;
 }

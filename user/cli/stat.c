@@ -41,6 +41,7 @@ static const struct column farm_columns[] = {
 	COLUMN("name", "FARM"),
 	COLUMN("live", "LIVE", .drop = 1),
 	COLUMN("chosen", "CHOSEN", .drop = 4),
+	COLUMN("queued", "QUEUED", .drop = 5),
 	TRAFFIC_COLUMNS,
 	COLUMNS_END,
 };

@@ -17,6 +17,7 @@
 #include "../kernel/local_ports.h"
 #include "../kernel/lock.h"
 #include "../kernel/spliced.h"
+#include "../kernel/sticks.h"
 #include "../model/names.h"
 #include "limits.h"
 #include "log.h"
@@ -87,7 +88,7 @@ static int init_slots(struct engine *engine)
 	pthread_rwlock_init(&engine->tables_lock, NULL);
 	for (uint32_t slot = n - 1; slot > 0; slot--) /* slot 0 is the self-test's */
 		engine->free_slots[engine->n_free_slots++] = slot;
-	return 0;
+	return queues_init(&engine->queues);
 }
 
 /* What `path: auto` and `path: sockmap` mean on this kernel. */
@@ -349,12 +350,26 @@ static int keep_revision(struct daemon *daemon, struct refresh *refresh, char *f
 	return err;
 }
 
-/* Listeners are prepared, those of HTTPS too: what fails now closes them again. */
-static int switch_tables(struct daemon *daemon, struct tables *tables, struct refresh *refresh,
-			 char *failed, size_t size)
+static int make_stick_tables(struct daemon *daemon, const struct config *config, char *failed,
+			     size_t size)
 {
-	int err = keep_revision(daemon, refresh, failed, size);
+	const struct farm *farm = NULL;
+	int err = sticks_configure(&daemon->engine.instance, config, &daemon->engine.tables_lock,
+				   &farm);
 
+	if (err)
+		snprintf(failed, size, "farm %s: no table for stick_size %u: %s",
+			 farm ? farm->o.name : "?", farm ? farm->stick_size : 0, strerror(-err));
+	return err;
+}
+
+/* Listeners are prepared, those of HTTPS too: what fails now closes them again. */
+static int switch_tables(struct daemon *daemon, const struct config *config, struct tables *tables,
+			 struct refresh *refresh, char *failed, size_t size)
+{
+	int err = make_stick_tables(daemon, config, failed, size);
+
+	err = err ? err : keep_revision(daemon, refresh, failed, size);
 	if (!err) {
 		err = instance_publish(&daemon->engine.instance, tables,
 				       state_running(&daemon->state), lock_tables, unlock_tables,
@@ -383,7 +398,7 @@ int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *r
 		(void)resolver_fill(daemon->resolver, config, RESOLVER_WAIT);
 	err = err ? err : prepare(daemon, config, &tables, &group, failed, size);
 	if (!err)
-		err = switch_tables(daemon, &tables, refresh, failed, size);
+		err = switch_tables(daemon, config, &tables, refresh, failed, size);
 	tables_free(&tables);
 	if (err) {
 		config_free(config);
@@ -571,6 +586,7 @@ static void daemon_end(struct daemon *daemon)
 	instance_close(&daemon->engine.instance);
 	free(daemon->engine.sessions);
 	free(daemon->engine.free_slots);
+	queues_free(&daemon->engine.queues);
 	config_free(daemon->config);
 	staged_free(&daemon->staged);
 	tasks_free(&daemon->tasks);

@@ -171,6 +171,8 @@ static void release_server(struct session *s)
 	if (s->conn->server_id)
 		add(&server_stats(s)->live, -1ULL);
 	s->conn->server_id = 0;
+	if (instance_of(s)->balance.farms[s->conn->farm_id].queued)
+		queue_wake(s->worker);
 }
 
 static void close_leg(struct session *s, enum side side, bool reset)
@@ -230,6 +232,8 @@ void session_close(struct session *s, bool reset)
 {
 	if (s->phase == PHASE_FREE)
 		return;
+	if (s->phase == PHASE_QUEUE)
+		queue_leave(s);
 	if (s->spliced)
 		splice_cancel(s);
 	if (s->behind)
@@ -606,51 +610,99 @@ static void session_connect(struct session *s)
 }
 
 /* Of its farm, or of the one that this falls back on, and so on: no chain comes back. */
-static uint32_t choose_with_fallbacks(struct session *s, const struct tables *tables)
+static void choose_with_fallbacks(struct session *s, const struct tables *tables,
+				  struct asker *asker)
 {
 	struct instance *instance = instance_of(s);
+	struct conn *conn = s->conn;
 	const struct farm_row *farm;
-	uint32_t id;
 
 	for (;;) {
-		id = choose_server(tables, &instance->balance, s->conn->farm_id, s->conn->client,
-				   s->tried, s->n_tried);
-		farm = tables_row(tables, farms, s->conn->farm_id);
-		if (id || !farm || !farm->fallback)
-			return id;
-		s->conn->farm_id = farm->fallback;
+		asker->farm_id = conn->farm_id;
+		conn->server_id = choose_server_or_wait(tables, &instance->balance, asker);
+		farm = tables_row(tables, farms, conn->farm_id);
+		if (conn->server_id || asker->full || !farm || !farm->fallback)
+			return;
+		asker->waited = false; /* not in that one's queue */
+		conn->farm_id = farm->fallback;
 		add(&instance->balance.farms[farm->fallback].chosen, 1);
 		count(s, COUNTER_FALLBACKS);
 	}
 }
 
-static void session_choose_and_connect(struct session *s)
+enum chosen session_choose(struct session *s, bool waited)
 {
 	struct engine *engine = s->worker->engine;
 	struct instance *instance = &engine->instance;
 	struct conn *conn = s->conn;
+	struct asker asker = {
+		.source = conn->client,
+		.tried = s->tried,
+		.tried_count = s->n_tried,
+		.waited = waited,
+	};
 	const struct server_row *row;
+	const struct farm_row *farm;
 	const struct tables *tables;
-	uint32_t id;
 
 	pthread_rwlock_rdlock(&engine->tables_lock);
+	if (waited) /* there may have been a refresh */
+		conn->half = instance_half(instance, conn->frontend_id);
 	tables = &instance->tables[conn->half];
-	id = choose_with_fallbacks(s, tables);
-	row = tables_row(tables, servers, id);
-	conn->server_id = id;
-	if (id && row) {
+	choose_with_fallbacks(s, tables, &asker);
+	row = tables_row(tables, servers, conn->server_id);
+	farm = tables_row(tables, farms, conn->farm_id);
+	if (conn->server_id && row) {
 		memcpy(conn->server, row->address, sizeof(conn->server));
 		conn->server_port = row->port ? row->port : conn->local_port;
 		conn->proxy_protocol = row->proxy_protocol;
 	}
+	if (farm) {
+		s->queue_size = farm->queue_size;
+		s->queue_timeout = farm->queue_timeout;
+	}
 	pthread_rwlock_unlock(&engine->tables_lock);
-	if (!id) {
+	if (conn->server_id)
+		return CHOSEN_SERVER;
+	if (!asker.full)
+		return CHOSEN_NONE;
+	return asker.stuck ? CHOSEN_OWN_FULL : CHOSEN_FULL;
+}
+
+static void connect_chosen(struct session *s)
+{
+	if (!s->conn->server_id) {
 		close_counted(s, s->n_tried ? COUNTER_CONNECT_FAILED : COUNTER_NO_SERVER);
 		return;
 	}
 	if (s->n_tried)
 		count(s, COUNTER_RETRIES);
 	session_connect(s);
+}
+
+static void session_choose_and_connect(struct session *s)
+{
+	if (session_choose(s, false) < CHOSEN_FULL) {
+		connect_chosen(s);
+		return;
+	}
+	event_del(&s->timer);
+	s->conn->state = CONN_QUEUED;
+	if (!queue_enter(s, s->queue_size)) {
+		close_counted(s, COUNTER_QUEUE_FULL);
+		return;
+	}
+	s->phase = PHASE_QUEUE;
+	count(s, COUNTER_QUEUED);
+	set_timer(s, s->queue_timeout);
+}
+
+void session_served(struct session *s)
+{
+	s->phase = PHASE_CONNECT;
+	s->conn->state = CONN_DECIDED;
+	event_del(&s->timer);
+	connect_chosen(s);
 }
 
 static void connect_event(struct session *s, enum side side, uint32_t events)
@@ -926,6 +978,9 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
 	case PHASE_HELLO:
 		hello_timeout(s);
 		break;
+	case PHASE_QUEUE:
+		close_counted(s, COUNTER_QUEUE_TIMEOUTS);
+		break;
 	case PHASE_CONNECT:
 		connect_failed(s, ETIMEDOUT);
 		break;
@@ -950,6 +1005,7 @@ void session_event(struct session *s, enum side side, uint32_t events)
 	case PHASE_HELLO:
 		hello_event(s, side, events);
 		break;
+	case PHASE_QUEUE: /* there is no server to fail: as while one is connected */
 	case PHASE_CONNECT:
 		connect_event(s, side, events);
 		break;

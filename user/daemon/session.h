@@ -4,8 +4,10 @@
  * see of it is its `struct conn`; this is the rest.
  *
  *	hello ---> connect ---> open ---> closed
+ *	     queue ---^
  *
  * hello:   the program (sockmap) or hello_read() (relay) looks at the first bytes
+ * queue:   every server of the farm is full, see queue.h
  * connect: a server was chosen; a refused or late connect chooses another one
  * open:    each direction is moved by a half, see half.h
  */
@@ -18,6 +20,7 @@
 enum phase {
 	PHASE_FREE = 0,
 	PHASE_HELLO,
+	PHASE_QUEUE,
 	PHASE_CONNECT,
 	PHASE_OPEN,
 };
@@ -39,9 +42,12 @@ struct session {
 	uint32_t connect_timeout, idle_timeout; /* milliseconds */
 	uint32_t tried[MAX_TRIES];
 	uint32_t n_tried;
-	bool queued;		  /* in worker->again */
-	struct session *next;	  /* in worker->again or worker->dead */
-	LIST_ENTRY(session) live; /* of the worker */
+	uint32_t queue_size, queue_timeout;	   /* of the farm; milliseconds */
+	struct session *prev_queued, *next_queued; /* in the farm's queue or worker->served */
+	bool served;				   /* a choice was made for it in the queue */
+	bool queued;				   /* in worker->again */
+	struct session *next;			   /* in worker->again or worker->dead */
+	LIST_ENTRY(session) live;		   /* of the worker */
 	/* for the packet path, see splice.h */
 	struct port_lease lease;	/* the server leg's source port; 0 = the kernel's choice */
 	LIST_ENTRY(session) in_spliced; /* of the worker, if `spliced` */
@@ -61,6 +67,22 @@ struct session {
  */
 void session_accept(struct worker *worker, uint32_t slot, int fd, const struct listener *listener,
 		    const struct sockaddr_storage *peer);
+
+enum chosen {
+	CHOSEN_NONE = 0, /* there is nobody to wait for */
+	CHOSEN_SERVER,	 /* conn->server_id, counted as live */
+	CHOSEN_FULL,	 /* every server is full */
+	CHOSEN_OWN_FULL, /* so is the one this client sticks to */
+};
+
+/*
+ * Chooses a server for a session, which is this worker's, or stands in a queue that the caller has
+ * locked: then it `waited`.
+ */
+enum chosen session_choose(struct session *session, bool waited);
+
+/* Goes on with what was chosen for a session in the queue, which it has left. */
+void session_served(struct session *session);
 
 /* epoll events of one leg. */
 void session_event(struct session *session, enum side side, uint32_t events);

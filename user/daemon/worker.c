@@ -151,6 +151,14 @@ static void on_spliced(evutil_socket_t fd, short what, void *argument)
 	worker_end_turn(worker);
 }
 
+static void on_queue(evutil_socket_t fd, short what, void *argument)
+{
+	struct worker *worker = argument;
+
+	queues_serve(worker);
+	worker_end_turn(worker);
+}
+
 /* ---- accept ------------------------------------------------------------------------------ */
 
 /* Level-triggered: what one turn leaves is there in the next. */
@@ -299,6 +307,7 @@ static int init_events(struct worker *worker)
 	event_assign(&worker->sweep_event, worker->base, -1, EV_PERSIST, on_sweep, worker);
 	evtimer_assign(&worker->resume_event, worker->base, on_resume, worker);
 	evtimer_assign(&worker->spliced_event, worker->base, on_spliced, worker);
+	evtimer_assign(&worker->queue_event, worker->base, on_queue, worker);
 	event_add(&worker->epoll_event, NULL);
 	event_add(&worker->ring_event, NULL);
 	event_add(&worker->sweep_event, &sweep_interval);

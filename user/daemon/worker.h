@@ -19,6 +19,7 @@
 #include "grace.h"
 #include "pipes.h"
 #include "ports.h"
+#include "queue.h"
 
 struct health;
 struct session;
@@ -31,6 +32,7 @@ struct engine {
 	struct ports ports;
 	struct grace grace;
 	struct health *health;
+	struct queues queues;
 	uint8_t usual_scale;	  /* the window scale that a new socket announces */
 	bool sockmap_works;	  /* the self-test passed */
 	bool sockmap_auto;	  /* ... and `path: auto` may use it on this kernel */
@@ -76,6 +78,9 @@ struct worker {
 	LIST_HEAD(, session) live;    /* those that hold a slot */
 	LIST_HEAD(, session) spliced; /* of them, those that are spliced */
 	struct event spliced_event;
+	struct session *served; /* have waited for a server, and got one; see queue.h */
+	uint32_t n_queued;	/* that wait, or were served just now */
+	struct event queue_event;
 	struct pipes pipes;
 	uint64_t dead_cookies[DEAD_COOKIES]; /* entries of `legs` to delete */
 	uint32_t n_dead_cookies;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "decide.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 #include "../../bpf/balance.h"
 #include "../../bpf/hello.h"
+#include "clock.h"
 
 #define TABLE_ROW(name, plural, row)                                                               \
 	static const row *table_##name(const struct tables *t, __u32 index)                        \
@@ -38,6 +40,26 @@ static struct server_stats *stats_server(__u32 id)
 static const struct server_health *health_server(__u32 id)
 {
 	return id <= MAX_SERVERS ? &choosing->health[id] : NULL;
+}
+
+static int stick_table(__u32 farm_id)
+{
+	return choosing->sticks ? choosing->sticks[farm_id] : -1;
+}
+
+static bool stick_load(__u32 farm_id, const __u8 *client, struct stick_row *row)
+{
+	return !bpf_map_lookup_elem(stick_table(farm_id), client, row);
+}
+
+static void stick_store(__u32 farm_id, const __u8 *client, const struct stick_row *row)
+{
+	(void)bpf_map_update_elem(stick_table(farm_id), client, row, BPF_ANY);
+}
+
+static __u64 clock_now(void)
+{
+	return monotonic_time();
 }
 
 static long hello_load(void *source, __u32 offset, void *to, __u32 len)
@@ -275,20 +297,31 @@ bool source_admitted(const struct tables *tables, const struct frontend_row *fro
 	return listed == !!(frontend->flags & FRONTEND_ALLOW_LIST);
 }
 
-uint32_t choose_server(const struct tables *tables, const struct balance_stats *stats,
-		       uint32_t farm_id, const uint8_t source[16], const uint32_t *tried,
-		       uint32_t tried_count)
-{
-	__u64 words[2] = {be64toh(LOAD64(source)), be64toh(LOAD64(source + 8))};
-	struct choice choice = {
-		.tables = tables,
-		.farm = tables_row(tables, farms, farm_id),
-		.tried = tried,
-		.tried_count = tried_count,
-	};
+/* Where another one took the last place in this moment, there may be places elsewhere. */
+#define CHOICES_MAX 4
 
-	if (!choice.farm || !stats->farms)
-		return 0;
-	choosing = stats;
-	return server_choose(&choice, farm_id, words);
+uint32_t choose_server_or_wait(const struct tables *tables, const struct balance_stats *stats,
+			       struct asker *asker)
+{
+	__u64 words[2] = {be64toh(LOAD64(asker->source)), be64toh(LOAD64(asker->source + 8))};
+	struct choice choice = {.lost = 1};
+	uint32_t server = 0;
+
+	for (int i = 0; i < CHOICES_MAX && choice.lost; i++) {
+		choice = (struct choice){
+			.tables = tables,
+			.farm = tables_row(tables, farms, asker->farm_id),
+			.client = asker->source,
+			.tried = asker->tried,
+			.tried_count = asker->tried_count,
+			.waited = asker->waited,
+		};
+		if (!choice.farm || !stats->farms)
+			break;
+		choosing = stats;
+		server = server_choose(&choice, asker->farm_id, words);
+	}
+	asker->full = choice.full;
+	asker->stuck = choice.stuck;
+	return server;
 }

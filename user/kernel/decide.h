@@ -17,6 +17,7 @@ struct balance_stats {
 	struct farm_stats *farms;     /* MAX_FARMS + 1 rows, or NULL: choose no server */
 	struct server_stats *servers; /* MAX_SERVERS + 1 rows */
 	struct server_health *health; /* likewise */
+	const int *sticks; /* fds of the tables of clients that stick, by farm id; or NULL */
 };
 
 /* What a rule can look at. */
@@ -85,12 +86,37 @@ void decide_and_note(const struct tables *tables, uint32_t frontend_id,
 bool source_admitted(const struct tables *tables, const struct frontend_row *frontend,
 		     const uint8_t source[16]);
 
+/* A connection that needs a server. */
+struct asker {
+	uint32_t farm_id;
+	const uint8_t *source; /* 16 bytes */
+	const uint32_t *tried; /* servers that failed it */
+	uint32_t tried_count;
+	bool waited; /* it is at the head of the farm's queue; who does not wait comes behind */
+	bool stuck;  /* the answer: it sticks to a server, and wants no other */
+	bool full;   /* the answer: there is a server, or there would be, but for max_connections */
+};
+
 /*
- * Chooses a server of the farm that is not among `tried`, and counts it as live. Returns
- * its id, or 0 when there is none.
+ * Chooses a server of the farm that is not among those tried, and counts it as live. Returns its
+ * id, or 0 when there is none.
  */
-uint32_t choose_server(const struct tables *tables, const struct balance_stats *stats,
-		       uint32_t farm_id, const uint8_t source[16], const uint32_t *tried,
-		       uint32_t tried_count);
+uint32_t choose_server_or_wait(const struct tables *tables, const struct balance_stats *stats,
+			       struct asker *asker);
+
+/* For one that would not wait. */
+static inline uint32_t choose_server(const struct tables *tables, const struct balance_stats *stats,
+				     uint32_t farm_id, const uint8_t source[16],
+				     const uint32_t *tried, uint32_t tried_count)
+{
+	struct asker asker = {
+		.farm_id = farm_id,
+		.source = source,
+		.tried = tried,
+		.tried_count = tried_count,
+	};
+
+	return choose_server_or_wait(tables, stats, &asker);
+}
 
 #endif

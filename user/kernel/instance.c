@@ -22,6 +22,7 @@
 #include "classify.skel.h"
 #include "clock.h"
 #include "pin.h"
+#include "sticks.h"
 
 /* ---- pins -------------------------------------------------------------------------------- */
 
@@ -92,20 +93,21 @@ int instance_pin(const struct instance *instance)
 /* ---- maps -------------------------------------------------------------------------------- */
 
 /* Goes on with what an earlier daemon knew, if it has the shape of today's. */
-static void adopt_map(const struct instance *instance, struct bpf_map *map)
+static bool adopt_map(const struct instance *instance, struct bpf_map *map)
 {
 	struct bpf_map_info info = {0};
 	__u32 size = sizeof(info);
 	int fd = pin_open(instance->name, bpf_map__name(map));
+	bool fits;
 
 	if (fd < 0)
-		return;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == bpf_map__type(map) &&
-	    info.value_size == bpf_map__value_size(map) &&
-	    info.max_entries == bpf_map__max_entries(map) &&
-	    info.map_flags == bpf_map__map_flags(map))
-		bpf_map__reuse_fd(map, fd);
+		return false;
+	fits = !bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == bpf_map__type(map) &&
+	       info.value_size == bpf_map__value_size(map) &&
+	       info.max_entries == bpf_map__max_entries(map) &&
+	       info.map_flags == bpf_map__map_flags(map) && !bpf_map__reuse_fd(map, fd);
 	close(fd);
+	return fits;
 }
 
 static size_t map_size(const struct bpf_map *map)
@@ -184,6 +186,8 @@ static void reset_live(struct instance *instance)
 	for (uint32_t i = 0; i <= MAX_ROUTES; i++)
 		if (instance->route_stats[i].live)
 			instance->route_stats[i].live = 0;
+	for (uint32_t i = 0; i <= MAX_FARMS; i++)
+		instance->balance.farms[i].queued = 0;
 	for (uint32_t i = 0; i <= MAX_SERVERS; i++)
 		if (instance->balance.servers[i].live)
 			instance->balance.servers[i].live = 0;
@@ -203,6 +207,8 @@ static bool kernel_has_function(const char *name)
 static int open_programs(struct instance *instance)
 {
 	struct classify_bpf *p = classify_bpf__open();
+	bool sticks;
+	int err;
 
 	instance->programs = p;
 	if (!p)
@@ -218,7 +224,9 @@ static int open_programs(struct instance *instance)
 	adopt_map(instance, p->maps.farm_stats);
 	adopt_map(instance, p->maps.server_stats);
 	adopt_map(instance, p->maps.server_health);
-	return classify_bpf__load(p);
+	sticks = adopt_map(instance, p->maps.sticks);
+	err = classify_bpf__load(p);
+	return err ? err : sticks_open(instance, sticks);
 }
 
 /* By link, which the pin keeps (6.10), else by plain attachment. */
@@ -286,6 +294,7 @@ void instance_close(struct instance *instance)
 	unmap_tables(&instance->tables[1]);
 	if (instance->programs)
 		unmap_all(instance);
+	sticks_close(instance);
 	if (instance->link >= 0)
 		close(instance->link);
 	classify_bpf__destroy(instance->programs);
@@ -429,6 +438,20 @@ static int publish_half(const struct instance *instance, uint32_t half,
 				   &mapped->v[TABLE_frontends]);
 }
 
+/* Servers that could not be chosen before; at the start there is no before. */
+static void start_slowly(struct instance *instance, const struct tables *before,
+			 const struct tables *after)
+{
+	uint64_t now = monotonic_time();
+
+	for (uint32_t id = 1; before->v[TABLE_servers].n && id < after->v[TABLE_servers].n; id++) {
+		const struct server_row *old = tables_row(before, servers, id);
+
+		if (tables_row(after, servers, id)->use == USE_NEW && (!old || old->use != USE_NEW))
+			instance_server_up(instance, id, now);
+	}
+}
+
 int instance_publish(struct instance *instance, struct tables *compiled, uint32_t revision,
 		     void (*lock)(void *), void (*unlock)(void *), void *context)
 {
@@ -445,6 +468,7 @@ int instance_publish(struct instance *instance, struct tables *compiled, uint32_
 	compiled->regexes = NULL;
 	compiled->n_regexes = 0;
 	lock(context);
+	start_slowly(instance, instance_tables(instance), &mapped);
 	dropped = instance->tables[half];
 	instance->tables[half] = mapped;
 	__atomic_store_n(&instance->control->active, half, __ATOMIC_RELEASE);

@@ -29,6 +29,7 @@ struct instance {
 	struct frontend_stats *frontend_stats;
 	struct route_stats *route_stats;
 	struct balance_stats balance;
+	int *sticks;		 /* fds by farm id, negative = none; see sticks.h */
 	struct tables tables[2]; /* by half: the generation in force, and the one before */
 };
 
@@ -57,6 +58,14 @@ void instance_close(struct instance *instance);
  */
 int instance_publish(struct instance *instance, struct tables *compiled, uint32_t revision,
 		     void (*lock)(void *), void (*unlock)(void *), void *context);
+
+/*
+ * A server has come up, or was added: its slow start begins. Whoever finds one up calls it.
+ */
+static inline void instance_server_up(struct instance *instance, uint32_t server_id, uint64_t now)
+{
+	__atomic_store_n(&instance->balance.servers[server_id].up_since, now, __ATOMIC_RELAXED);
+}
 
 /* The tables that are in force. */
 static inline const struct tables *instance_tables(const struct instance *instance)

@@ -700,6 +700,16 @@ static int compile_members(struct tables *tables, struct farm_row *row,
 					      : compile_ring(tables, row, members, n);
 }
 
+static enum server_use use_of(const struct config *config, const struct farm *farm,
+			      const struct server *server)
+{
+	if (!config_in_zone(config, farm->zone) || !server_is_found(server))
+		return USE_NONE;
+	if (server_is_used(server))
+		return USE_NEW;
+	return server->status == STATUS_DRAIN && farm->stick_on_drain ? USE_STICKY : USE_NONE;
+}
+
 static int compile_farm(struct tables *tables, const struct config *config, const struct farm *farm)
 {
 	struct farm_row *row = tables_row(tables, farms, farm->o.id);
@@ -711,6 +721,9 @@ static int compile_farm(struct tables *tables, const struct config *config, cons
 		return -ENOMEM;
 	row->balance = farm->balance;
 	row->fallback = farm->fallback ? farm->fallback->o.id : 0;
+	row->stick_ttl = farm->sticky ? farm->stick_ttl : 0;
+	row->queue_size = farm->queue_size;
+	row->queue_timeout = farm->queue_timeout;
 	for (size_t i = 0; i < farm->n_servers; i++) {
 		const struct server *server = &farm->servers[i];
 		struct server_row *server_row = tables_row(tables, servers, server->o.id);
@@ -721,8 +734,10 @@ static int compile_farm(struct tables *tables, const struct config *config, cons
 		server_row->proxy_protocol = server->proxy_protocol;
 		server_row->weight = server->weight;
 		server_row->farm = farm->o.id;
-		if (server_is_used(server) && server_is_found(server) &&
-		    config_in_zone(config, farm->zone))
+		server_row->max_connections = server->max_connections;
+		server_row->slow_start = server->slow_start;
+		server_row->use = use_of(config, farm, server);
+		if (server_row->use == USE_NEW)
 			members[n++] = server;
 	}
 	err = compile_members(tables, row, members, n);

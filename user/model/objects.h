@@ -62,8 +62,8 @@ struct server {
 	bool backup;
 	bool probe;
 	bool shutdown_sessions;	  /* onMarkedDown */
-	uint32_t max_connections; /* 0 = null; not acted on */
-	uint32_t slow_start;	  /* milliseconds, 0 = null; not acted on */
+	uint32_t max_connections; /* at once, 0 = no limit */
+	uint32_t slow_start;	  /* milliseconds, 0 = none */
 	enum proxy_protocol proxy_protocol;
 };
 
@@ -72,8 +72,13 @@ struct farm {
 	char *zone;
 	uint16_t port; /* host order; 0 = null, the frontend's */
 	enum balance balance;
-	bool sticky;	     /* by the client's address; not acted on */
-	struct probe *probe; /* NULL = null */
+	bool sticky;		/* by the client's address ... */
+	bool stick_on_drain;	/* ... also to a server that drains */
+	uint32_t stick_size;	/* clients that are remembered */
+	uint32_t stick_ttl;	/* milliseconds since it came last */
+	uint32_t queue_size;	/* connections that may wait while every server is full */
+	uint32_t queue_timeout; /* milliseconds */
+	struct probe *probe;	/* NULL = null */
 	/* For connections it has no server for; NULL = none; points into config.farms. */
 	struct farm *fallback;
 	char *fallback_name;

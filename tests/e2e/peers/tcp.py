@@ -244,6 +244,23 @@ def serve_echo(connection, options):
     connection.sock.shutdown(socket.SHUT_WR)
 
 
+AT_ONCE = {"now": 0, "most": 0, "lock": threading.Lock()}
+
+
+def serve_most(connection, options):
+    """Answers the end with how many connections it had at once, at most."""
+    with AT_ONCE["lock"]:
+        AT_ONCE["now"] += 1
+        AT_ONCE["most"] = max(AT_ONCE["most"], AT_ONCE["now"])
+    try:
+        connection.receive()
+    finally:
+        with AT_ONCE["lock"]:
+            AT_ONCE["now"] -= 1
+    connection.send(b"%d\n" % AT_ONCE["most"])
+    connection.sock.shutdown(socket.SHUT_WR)
+
+
 def serve_exchange(connection, options):
     """Sends --bytes and reads to the end, at the same time; then closes."""
     reader = threading.Thread(target=connection.run, args=(lambda c: read_all(c, options),))
@@ -270,7 +287,7 @@ def serve_close(connection, options):
 
 
 SERVERS = {
-    "name": serve_name, "banner": serve_banner, "echo": serve_echo, "exchange": serve_exchange,
+    "name": serve_name, "most": serve_most, "banner": serve_banner, "echo": serve_echo, "exchange": serve_exchange,
     "reset": serve_reset, "close": serve_close,
 }
 
