@@ -119,3 +119,136 @@ counters() {
 	assert_echoed "$(end_held client7)"
 	stop_daemon
 }
+
+# ---- stickiness ---------------------------------------------------------------------------
+
+# sticks HOST: "one two": the servers that three connections from the client's address reach: decided
+# by the program, by the daemon, and again.
+sticks() {
+	local port
+	for port in 443 444 443; do
+		reached "$LB4" "$port" --source "192.0.2.$1" --alpn h2
+	done | sort -u | paste -sd' '
+}
+
+# change EXPRESSION...: edits the configuration with sed and applies it.
+change() {
+	sed -i "$@" "$CONFIG"
+	alpnlb apply "$CONFIG"
+}
+
+# start_sticky KIND [ATTRIBUTE...]: 443 is decided by the program, 444 by the daemon.
+start_sticky() {
+	local kind=$1
+	shift
+	{
+		farm_with "stickiness: sourceIp" "$@" 11,12
+		frontend auto default
+		printf '  - { name: other, port: "444", path: relay, default_farm: default }\n'
+		printf 'routes:\n'
+		route h2 default "alpn is h2"
+	} >"$CONFIG"
+	start_tcp one 11 9000 "$kind"
+	start_tcp two 12 9000 "$kind"
+	TWO=$NETNS_PID
+	start_daemon
+}
+
+stuck() {
+	alpnlb -j stick show "$@" | jq -r '.[] | "\(.client) \(.server)"' | sort | paste -sd,
+}
+
+stuck_are() {
+	[[ $(stuck) == "$1" ]]
+}
+
+@test "a client sticks to its server, over refreshes and restarts, until that is not to be had" {
+	start_sticky name
+	assert_equal "$(sticks 2)" one
+	assert_equal "$(sticks 3)" two
+	assert_equal "$(sticks 2) $(sticks 3)" "one two" "whatever the turn"
+	assert_equal "$(stuck)" "192.0.2.2 s11,192.0.2.3 s12"
+	assert_equal "$(stuck client 192.0.2.3) $(stuck server s11 farm default)" "192.0.2.3 s12 192.0.2.2 s11"
+	assert_matches "$(alpnlb -j stick show client 192.0.2.2 | jq -c .)" \
+		'^\[\{"client":"192.0.2.2","farm":"default","server":"s11","idle_ms":[0-9]+,"expires_ms":1[78][0-9]{5}\}\]$'
+
+	change 's/stickiness/balance: first\n    &/'
+	assert_equal "$(sticks 3)" two "after a refresh"
+	change '/stickiness/s/$/\n    stick_size: 2000/'
+	assert_equal "$(sticks 3)" two "in a larger table"
+	kill_daemon
+	assert_equal "$(stuck)" "192.0.2.2 s11,192.0.2.3 s12" "without a daemon"
+	start_daemon
+	assert_equal "$(sticks 2) $(sticks 3)" "one two" "with the next daemon"
+
+	change '/s12,/s/ }/, status: inactive }/'
+	assert_equal "$(sticks 3)" one "its server is inactive"
+	change 's/status: inactive/status: active/'
+	assert_equal "$(sticks 3)" one "it sticks to the new one"
+	change '/s11,/s/ }/, weight: 0 }/'
+	assert_equal "$(sticks 3)" two "its server has no weight"
+	change -e 's/, weight: 0//' -e 's/status: active/status: drain/'
+	assert_equal "$(sticks 3)" one "its server drains"
+	change 's/, status: drain//'
+	netns_stop "$TWO"
+	assert_equal "$(alpnlb -j stick delete client 192.0.2.2/31 | jq .deleted)" 2
+	change 's/balance: first/balance: roundrobin/'
+	assert_equal "$(sticks 2) $(sticks 3)" "one one" "nobody is at the other one"
+	start_tcp two 12 9000 name
+	assert_equal "$(sticks 2) $(sticks 3)" "one one" "somebody is, again"
+	stop_daemon
+}
+
+# The size of the only table.
+table_size() {
+	local id
+	id=$(bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/sticks" |
+		jq -r '.[0].value | reverse | map(.[2:]) | "0x" + add')
+	bpftool -j map show id $((id)) | jq -r '"\(.type) \(.max_entries)"'
+}
+
+@test "clients are let go by command, by time and for want of room" {
+	local n
+	start_sticky name "stick_on_drain: true" "stick_size: 1000"
+	assert_equal "$(table_size)" "lru_hash 1000"
+	assert_equal "$(sticks 2) $(sticks 3)" "one two"
+	change '/s12,/s/ }/, status: drain }/'
+	assert_equal "$(sticks 3) $(sticks 4)" "two one" "they stick while it drains, new ones do not"
+	change 's/, status: drain//'
+
+	run -2 alpnlb stick delete
+	run -2 alpnlb stick delete all farm default
+	run -3 alpnlb stick delete server nobody
+	assert_equal "$(alpnlb stick delete server s11)" "$(printf 'DELETED  2')"
+	assert_equal "$(stuck)" "192.0.2.3 s12"
+	reached "$LB6" 444 --source "2001:db8:1::5" --alpn x >/dev/null
+	assert_matches "$(stuck client 2001:db8:1::/64)" "^2001:db8:1::5 s1[12]$"
+
+	change '/stickiness/s/$/\n    stick_ttl: 1s/'
+	assert_equal "$(alpnlb -j stick delete all | jq .deleted)" 2
+	assert_equal "$(reached "$LB4" 443 --source 192.0.2.2 --alpn h2)" \
+		"$(reached "$LB4" 443 --source 192.0.2.2 --alpn h2)" "it sticks"
+	assert_matches "$(stuck)" "^192.0.2.2 s1[12]$"
+	netns_await 5 stuck_are "" || fail "$(stuck) after a second"
+	assert_matches "$(reached "$LB4" 443 --source 192.0.2.2 --alpn h2) $(reached "$LB4" 443 --source 192.0.2.3 --alpn h2)" \
+		"^(one two|two one)$"
+
+	change '/stick/d'
+	assert_equal "$(stuck)" "" "the farm is not sticky any more"
+	assert_equal "$(sticks 2)" "one two"
+	stop_daemon
+}
+
+@test "who sticks to a full server waits for that one, and keeps nobody else from another" {
+	start_sticky banner
+	sed -i 's/, address/, max_connections: 1, address/' "$CONFIG"
+	alpnlb apply "$CONFIG"
+	hold first "$LB4" 443 --source 192.0.2.2 --alpn h2
+	await_states "2 open"
+	hold second "$LB4" 443 --source 192.0.2.2 --alpn h2
+	await_states "2 open,2 queued"
+	assert_equal "$(tcp_client "$LB4" 444 --source 192.0.2.3 --half-close | report_field line)" two
+	await_states "2 open,2 queued"
+	assert_equal "$(report_field line <<<"$(end_held first)") $(report_field line <<<"$(end_held second)")" "one one"
+	stop_daemon
+}

@@ -59,7 +59,7 @@ static const struct attribute farm_rows[] = {
 	 .names = &balance_names},
 	{"stickiness", &type_enum, FIELD(struct farm, sticky), .nullable = true,
 	 .names = &stickiness_names},
-	{"stick_size", &type_integer, FIELD(struct farm, stick_size), .nullable = true, .min = 1,
+	{"stick_size", &type_integer, FIELD(struct farm, stick_size), .nullable = true, .min = 1000,
 	 .max = 10000000, .preset = 100000},
 	{"stick_ttl", &type_duration, FIELD(struct farm, stick_ttl), .nullable = true,
 	 .min = SECOND, .max = 30 * DAY, .preset = 30 * MINUTE},
