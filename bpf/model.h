@@ -178,13 +178,15 @@ struct frontend_row {
 	__u32 plain_count;
 	__u32 source_first; /* patterns of allowedSource or deniedSource: first, count */
 	__u32 source_count;
-	__u32 hello_timeout;   /* milliseconds */
-	__u32 connect_timeout; /* milliseconds */
-	__u32 idle_timeout;    /* milliseconds, 0 = none */
-	__u32 max_connections; /* 0 = no limit */
+	__u32 hello_timeout;	 /* milliseconds */
+	__u32 connect_timeout;	 /* milliseconds */
+	__u32 idle_timeout;	 /* milliseconds, 0 = none */
+	__u32 max_connections;	 /* 0 = no limit */
+	__u32 rate_limit;	 /* new connections per second, 0 = no limit ... */
+	__u32 source_rate_limit; /* ... of one source address */
 	__u32 pad;
 };
-_Static_assert(sizeof(struct frontend_row) == 120, "shared with BPF");
+_Static_assert(sizeof(struct frontend_row) == 128, "shared with BPF");
 
 struct route_row {
 	__u32 action; /* enum action */

@@ -120,6 +120,44 @@ counters() {
 	stop_daemon
 }
 
+# ---- rates --------------------------------------------------------------------------------
+
+# burst PORT N [OPTION...]: "3 one,7 reset": what comes of N connections, one after the other.
+burst() {
+	local port=$1 n=$2
+	shift 2
+	tcp_client "$LB4" "$port" --text x --repeat "$n" "$@" | jq -r 'if .received > 0 then .line else .end end' |
+		sort | uniq -c | awk '{ print $1, $2 }' | paste -sd,
+}
+
+reaches_one() {
+	[[ $(reached "$LB4" "$1" --text x) == one ]]
+}
+
+@test "a frontend takes so many new connections a second, of all and of each source address" {
+	{
+		farms default=11
+		frontend sockmap default "rate_limit: 4"
+		printf '  - { name: other, port: "444", default_farm: default, source_rate_limit: 4 }\n'
+	} >"$CONFIG"
+	start_tcp one 11 9000 name
+	start_daemon
+	# What is in the bucket, and maybe one that comes in meanwhile.
+	assert_matches "$(burst 443 20)" '^(4 one,16|5 one,15) reset$'
+	assert_equal "$(stats '.counters.refused_rate, .frontends[0].refused')" "$(
+		n=$(grep -c '^{' "$NETNS_DIR/one.log")
+		printf '%s\n' $((20 - n)) $((20 - n))
+	)"
+	netns_await 5 reaches_one 443 || fail "no token comes in"
+	assert_matches "$(burst 444 20 --source 192.0.2.2)" '^(4 one,16|5 one,15) reset$'
+	assert_equal "$(burst 444 4 --source 192.0.2.3)" "4 one" "another address"
+	netns_await 5 reaches_one 444 || fail "no token comes in"
+	sed -i 's/rate_limit: 4/rate_limit: 1000/' "$CONFIG"
+	alpnlb apply "$CONFIG"
+	assert_equal "$(burst 443 20) $(burst 444 20)" "20 one 20 one" "after a refresh"
+	stop_daemon
+}
+
 # ---- stickiness ---------------------------------------------------------------------------
 
 # sticks HOST: "one two": the servers that three connections from the client's address reach: decided

@@ -57,6 +57,7 @@ static const char everything[] =
 	"    idle_timeout: 5s\n"
 	"    max_connections: 6\n"
 	"    rate_limit: 8\n"
+	"    source_rate_limit: 12\n"
 	"  - { name: other, port: \"81\", default_farm: f, allowed_source: [ 192.0.2.0/24 ] }\n"
 	"routes:\n"
 	"  - name: r\n"

@@ -77,6 +77,7 @@ static int take_lock(struct daemon *daemon)
 static int init_slots(struct engine *engine)
 {
 	uint32_t n = engine->instance.n_conns;
+	int err;
 
 	engine->sessions = calloc(n, sizeof(*engine->sessions));
 	engine->free_slots = calloc(n, sizeof(*engine->free_slots));
@@ -88,7 +89,8 @@ static int init_slots(struct engine *engine)
 	pthread_rwlock_init(&engine->tables_lock, NULL);
 	for (uint32_t slot = n - 1; slot > 0; slot--) /* slot 0 is the self-test's */
 		engine->free_slots[engine->n_free_slots++] = slot;
-	return queues_init(&engine->queues);
+	err = queues_init(&engine->queues);
+	return err ? err : rates_init(&engine->rates);
 }
 
 /* What `path: auto` and `path: sockmap` mean on this kernel. */
@@ -587,6 +589,7 @@ static void daemon_end(struct daemon *daemon)
 	free(daemon->engine.sessions);
 	free(daemon->engine.free_slots);
 	queues_free(&daemon->engine.queues);
+	rates_free(&daemon->engine.rates);
 	config_free(daemon->config);
 	staged_free(&daemon->staged);
 	tasks_free(&daemon->tasks);

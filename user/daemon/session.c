@@ -1049,6 +1049,28 @@ static enum path_kind choose_path(const struct engine *engine, const struct fron
 	return row->path != PATH_RELAY && sockmap ? PATH_SOCKMAP : PATH_RELAY;
 }
 
+/* Does the frontend refuse a client? That is counted by the first reason. */
+static bool is_refused(struct session *s, const struct tables *tables,
+		       const struct frontend_row *row, uint64_t live)
+{
+	struct conn *conn = s->conn;
+	struct rate_limits rates = {
+		.frontend_id = conn->frontend_id,
+		.all = row->rate_limit,
+		.source = row->source_rate_limit,
+	};
+
+	if (row->max_connections && live > row->max_connections)
+		count(s, COUNTER_REFUSED_LIMIT);
+	else if (!source_admitted(tables, row, conn->client))
+		count(s, COUNTER_REFUSED_SOURCE);
+	else if (!rates_admit(&s->worker->engine->rates, &rates, conn->client, conn->accepted))
+		count(s, COUNTER_REFUSED_RATE);
+	else
+		return false;
+	return true;
+}
+
 /* What the frontend says about a new client; false when it is not welcome. */
 static bool admit(struct session *s, const atomic_uint *frontend_id, uint32_t *flags,
 		  uint32_t *hello_timeout)
@@ -1076,12 +1098,7 @@ static bool admit(struct session *s, const atomic_uint *frontend_id, uint32_t *f
 			conn->refusal = SPLICE_OFF;
 		if (row->path == PATH_SOCKMAP && conn->path == PATH_RELAY)
 			count(s, COUNTER_PATH_FALLBACKS);
-		if (row->max_connections && live > row->max_connections)
-			count(s, COUNTER_REFUSED_LIMIT);
-		else if (!source_admitted(tables, row, conn->client))
-			count(s, COUNTER_REFUSED_SOURCE);
-		else
-			admitted = true;
+		admitted = !is_refused(s, tables, row, live);
 	}
 	pthread_rwlock_unlock(&engine->tables_lock);
 	return admitted;

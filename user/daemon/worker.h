@@ -20,6 +20,7 @@
 #include "pipes.h"
 #include "ports.h"
 #include "queue.h"
+#include "rates.h"
 
 struct health;
 struct session;
@@ -33,6 +34,7 @@ struct engine {
 	struct grace grace;
 	struct health *health;
 	struct queues queues;
+	struct rates rates;
 	uint8_t usual_scale;	  /* the window scale that a new socket announces */
 	bool sockmap_works;	  /* the self-test passed */
 	bool sockmap_auto;	  /* ... and `path: auto` may use it on this kernel */

@@ -519,6 +519,8 @@ static int compile_frontend(struct compiler *c, const struct frontend *frontend)
 	c->row->connect_timeout = frontend->connect_timeout;
 	c->row->idle_timeout = frontend->idle_timeout;
 	c->row->max_connections = frontend->max_connections;
+	c->row->rate_limit = frontend->rate_limit;
+	c->row->source_rate_limit = frontend->source_rate_limit;
 	if (!frontend->disabled && config_in_zone(c->config, frontend->zone))
 		c->row->flags |= FRONTEND_EXISTS;
 	err = compile_source_list(c, frontend);

@@ -29,7 +29,9 @@ static const struct attribute frontend_rows[] = {
 	{"max_connections", &type_integer, FIELD(struct frontend, max_connections),
 	 .nullable = true, .max = UINT32_MAX},
 	{"rate_limit", &type_integer, FIELD(struct frontend, rate_limit), .nullable = true,
-	 .min = 1, .max = UINT32_MAX, .unused = true},
+	 .min = 1, .max = UINT32_MAX},
+	{"source_rate_limit", &type_integer, FIELD(struct frontend, source_rate_limit),
+	 .nullable = true, .min = 1, .max = UINT32_MAX},
 	{"ssl", &type_off, .nullable = true, .why = TLS_WHY},
 	{"default_ssl", &type_refused, .nullable = true, .why = TLS_WHY},
 };

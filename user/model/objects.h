@@ -99,7 +99,8 @@ struct frontend {
 	enum path_kind path;
 	uint32_t hello_timeout, connect_timeout, idle_timeout; /* milliseconds; idle 0 = none */
 	uint32_t max_connections;			       /* 0 = no limit */
-	uint32_t rate_limit; /* connections per second, 0 = null; not acted on */
+	uint32_t rate_limit;	    /* new connections per second, 0 = no limit ... */
+	uint32_t source_rate_limit; /* ... of one source address */
 };
 
 /* One pattern of a rule: a rule with `in` has several, `exists` has none. */
