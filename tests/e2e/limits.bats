@@ -158,6 +158,51 @@ reaches_one() {
 	stop_daemon
 }
 
+# ---- drain --------------------------------------------------------------------------------
+
+# Over two paths, of which one has no socket left that would end.
+@test "server drain waits until no connection is left, and undrain undoes it" {
+	{ farms default=11,12 && three_frontends default; } >"$CONFIG"
+	start_tcp one 11 9000 banner
+	start_tcp two 12 9000 banner
+	start_daemon
+	hold client2 "$LB4" 443 --source 192.0.2.2
+	await_states "2 open"
+	hold client3 "$LB4" 444 --source 192.0.2.3
+	await_states "2 open,3 open"
+	hold client4 "$LB4" 445 --source 192.0.2.4 # with client2 on the same server
+	await_states "2 open,3 open,4 open"
+
+	alpnlb server set s12 weight 7
+	run -1 alpnlb server drain s11
+	assert_equal "$output" "alpnlb: server default/s11: there are staged changes, which the refresh would make run, too; see them with: alpnlb refresh diff"
+	alpnlb server set s12 weight null
+	run -2 alpnlb server drain s11 wait soon
+	run -3 alpnlb server drain s99
+
+	run -0 alpnlb server drain s11
+	assert_equal "$output" "server default/s11: drain, 2 live connections"
+	assert_equal "$(alpnlb -j server show s11 | jq -r .status) $(alpnlb -j pending show)" "drain []"
+	run -1 alpnlb -j server drain s11 wait 100ms
+	assert_equal "$(jq -r '"\(.name) \(.live) \(.error)"' <<<"$output")" \
+		"s11 2 server default/s11: 2 live connections after 100ms; it goes on to drain, until: alpnlb server undrain default/s11"
+	assert_equal "$(tcp_client "$LB4" 443 --half-close --repeat 3 | jq -r .line | sort -u)" two
+
+	netns_spawn balancer "$NETNS_DIR/drain.log" "$ALPNLB" --instance "$NETNS_NAME" server drain s11 wait 20
+	netns_await 10 grep -q '2 live' "$NETNS_DIR/drain.log"
+	assert_equal "$(report_field end <<<"$(end_held client2)")" eof
+	netns_alive "$NETNS_PID" || fail "it waits for one only: $(cat "$NETNS_DIR/drain.log")"
+	assert_equal "$(report_field end <<<"$(end_held client4)")" eof
+	netns_await 10 netns_dead "$NETNS_PID" || fail "it waits on: $(cat "$NETNS_DIR/drain.log")"
+	assert_equal "$(tail -1 "$NETNS_DIR/drain.log")" "server default/s11: drain, 0 live connections"
+	assert_equal "$(alpnlb -j server drain s11 wait 1m | jq -c '[.name, .status, .live]')" '["s11","drain",0]'
+
+	assert_equal "$(alpnlb server undrain s11)" "server default/s11: active, 0 live connections"
+	assert_equal "$(tcp_client "$LB4" 443 --half-close --repeat 4 | jq -r .line | sort -u | paste -sd,)" one,two
+	end_held client3 >/dev/null
+	stop_daemon
+}
+
 # ---- stickiness ---------------------------------------------------------------------------
 
 # sticks HOST: "one two": the servers that three connections from the client's address reach: decided

@@ -79,7 +79,7 @@ examples() {
 declare -gA EXAMPLES=([alpnlb]=9 [alpnlb-api]=4 [alpnlb-application]=5 [alpnlb-batch]=2 [alpnlb-check]=4
 	[alpnlb-conn]=2 [alpnlb-daemon]=2 [alpnlb-doctor]=1 [alpnlb-export]=2 [alpnlb-farm]=9 [alpnlb-flow]=2
 	[alpnlb-frontend]=6 [alpnlb-hello]=5 [alpnlb-refresh]=11 [alpnlb-revision]=2 [alpnlb-route]=4
-	[alpnlb-rule]=4 [alpnlb-server]=6 [alpnlb-stat]=2 [alpnlb-stick]=2 [alpnlb-unload]=1)
+	[alpnlb-rule]=4 [alpnlb-server]=8 [alpnlb-stat]=2 [alpnlb-stick]=2 [alpnlb-unload]=1)
 
 # write_examples PAGE...: to files of their names; fails if there are more or less than are known.
 write_examples() {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "attributes.h"
+#include "drain.h"
 #include "edit.h"
 #include "find.h"
 #include "rows.h"
@@ -67,6 +68,8 @@ static const struct keyword show_keywords[] = {{"name", "[FARM/]SERVER|ID"},
 					       {"staged", NULL},
 					       {NULL, NULL}};
 
+static const struct keyword drain_keywords[] = {{"wait", "SECONDS"}, {NULL, NULL}};
+
 static const struct verb verbs[] = {
 	{.name = "show",
 	 .help = "list the servers, or show one of them in full; staged: as they are staged",
@@ -74,6 +77,17 @@ static const struct verb verbs[] = {
 	 .keywords = show_keywords,
 	 .run = server_show},
 	EDIT_VERBS(KIND_SERVER, "FARM/NAME", "[FARM/]SERVER|ID"),
+	{.name = "drain",
+	 .help = "give it no new connections, at once, and wait until it has none",
+	 .argument = "[FARM/]SERVER|ID",
+	 .keywords = drain_keywords,
+	 .write = server_drain,
+	 .kind = KIND_SERVER},
+	{.name = "undrain",
+	 .help = "give it new connections again, at once",
+	 .argument = "[FARM/]SERVER|ID",
+	 .write = server_undrain,
+	 .kind = KIND_SERVER},
 	{.name = NULL},
 };
 
