@@ -53,7 +53,7 @@ load api
 	assert_equal "$(api GET tcp/farm | jq -c .)" '[1,2]'
 	assert_equal "$(created tcp/farm '{"zone": "all", "balance": "leastconn"}' farmId)" 3
 	assert_equal "$(api GET tcp/farm/3 | gojq -c .)" \
-		'{"balance":"leastconn","displayName":null,"fallbackFarmId":null,"farmId":3,"name":"farm-3","port":null,"probe":null,"stickiness":null,"vrackNetworkId":null,"zone":"all"}'
+		'{"balance":"leastconn","displayName":null,"fallbackFarmId":null,"farmId":3,"name":"farm-3","port":null,"probe":null,"queueSize":null,"queueTimeout":null,"stickOnDrain":false,"stickSize":null,"stickTtl":null,"stickiness":null,"vrackNetworkId":null,"zone":"all"}'
 	api PUT tcp/farm/3 '{"port": 80, "probe": {"type": "http", "interval": 30, "forceSsl": true}}'
 	assert_equal "$(api GET tcp/farm/3 | gojq -c '[.port, .balance, .probe.interval, .probe.forceSsl, .probe.url]')" \
 		'[80,"leastconn",30,true,null]'

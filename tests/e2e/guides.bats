@@ -512,3 +512,58 @@ has_status() {
 		"HTTP/2 first,HTTP/2 second"
 	stop_daemon
 }
+
+# ---- stickiness ---------------------------------------------------------------------------
+
+# visits HOST: who serves three visits of a client, each of them once.
+visits() {
+	local i
+	for i in 1 2 3; do from "192.0.2.$1" "$LB4"; done | awk '{ print $2 }' | sort -u | paste -sd,
+}
+
+@test "guide: stickiness" {
+	start_nginx a 11 8443 h2
+	start_nginx b 12 8443 h2
+
+	# 1. a shop whose servers keep baskets to themselves: a client comes to both
+	cat >"$CONFIG" <<-END
+		farms:
+		  - name: shop
+		    port: 8443
+		    servers: [ { name: a, address: $(server4 11) }, { name: b, address: $(server4 12) } ]
+		frontends:
+		  - { name: web, port: "443", default_farm: shop }
+	END
+	start_daemon
+	assert_equal "$(visits 4)" "a,b"
+
+	# 2. sourceIp, by the API
+	api PUT tcp/farm/1 '{"stickiness": "sourceIp", "stickTtl": 3600, "stickSize": 5000}' >/dev/null
+	assert_matches "$(api GET tcp/farm/1)" \
+		'"stickiness":"sourceIp","stickSize":5000,"stickTtl":3600,"stickOnDrain":false'
+	assert_equal "$(visits 4)" "a,b" "not before the refresh"
+	api POST refresh >/dev/null
+	assert_matches "$(visits 4) $(visits 5) $(visits 4) $(visits 5)" '^(b a b a|a b a b)$'
+
+	# 3. who is where
+	assert_equal "$(alpnlb -j stick show | jq -r '.[].client' | sort | paste -sd,)" 192.0.2.4,192.0.2.5
+	assert_equal "$(alpnlb -j stick show client 192.0.2.4 | jq -r '.[].server')" "$(visits 4)"
+
+	# 4. work on b: its clients go to a, and stay there until they are let go
+	alpnlb server drain shop/b wait 30
+	assert_equal "$(visits 4) $(visits 5)" "a a"
+	alpnlb server undrain shop/b
+	assert_equal "$(visits 4) $(visits 5)" "a a"
+	alpnlb stick delete farm shop
+	assert_matches "$(visits 4) $(visits 5)" '^(b a|a b)$'
+
+	# 5. no longer
+	api PUT tcp/farm/1 '{"stickiness": null}' >/dev/null
+	api POST refresh >/dev/null
+	assert_equal "$(visits 4)" "a,b"
+
+	# 6. other ways to stick are refused, by name
+	run -1 alpnlb farm set shop stickiness cookie
+	assert_matches "$output" 'stickiness: "cookie" is unknown, allowed: sourceIp, null'
+	stop_daemon
+}

@@ -78,7 +78,7 @@ counters() {
 }
 
 @test "who waits is served in order, up to queue_size of them and for queue_timeout" {
-	local n pid
+	local n
 	{
 		farm_with "queue_size: 3" 11 | each_server "max_connections: 1"
 		three_frontends default
@@ -117,6 +117,46 @@ counters() {
 	assert_equal "$(counters queued queue_full queue_timeouts)" "5 2 1"
 	assert_echoed "$(end_held client4)"
 	assert_echoed "$(end_held client7)"
+	stop_daemon
+}
+
+# ---- slow start ---------------------------------------------------------------------------
+
+# got NAME: how many of the servers' connections it has had.
+got() {
+	stats ".servers[] | select(.name == \"$1\") | .connected"
+}
+
+# Decided by the program and by the daemon; what there was when it started is not new.
+@test "a server that is added or set active gets its share by and by" {
+	{
+		farm_with "balance: roundrobin" 11,12
+		frontend auto default
+		printf '  - { name: other, port: "444", path: relay, default_farm: default }\n'
+		printf 'routes:\n'
+		route h2 default "alpn is h2"
+	} | each_server "slow_start: 1h" >"$CONFIG"
+	start_tcp one 11 9000 name
+	start_tcp two 12 9000 name
+	start_tcp three 13 9000 name
+	start_daemon
+	tcp_client "$LB4" 443 --alpn h2 --repeat 10 >/dev/null
+	assert_equal "$(got s11) $(got s12)" "5 5"
+
+	alpnlb server add default/s13 address "$(server4 13)" slow_start 1h
+	alpnlb server set s12 status inactive
+	alpnlb refresh run
+	alpnlb server set s12 status active
+	alpnlb refresh run
+	tcp_client "$LB4" 443 --alpn h2 --repeat 30 >/dev/null
+	tcp_client "$LB4" 444 --text x --repeat 30 >/dev/null
+	(($(got s11) >= 60)) || fail "of 60 more the old one got only $(($(got s11) - 5))"
+
+	alpnlb server set s13 slow_start null
+	alpnlb refresh run
+	n=$(got s13)
+	tcp_client "$LB4" 443 --alpn h2 --repeat 30 >/dev/null
+	(($(got s13) - n >= 10)) || fail "of 30 more the new one got only $(($(got s13) - n))"
 	stop_daemon
 }
 
