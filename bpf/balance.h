@@ -230,9 +230,9 @@ static __always_inline __u32 random_server(struct choice *c)
 	__u64 hash = hash_word(hash_word(HASH_SEED, c->position), 1);
 	__u32 one = ring_server(c, hash), other = ring_server(c, hash_word(hash, 2));
 
-	if (!is_usable(c, one))
+	if (!is_up(c, one))
 		return other;
-	return is_usable(c, other) && is_less_loaded(c, other, one) ? other : one;
+	return is_up(c, other) && is_less_loaded(c, other, one) ? other : one;
 }
 
 static __always_inline bool goes_by_source(const struct choice *c)

@@ -375,3 +375,48 @@ table_size() {
 	assert_equal "$(report_field line <<<"$(end_held first)") $(report_field line <<<"$(end_held second)")" "one one"
 	stop_daemon
 }
+
+# ---- counts -------------------------------------------------------------------------------
+
+# all_kinds PORT: connections that come to each end there is.
+all_kinds() {
+	local port=$1
+	hold "full$port" "$LB4" "$port" --source 192.0.2.9 --alpn full
+	await_states ".*9 open.*"
+	{
+		tcp_client "$LB4" "$port" --alpn x --bytes 5000 --half-close
+		tcp_client "$LB4" "$port" --alpn x --bytes 5000 --reset
+		tcp_client "$LB4" "$port" --half-close                # says nothing
+		tcp_client "$LB4" "$port" --text $'\x16\x03' --reset  # begins, and goes
+		tcp_client "$LB4" "$port" --alpn dead                 # no server answers
+		tcp_client "$LB4" "$port" --alpn no                   # rejected
+		tcp_client "$LB4" "$port" --alpn full                 # waits in vain
+		tcp_client "$LB4" "$port" --alpn full --reset         # goes while it waits
+		tcp_client "$LB4" "$port" --alpn limited --half-close # over the rate, for some
+		end_held "full$port"
+	} >/dev/null
+}
+
+@test "whatever becomes of connections, none is left in a count" {
+	local path port
+	{
+		farms default=11 dead=12 full=13 |
+			sed -e '/name: full/a\    queue_timeout: 200ms' -e '/s13,/s/ }/, max_connections: 1 }/'
+		three_frontends default "hello_timeout: 200ms" "source_rate_limit: 100"
+		printf 'routes:\n'
+		for path in packet sockmap relay; do
+			{
+				route "dead-$path" dead "alpn is dead"
+				route "full-$path" full "alpn is full"
+				route "no-$path" reject "alpn is no"
+			} | sed "s/frontend: web/frontend: $path/"
+		done
+	} >"$CONFIG"
+	start_tcp one 11 9000 banner
+	start_tcp full 13 9000 banner
+	start_daemon
+	for port in 443 444 445; do all_kinds "$port"; done
+	await_stat '[(.frontends[], .routes[], .servers[], .farms[]) | .live, .queued // 0] | add' 0
+	assert_equal "$(counters queue_timeouts rejected connect_failed)" "3 3 3"
+	stop_daemon
+}

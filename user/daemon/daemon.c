@@ -264,6 +264,15 @@ static uint32_t shortest_idle_timeout(const struct config *config)
 	return shortest;
 }
 
+static uint32_t sticky_farms(const struct config *config)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < config->n_farms; i++)
+		n += config->farms[i].sticky;
+	return n;
+}
+
 /*
  * How many of `wanted` connections there are descriptors for when the sockets of `config` are
  * open beside those that are open now; 0 with one line in `failed` when these find no room.
@@ -274,9 +283,12 @@ static uint32_t room_for_connections(struct daemon *daemon, unsigned int workers
 {
 	size_t endpoints =
 		listeners_missing(&daemon->listeners, config) + listeners_open(&daemon->listeners);
-	struct descriptors others = {.workers = workers,
-				     .listening = endpoints * workers,
-				     .probes = health_count(config)};
+	struct descriptors others = {
+		.workers = workers,
+		.listening = endpoints * workers,
+		.probes = health_count(config),
+		.tables = sticky_farms(config),
+	};
 	uint64_t limit, need;
 	uint32_t room = limits_raise(wanted, &others, &limit, &need);
 	uint32_t live = atomic_load(&daemon->engine.live);

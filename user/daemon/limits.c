@@ -38,7 +38,8 @@ uint32_t limits_raise(uint32_t wanted, const struct descriptors *others, uint64_
 		      uint64_t *need)
 {
 	uint64_t other =
-		FIXED + (uint64_t)others->workers * PER_WORKER + others->listening + others->probes;
+		FIXED + (uint64_t)others->workers * PER_WORKER + others->listening + others->probes +
+		others->tables;
 	uint64_t full = other + RESERVE + (uint64_t)wanted * PER_CONNECTION;
 	uint32_t connections = CONNECTIONS_MIN;
 

@@ -9,6 +9,7 @@ struct descriptors {
 	uint32_t workers;
 	uint64_t listening; /* sockets */
 	uint32_t probes;    /* at once */
+	uint32_t tables;    /* of clients that stick, one for each farm that wants it */
 };
 
 /*

@@ -95,8 +95,8 @@ void queue_leave(struct session *s)
 }
 
 /*
- * From the first to the last, until one has to go on waiting: then so do those behind it, unless
- * each may wait for a server of its own.
+ * From the first to the last, until one has to go on waiting for any server: then so do those
+ * behind it.
  */
 static void serve_queue(struct worker *worker, struct queue *queue)
 {

@@ -666,7 +666,7 @@ enum chosen session_choose(struct session *s, bool waited)
 		return CHOSEN_SERVER;
 	if (!asker.full)
 		return CHOSEN_NONE;
-	return asker.stuck ? CHOSEN_OWN_FULL : CHOSEN_FULL;
+	return asker.stuck || s->n_tried ? CHOSEN_OWN_FULL : CHOSEN_FULL;
 }
 
 static void connect_chosen(struct session *s)

@@ -72,7 +72,7 @@ enum chosen {
 	CHOSEN_NONE = 0, /* there is nobody to wait for */
 	CHOSEN_SERVER,	 /* conn->server_id, counted as live */
 	CHOSEN_FULL,	 /* every server is full */
-	CHOSEN_OWN_FULL, /* so is the one this client sticks to */
+	CHOSEN_OWN_FULL, /* those it may have are: it sticks to one, or others have failed it */
 };
 
 /*
