@@ -28,7 +28,7 @@ static struct queues *queues_of(const struct session *s)
 
 static struct farm_stats *farm_stats(const struct session *s)
 {
-	return &s->worker->engine->instance.balance.farms[s->conn->farm_id];
+	return &s->worker->engine->instance.balance.farms[s->queue_farm];
 }
 
 int queues_init(struct queues *queues)
@@ -56,6 +56,7 @@ bool queue_enter(struct session *s, uint32_t size)
 	struct queue *queue = &queues->farms[s->conn->farm_id];
 	bool room;
 
+	s->queue_farm = s->conn->farm_id;
 	pthread_mutex_lock(&queues->lock);
 	room = farm_stats(s)->queued < size;
 	if (room) {
@@ -89,7 +90,7 @@ void queue_leave(struct session *s)
 	if (s->served)
 		DELETE(s->worker->served, s);
 	else
-		remove_waiting(&queues->farms[s->conn->farm_id], s);
+		remove_waiting(&queues->farms[s->queue_farm], s);
 	pthread_mutex_unlock(&queues->lock);
 	s->worker->n_queued--;
 }
