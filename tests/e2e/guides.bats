@@ -546,8 +546,8 @@ visits() {
 	assert_matches "$(visits 4) $(visits 5) $(visits 4) $(visits 5)" '^(b a b a|a b a b)$'
 
 	# 3. who is where
-	assert_equal "$(alpnlb -j stick show | jq -r '.[].client' | sort | paste -sd,)" 192.0.2.4,192.0.2.5
-	assert_equal "$(alpnlb -j stick show client 192.0.2.4 | jq -r '.[].server')" "$(visits 4)"
+	assert_equal "$(alpnlb -j stick show | gojq -r '.[].client' | sort | paste -sd,)" 192.0.2.4,192.0.2.5
+	assert_equal "$(alpnlb -j stick show client 192.0.2.4 | gojq -r '.[].server')" "$(visits 4)"
 
 	# 4. work on b: its clients go to a, and stay there until they are let go
 	alpnlb server drain shop/b wait 30

@@ -29,7 +29,7 @@ each_server() {
 
 # states: of the live connections, by the client's address: "2 open,3 queued".
 states() {
-	alpnlb -j conn show | jq -r '.[] | "\(.client | sub("192.0.2.(?<host>[0-9]+):.*"; "\(.host)")) \(.state)"' |
+	alpnlb -j conn show | gojq -r '.[] | "\(.client | sub("192.0.2.(?<host>[0-9]+):.*"; "\(.host)")) \(.state)"' |
 		sort | paste -sd,
 }
 
@@ -67,9 +67,9 @@ counters() {
 	for path in "${pids[@]}"; do
 		netns_await 60 netns_dead "$path" || fail "clients do not end: $(states)"
 	done
-	assert_equal "$(cat "$NETNS_DIR"/{packet,sockmap,relay}.log | jq -r '"\(.end) \(.received)"' | sort | uniq -c |
+	assert_equal "$(cat "$NETNS_DIR"/{packet,sockmap,relay}.log | gojq -r '"\(.end) \(.received)"' | sort | uniq -c |
 		awk '{ $1 = $1; print }')" "180 eof 2" "how they ended"
-	assert_equal "$(cat "$NETNS_DIR"/{packet,sockmap,relay}.log | jq -s '[.[].line | tonumber] | max')" 3
+	assert_equal "$(cat "$NETNS_DIR"/{packet,sockmap,relay}.log | gojq -s '[.[].line | tonumber] | max')" 3
 	assert_equal "$(counters queue_timeouts queue_full no_server connect_failed)" "0 0 0 0"
 	(($(counters queued) > 50)) || fail "only $(counters queued) waited"
 	assert_equal "$(stats '[.servers[].connected] | add')" 180
@@ -90,7 +90,7 @@ counters() {
 		await_states ".*$n (open|queued).*"
 	done
 	assert_equal "$(states)" "2 open,3 queued,4 queued,5 queued"
-	assert_equal "$(alpnlb -j farm show default | jq .queued)" 3
+	assert_equal "$(alpnlb -j farm show default | gojq .queued)" 3
 	assert_equal "$(report_field end <<<"$(tcp_client "$LB4" 443 --source 192.0.2.6)")" reset "the queue is full"
 	assert_equal "$(counters queued queue_full queue_timeouts)" "3 1 0"
 
@@ -166,7 +166,7 @@ got() {
 burst() {
 	local port=$1 n=$2
 	shift 2
-	tcp_client "$LB4" "$port" --text x --repeat "$n" "$@" | jq -r 'if .received > 0 then .line else .end end' |
+	tcp_client "$LB4" "$port" --text x --repeat "$n" "$@" | gojq -r 'if .received > 0 then .line else .end end' |
 		sort | uniq -c | awk '{ print $1, $2 }' | paste -sd,
 }
 
@@ -222,11 +222,11 @@ reaches_one() {
 
 	run -0 alpnlb server drain s11
 	assert_equal "$output" "server default/s11: drain, 2 live connections"
-	assert_equal "$(alpnlb -j server show s11 | jq -r .status) $(alpnlb -j pending show)" "drain []"
+	assert_equal "$(alpnlb -j server show s11 | gojq -r .status) $(alpnlb -j pending show)" "drain []"
 	run -1 alpnlb -j server drain s11 wait 100ms
-	assert_equal "$(jq -r '"\(.name) \(.live) \(.error)"' <<<"$output")" \
+	assert_equal "$(gojq -r '"\(.name) \(.live) \(.error)"' <<<"$output")" \
 		"s11 2 server default/s11: 2 live connections after 100ms; it goes on to drain, until: alpnlb server undrain default/s11"
-	assert_equal "$(tcp_client "$LB4" 443 --half-close --repeat 3 | jq -r .line | sort -u)" two
+	assert_equal "$(tcp_client "$LB4" 443 --half-close --repeat 3 | gojq -r .line | sort -u)" two
 
 	netns_spawn balancer "$NETNS_DIR/drain.log" "$ALPNLB" --instance "$NETNS_NAME" server drain s11 wait 20
 	netns_await 10 grep -q '2 live' "$NETNS_DIR/drain.log"
@@ -235,10 +235,10 @@ reaches_one() {
 	assert_equal "$(report_field end <<<"$(end_held client4)")" eof
 	netns_await 10 netns_dead "$NETNS_PID" || fail "it waits on: $(cat "$NETNS_DIR/drain.log")"
 	assert_equal "$(tail -1 "$NETNS_DIR/drain.log")" "server default/s11: drain, 0 live connections"
-	assert_equal "$(alpnlb -j server drain s11 wait 1m | jq -c '[.name, .status, .live]')" '["s11","drain",0]'
+	assert_equal "$(alpnlb -j server drain s11 wait 1m | gojq -c '[.name, .status, .live]')" '["s11","drain",0]'
 
 	assert_equal "$(alpnlb server undrain s11)" "server default/s11: active, 0 live connections"
-	assert_equal "$(tcp_client "$LB4" 443 --half-close --repeat 4 | jq -r .line | sort -u | paste -sd,)" one,two
+	assert_equal "$(tcp_client "$LB4" 443 --half-close --repeat 4 | gojq -r .line | sort -u | paste -sd,)" one,two
 	end_held client3 >/dev/null
 	stop_daemon
 }
@@ -278,7 +278,7 @@ start_sticky() {
 }
 
 stuck() {
-	alpnlb -j stick show "$@" | jq -r '.[] | "\(.client) \(.server)"' | sort | paste -sd,
+	alpnlb -j stick show "$@" | gojq -r '.[] | "\(.client) \(.server)"' | sort | paste -sd,
 }
 
 stuck_are() {
@@ -292,8 +292,8 @@ stuck_are() {
 	assert_equal "$(sticks 2) $(sticks 3)" "one two" "whatever the turn"
 	assert_equal "$(stuck)" "192.0.2.2 s11,192.0.2.3 s12"
 	assert_equal "$(stuck client 192.0.2.3) $(stuck server s11 farm default)" "192.0.2.3 s12 192.0.2.2 s11"
-	assert_matches "$(alpnlb -j stick show client 192.0.2.2 | jq -c .)" \
-		'^\[\{"client":"192.0.2.2","farm":"default","server":"s11","idle_ms":[0-9]+,"expires_ms":1[78][0-9]{5}\}\]$'
+	assert_matches "$(alpnlb -j stick show client 192.0.2.2 | gojq -c .)" \
+		'^\[\{"client":"192.0.2.2","expires_ms":1[78][0-9]{5},"farm":"default","idle_ms":[0-9]+,"server":"s11"\}\]$'
 
 	change 's/stickiness/balance: first\n    &/'
 	assert_equal "$(sticks 3)" two "after a refresh"
@@ -314,7 +314,7 @@ stuck_are() {
 	assert_equal "$(sticks 3)" one "its server drains"
 	change 's/, status: drain//'
 	netns_stop "$TWO"
-	assert_equal "$(alpnlb -j stick delete client 192.0.2.2/31 | jq .deleted)" 2
+	assert_equal "$(alpnlb -j stick delete client 192.0.2.2/31 | gojq .deleted)" 2
 	change 's/balance: first/balance: roundrobin/'
 	assert_equal "$(sticks 2) $(sticks 3)" "one one" "nobody is at the other one"
 	start_tcp two 12 9000 name
@@ -326,8 +326,8 @@ stuck_are() {
 table_size() {
 	local id
 	id=$(bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/sticks" |
-		jq -r '.[0].value | reverse | map(.[2:]) | "0x" + add')
-	bpftool -j map show id $((id)) | jq -r '"\(.type) \(.max_entries)"'
+		gojq -r '.[0].value | reverse | map(.[2:]) | "0x" + add')
+	bpftool -j map show id $((id)) | gojq -r '"\(.type) \(.max_entries)"'
 }
 
 @test "clients are let go by command, by time and for want of room" {
@@ -348,7 +348,7 @@ table_size() {
 	assert_matches "$(stuck client 2001:db8:1::/64)" "^2001:db8:1::5 s1[12]$"
 
 	change '/stickiness/s/$/\n    stick_ttl: 1s/'
-	assert_equal "$(alpnlb -j stick delete all | jq .deleted)" 2
+	assert_equal "$(alpnlb -j stick delete all | gojq .deleted)" 2
 	assert_equal "$(reached "$LB4" 443 --source 192.0.2.2 --alpn h2)" \
 		"$(reached "$LB4" 443 --source 192.0.2.2 --alpn h2)" "it sticks"
 	assert_matches "$(stuck)" "^192.0.2.2 s1[12]$"

@@ -24,7 +24,11 @@
 static struct farm_stats farm_stats[MAX_FARMS + 1];
 static struct server_stats server_stats[MAX_SERVERS + 1];
 static struct server_health health[MAX_SERVERS + 1];
-static const struct balance_stats stats = {farm_stats, server_stats, health, NULL};
+static const struct balance_stats stats = {
+	.farms = farm_stats,
+	.servers = server_stats,
+	.health = health,
+};
 
 /* Farm 1 with servers 10.0.0.1 to .n of ids 1 to n: attributes[i] are those of server i + 1. */
 static void farm_of(struct tables *tables, const char *balance, const char *const *attributes,
