@@ -127,16 +127,22 @@ got() {
 	stats ".servers[] | select(.name == \"$1\") | .connected"
 }
 
+state_is() {
+	[[ $(alpnlb -j server show "$1" | gojq -r .state) == "$2" ]]
+}
+
 # Decided by the program and by the daemon; what there was when it started is not new.
 @test "a server that is added or set active gets its share by and by" {
+	local n one
 	{
-		farm_with "balance: roundrobin" 11,12
+		farm_with "probe: { type: tcp, interval: 200ms }" 11,12
 		frontend auto default
 		printf '  - { name: other, port: "444", path: relay, default_farm: default }\n'
 		printf 'routes:\n'
 		route h2 default "alpn is h2"
 	} | each_server "slow_start: 1h" >"$CONFIG"
 	start_tcp one 11 9000 name
+	one=$NETNS_PID
 	start_tcp two 12 9000 name
 	start_tcp three 13 9000 name
 	start_daemon
@@ -157,6 +163,17 @@ got() {
 	n=$(got s13)
 	tcp_client "$LB4" 443 --alpn h2 --repeat 30 >/dev/null
 	(($(got s13) - n >= 10)) || fail "of 30 more the new one got only $(($(got s13) - n))"
+
+	alpnlb server set s11 probe true
+	alpnlb refresh run
+	netns_await 5 state_is s11 up
+	netns_stop "$one"
+	netns_await 5 state_is s11 down
+	start_tcp one 11 9000 name
+	netns_await 5 state_is s11 up
+	n=$(got s11)
+	tcp_client "$LB4" 443 --alpn h2 --repeat 30 >/dev/null
+	(($(got s11) - n <= 4)) || fail "of 30 more the one that came up got $(($(got s11) - n))"
 	stop_daemon
 }
 

@@ -104,6 +104,8 @@ static void health_set(struct watch *watch, enum server_state state)
 
 	now.state = state;
 	now.since = milliseconds_now();
+	if (state == SERVER_UP && was_known)
+		instance_server_up(watch->health->instance, watch->id, monotonic_time());
 	write_row(row, &now);
 	if (state == SERVER_DOWN)
 		log_line(LOG_WARN, "server %s is down: %s: %s", watch->name,

@@ -639,7 +639,7 @@ enum chosen session_choose(struct session *s, bool waited)
 		.source = conn->client,
 		.tried = s->tried,
 		.tried_count = s->n_tried,
-		.waited = waited,
+		.waited = waited && conn->farm_id == s->queue_farm, /* no fallback of that */
 	};
 	const struct server_row *row;
 	const struct farm_row *farm;

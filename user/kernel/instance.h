@@ -62,7 +62,8 @@ int instance_publish(struct instance *instance, struct tables *compiled, uint32_
 /*
  * A server has come up, or was added: its slow start begins. Whoever finds one up calls it.
  */
-static inline void instance_server_up(struct instance *instance, uint32_t server_id, uint64_t now)
+static inline void instance_server_up(const struct instance *instance, uint32_t server_id,
+				      uint64_t now)
 {
 	__atomic_store_n(&instance->balance.servers[server_id].up_since, now, __ATOMIC_RELAXED);
 }
