@@ -14,9 +14,9 @@
 #include <cmocka.h>
 
 #include "../../user/kernel/clock.h"
-#include "../../user/kernel/decide.h"
 #include "../../user/model/decode.h"
 #include "../../user/model/text.h"
+#include "choose.h"
 
 #define SERVERS 5
 #define FARM	1

@@ -42,6 +42,7 @@
 
 #include "../../user/kernel/instance.h"
 #include "../../user/model/decode.h"
+#include "choose.h"
 #include "classify.skel.h"
 #include "hellos.h"
 #include "tests/unit/replay.skel.h"

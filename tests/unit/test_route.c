@@ -18,6 +18,7 @@
 #include "../../user/kernel/decide.h"
 #include "../../user/model/decode.h"
 #include "../../user/model/text.h"
+#include "choose.h"
 
 /* ---- configurations ---------------------------------------------------------------------- */
 

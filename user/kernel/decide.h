@@ -92,9 +92,10 @@ struct asker {
 	const uint8_t *source; /* 16 bytes */
 	const uint32_t *tried; /* servers that failed it */
 	uint32_t tried_count;
-	bool waited; /* it is at the head of the farm's queue; who does not wait comes behind */
-	bool stuck;  /* the answer: it sticks to a server, and wants no other */
-	bool full;   /* the answer: there is a server, or there would be, but for max_connections */
+	bool waited; /* it stands in the farm's queue; who does not comes behind those who do */
+	/* the answer, if there is no server */
+	bool full;  /* there would be one, but for max_connections */
+	bool stuck; /* it sticks to that one, and wants no other */
 };
 
 /*
@@ -103,20 +104,5 @@ struct asker {
  */
 uint32_t choose_server_or_wait(const struct tables *tables, const struct balance_stats *stats,
 			       struct asker *asker);
-
-/* For one that would not wait. */
-static inline uint32_t choose_server(const struct tables *tables, const struct balance_stats *stats,
-				     uint32_t farm_id, const uint8_t source[16],
-				     const uint32_t *tried, uint32_t tried_count)
-{
-	struct asker asker = {
-		.farm_id = farm_id,
-		.source = source,
-		.tried = tried,
-		.tried_count = tried_count,
-	};
-
-	return choose_server_or_wait(tables, stats, &asker);
-}
 
 #endif
