@@ -14,7 +14,7 @@
  * the version that made them. struct flow_key, struct remove_request and struct flow_event up to
  * `end` have to stay as they are: by those another version's flows are ended.
  */
-#define FLOW_LAYOUT 3
+#define FLOW_LAYOUT 4
 
 /* A packet's addresses (IPv6, or IPv4 mapped) and ports (network order). */
 struct flow_key {
@@ -261,8 +261,8 @@ enum flow_end {
 };
 
 /*
- * Told through the ring buffers `closed`, when a flow seems to have ended (only `key[SERVER]` is
- * set), and `removed`, when it is gone and its port is free.
+ * Told through the ring buffers `removed`, when a flow is gone and its port is free, and `closed`,
+ * when it seems to have ended: then there is no more than `key`, and only `key[SERVER]` is set.
  */
 struct flow_event {
 	struct flow_key key[2]; /* by side: of the packets from there */
@@ -272,6 +272,14 @@ struct flow_event {
 	__u32 route_id;
 	__u32 server_id;
 	__u32 was_live; /* it counted until now */
+	__u32 farm_id;
+	__u32 serial;
+	__u64 started;	/* CLOCK_MONOTONIC, nanoseconds */
+	__u64 seen;	/* its last packet, likewise */
+	__u64 bytes[2]; /* by side */
+	struct flow_hello hello;
+	__u32 has_hello;
+	__u32 pad;
 };
 
 /* What `flow_move` is given: from now on these packets leave by this interface. */

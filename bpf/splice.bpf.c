@@ -203,14 +203,14 @@ static __always_inline void disown(struct flow *flow)
 static __always_inline void tell_closed(struct flow *flow, struct flow *peer,
 					const struct flow_key *key, const struct flow_key *peer_key)
 {
-	struct flow_event *event = bpf_ringbuf_reserve(&closed, sizeof(*event), 0);
+	struct flow_key *keys = bpf_ringbuf_reserve(&closed, 2 * sizeof(*keys), 0);
 
 	note_ended(flow->constant & FLOW_FROM_SERVER ? flow : peer);
-	if (!event)
+	if (!keys)
 		return;
-	__builtin_memcpy(&event->key[SERVER], flow->constant & FLOW_FROM_SERVER ? key : peer_key,
+	__builtin_memcpy(&keys[SERVER], flow->constant & FLOW_FROM_SERVER ? key : peer_key,
 			 sizeof(*key));
-	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(keys, BPF_RB_NO_WAKEUP);
 }
 
 /* The acknowledgement that covers all that came from the flow's sender. */
@@ -1534,6 +1534,23 @@ static __always_inline void count_end(enum flow_end end)
 		count(COUNTER_IDLE_TIMEOUTS);
 }
 
+/* What the log tells of the connection. */
+static __always_inline void tell_end(struct flow_event *event, const struct flow_key *key,
+				     const struct flow *flow, const struct flow *peer)
+{
+	const struct flow_hello *hello = bpf_map_lookup_elem(&hellos, key);
+
+	event->farm_id = flow->farm_id;
+	event->serial = flow->serial;
+	event->started = flow->started;
+	event->seen = peer && peer->seen > flow->seen ? peer->seen : flow->seen;
+	event->bytes[SERVER] = stream_bytes(flow);
+	event->bytes[CLIENT] = peer ? stream_bytes(peer) : 0;
+	event->has_hello = !!hello;
+	if (hello)
+		event->hello = *hello;
+}
+
 /* Removes both entries; what the ring does not take stays for the next time. */
 static __always_inline bool remove_entries(const struct flow_key *key, struct flow *flow,
 					   const struct flow_key *peer_key, struct flow *peer,
@@ -1552,6 +1569,7 @@ static __always_inline bool remove_entries(const struct flow_key *key, struct fl
 	event->route_id = flow->route_id;
 	event->server_id = flow->server_id;
 	event->was_live = !(flow->state & FLOW_ENDED);
+	tell_end(event, key, flow, peer);
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 	count_end(end);
 	if (peer) {

@@ -417,6 +417,58 @@ client_seen() {
 	stop_daemon
 }
 
+# ---- logs and metrics ---------------------------------------------------------------------
+
+# logged PATTERN: a line of the log has it.
+logged() {
+	grep -Eq "$1" "$NETNS_DIR/access.log"
+}
+
+@test "guide: logs, with SNI, ALPN and route, and metrics of every object" {
+	local family
+	start_nginx h2-a 11 8443 h2
+	start_nginx h1-a 12 8443 http1
+	two_farms h2 h1 h1 <<-'END' >"$CONFIG"
+		  - name: http2
+		    frontend: web
+		    action: { type: farm, target: h2 }
+		    rules: [ { field: protocol, match: is, pattern: http/2.0 } ]
+		  - name: old
+		    frontend: web
+		    action: { type: reject }
+		    rules: [ { field: sni, match: is, pattern: old.alpnlb.test } ]
+	END
+	start_daemon
+
+	# 1. a log of connections goes to a file, and each has its line
+	netns_spawn balancer "$NETNS_DIR/access.log" "$ALPNLB" --instance "$NETNS_NAME" monitor connections
+	netns_await 10 logged 'monitor revision=1'
+	assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/2 h2-a"
+	assert_equal "$(served_by "$LB6" www.alpnlb.test --http1.1)" "HTTP/1.1 h1-a"
+	closed "$LB4" old.alpnlb.test
+	family='client=192\.0\.2\.2:[0-9]+ local=192\.0\.2\.1:443'
+	netns_await 10 logged "Z ended $family frontend=web route=http2 farm=h2 server=a .*sni=www.alpnlb.test alpn=h2,http/1.1 " ||
+		fail "$(cat "$NETNS_DIR/access.log")"
+	netns_await 10 logged 'Z ended client=\[2001:.* frontend=web route=default farm=h1 server=b .*sni=www.alpnlb.test alpn=http/1.1 ' ||
+		fail "$(cat "$NETNS_DIR/access.log")"
+	netns_await 10 logged "Z closed reason=rejected $family frontend=web route=old verdict=tls sni=old.alpnlb.test "
+
+	# 2. metrics: by the command, for the textfile collector, and by the API; the same, and well-formed
+	alpnlb metrics >"$NETNS_DIR/alpnlb.prom"
+	"$TREE/tests/e2e/peers/prometheus.py" "$NETNS_DIR/alpnlb.prom" >"$NETNS_DIR/samples"
+	netns_exec balancer curl -sS --fail --unix-socket "/run/alpnlb/$NETNS_NAME/control.sock" --dump-header "$NETNS_DIR/head" \
+		http://lb/1.0/alpnlb/metrics | diff - "$NETNS_DIR/alpnlb.prom"
+	grep -q '^Content-Type: text/plain; version=0.0.4' "$NETNS_DIR/head"
+	grep -Fx 'alpnlb_rejected_total 1' "$NETNS_DIR/samples"
+	grep -Fx 'alpnlb_frontend_accepted_total{frontend="web"} 3' "$NETNS_DIR/samples"
+	grep -Fx 'alpnlb_frontend_hellos_total{frontend="web",verdict="tls"} 3' "$NETNS_DIR/samples"
+	grep -Fx 'alpnlb_route_matched_total{frontend="web",route="http2"} 1' "$NETNS_DIR/samples"
+	grep -Fx 'alpnlb_farm_chosen_total{farm="h1"} 1' "$NETNS_DIR/samples"
+	grep -Fx 'alpnlb_server_connected_total{farm="h2",server="a"} 1' "$NETNS_DIR/samples"
+	grep -Ex 'alpnlb_server_bytes_from_servers_total\{farm="h2",server="a"\} [1-9][0-9]{2,}' "$NETNS_DIR/samples"
+	stop_daemon
+}
+
 # ---- SMTP with PROXY v1 -------------------------------------------------------------------
 
 has_been_sent() {

@@ -49,6 +49,13 @@ make_stand_ins() {
 		echo $! >"$instance.pid"
 		until grep -q ready "$instance.log"; do sleep 0.02; kill -0 $! || exit; done
 	END
+	stand_in begin <<-'END' # until it has said something
+		: >begun # nothing of before
+		"$@" >begun &
+		until [[ -s begun ]]; do sleep 0.02; kill -0 $! || exit; done
+		kill $!
+		cat begun
+	END
 	# Runs the lines of a file, each of which has to succeed.
 	stand_in typed <<-'END'
 		set -o pipefail
@@ -78,8 +85,9 @@ examples() {
 # How many there are, so that none gets lost.
 declare -gA EXAMPLES=([alpnlb]=9 [alpnlb-api]=4 [alpnlb-application]=5 [alpnlb-batch]=2 [alpnlb-check]=4
 	[alpnlb-conn]=2 [alpnlb-daemon]=2 [alpnlb-doctor]=1 [alpnlb-export]=2 [alpnlb-farm]=9 [alpnlb-flow]=2
-	[alpnlb-frontend]=6 [alpnlb-hello]=5 [alpnlb-refresh]=11 [alpnlb-revision]=2 [alpnlb-route]=4
-	[alpnlb-rule]=4 [alpnlb-server]=8 [alpnlb-stat]=2 [alpnlb-stick]=2 [alpnlb-unload]=1)
+	[alpnlb-frontend]=6 [alpnlb-hello]=5 [alpnlb-metrics]=2 [alpnlb-monitor]=2 [alpnlb-refresh]=11
+	[alpnlb-revision]=2 [alpnlb-route]=4 [alpnlb-rule]=4 [alpnlb-server]=8 [alpnlb-stat]=2 [alpnlb-stick]=2
+	[alpnlb-unload]=1)
 
 # write_examples PAGE...: to files of their names; fails if there are more or less than are known.
 write_examples() {
@@ -104,6 +112,7 @@ write_examples() {
 	write_examples "${pages[@]}" alpnlb-daemon alpnlb-unload
 	# Another test compares what is said with this: the command and two lines of output.
 	sed -i '1,3d' "$NETNS_DIR/alpnlb-check"
+	sed -i 's/^alpnlb/begin &/' "$NETNS_DIR/alpnlb-monitor" # it does not end
 	printf '%s\n' "${pages[@]}" >"$NETNS_DIR/pages"
 	cat >"$NETNS_DIR/session" <<-'END'
 		mkdir /etc/alpnlb 2>/dev/null || true

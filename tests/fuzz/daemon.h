@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../user/api/call.h"
+#include "../../user/api/handlers.h"
 #include "../../user/daemon/daemon.h"
 
 static const char first[] =
@@ -39,6 +39,12 @@ int daemon_try(struct daemon *daemon, const struct config *config, char *failed,
 	return 0;
 }
 
+/* There are no maps. */
+void metrics_get(struct api_call *call, const struct api_resource *resource)
+{
+	api_answer(call, json_null());
+}
+
 bool listeners_accept(const struct listeners *listeners, uint32_t frontend_id)
 {
 	return true;
@@ -54,6 +60,9 @@ static void start(struct daemon *daemon)
 		.name = "lb",
 		.engine.instance = {.control = &control, .frontend_stats = frontend_stats},
 	};
+	daemon->base = event_base_new();
+	require(daemon->base);
+	monitors_init(&daemon->monitors, daemon);
 	require(!staged_replace(&daemon->staged, (json_t *)document_root(document), config, NULL));
 	staged_refreshed(&daemon->staged, NULL);
 	require(!daemon_apply(daemon,
@@ -76,6 +85,8 @@ static void check_staged(const struct daemon *daemon)
 
 static void finish(struct daemon *daemon)
 {
+	monitors_free(&daemon->monitors);
+	event_base_free(daemon->base);
 	config_free(daemon->config);
 	staged_free(&daemon->staged);
 	tasks_free(&daemon->tasks);

@@ -127,8 +127,10 @@ static json_t *read_body(struct evbuffer *answers, size_t len)
 
 	if (!evbuffer_get_length(answers) || *text == 'H')
 		return NULL;
+	if (!len)
+		len = evbuffer_get_length(answers); /* lines, up to the end */
 	require(evbuffer_get_length(answers) >= len);
-	body = json_loadb(text, len, JSON_DECODE_ANY, NULL);
+	body = json_loadb(text, len, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, NULL);
 	require(body);
 	evbuffer_drain(answers, len);
 	return body;
@@ -184,8 +186,6 @@ static void try(struct daemon *daemon, const uint8_t *data, size_t size, bool si
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	signal(SIGPIPE, SIG_IGN);
-	base = event_base_new();
-	require(base);
 	return 0;
 }
 
@@ -195,7 +195,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct daemon daemon;
 
 		start(&daemon);
-		daemon.base = base;
+		base = daemon.base;
 		try(&daemon, data, size, sign);
 		finish(&daemon);
 	}

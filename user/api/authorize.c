@@ -2,6 +2,7 @@
 #include "authorize.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -117,6 +118,8 @@ void authorize(struct authorizer *authorizer, struct api_call *call,
 	    !in_time(call, said.timestamp, now, &timestamp) || !http_is_whole(request))
 		return;
 	application = signature_check(applications_now(authorizer, call), &said, digest);
+	if (application)
+		snprintf(call->by, sizeof(call->by), "application %s", application->name);
 	if (!application)
 		api_refuse(call, 401,
 			   "the application, the consumer or the signature is not valid");

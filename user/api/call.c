@@ -49,6 +49,13 @@ void api_answer(struct api_call *call, json_t *answer)
 	call->answer = answer;
 }
 
+void api_answer_text(struct api_call *call, char *text, const char *type)
+{
+	call->status = 200;
+	call->text = text;
+	call->type = type;
+}
+
 void api_refuse(struct api_call *call, int status, const char *format, ...)
 {
 	char message[2048];
@@ -104,6 +111,8 @@ bool api_number(const char *text, uint32_t *number)
 
 void api_call_free(struct api_call *call)
 {
+	monitor_close(call->monitor);
+	free(call->text);
 	evhttp_clear_headers(&call->query);
 	json_decref(call->fields);
 	json_decref(call->answer);

@@ -30,12 +30,19 @@ struct api_call {
 	json_t *fields; /* the body's object, empty when there is no body; NULL for raw ones */
 	int status;	/* of the answer: 0 until there is one */
 	json_t *answer;
-	char allow[64];	 /* methods, with status 405 */
+	char *text;		 /* in the place of `answer`: what is no JSON ... */
+	const char *type;	 /* ... but of this media type */
+	char allow[64];		 /* methods, with status 405 */
+	struct monitor *monitor; /* the answer goes on with lines for it; NULL: it ends */
+	char by[64];		 /* who asks: an application, or "uid 0" on the control socket */
 	bool file_names; /* mistakes are told in the words of a file, for the command line */
 };
 
 /* Answers with 200; takes `answer` over. */
 void api_answer(struct api_call *call, json_t *answer);
+
+/* Answers with a text, which is taken over, of a media type, which is not. */
+void api_answer_text(struct api_call *call, char *text, const char *type);
 
 /* Answers with {"message", "class"}; the class follows from the status. */
 __attribute__((format(printf, 3, 4))) void api_refuse(struct api_call *call, int status,

@@ -37,7 +37,7 @@ static json_t *applied_json(const struct daemon *daemon, const struct refresh *r
 
 void config_put(struct api_call *call, const struct api_resource *resource)
 {
-	struct refresh refresh = {.comment = "apply"};
+	struct refresh refresh = {.comment = "apply", .by = call->by};
 	struct daemon *daemon = call->daemon;
 	struct problems problems = {0};
 	struct document *document;

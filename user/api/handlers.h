@@ -18,6 +18,12 @@ api_handler available_farm_probes, available_types, available_route_actions, ava
 api_handler services_get, service_get, service_put, zones_get, available_zones_get, zone_get,
 	status_get, instances_get, nat_ip_get, quota_get, metrics_token_get, time_get;
 
+/* monitor.c */
+api_handler events_get;
+
+/* metrics.c */
+api_handler metrics_get;
+
 /* config.c */
 api_handler config_get, config_put, daemon_get;
 

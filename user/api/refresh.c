@@ -128,7 +128,7 @@ static json_t *refresh_task(const struct api_call *call, json_t *zones, const ch
 void refresh_post(struct api_call *call, const struct api_resource *resource)
 {
 	struct daemon *daemon = call->daemon;
-	struct refresh refresh = {.comment = "refresh"};
+	struct refresh refresh = {.comment = "refresh", .by = call->by};
 	struct problems problems = {.api_names = !call->file_names};
 	char failed[512];
 	json_t *zones;

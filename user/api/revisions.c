@@ -160,7 +160,7 @@ static void stage_revision(struct api_call *call, json_t *root)
 static void stage_and_refresh(struct api_call *call, json_t *root)
 {
 	struct daemon *daemon = call->daemon;
-	struct refresh refresh = {0};
+	struct refresh refresh = {.by = call->by};
 	struct problems problems = {.api_names = !call->file_names};
 	char comment[64], failed[512];
 	int err;

@@ -8,6 +8,7 @@
 #include <event2/listener.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,9 +24,10 @@
 #define ANSWER_SECONDS	  30
 #define ANSWER_RATE	  65536 /* bytes a second that a client has to take of a large answer */
 #define ENDING_SECONDS	  5
-#define ACCEPTS_MAX	  16			/* before those that are accepted get a turn */
-#define EPISODE		  (60000 * MILLISECOND) /* without a failure to accept: the next one is told again \
-						 */
+#define ACCEPTS_MAX	  16 /* before those that are accepted get a turn */
+#define EPISODE                                                                                    \
+	(60000 * MILLISECOND) /* without a failure to accept: the next one is told again           \
+			       */
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
 struct api_connection {
@@ -37,15 +39,18 @@ struct api_connection {
 	enum {
 		READING,
 		ANSWERING, /* nothing is read meanwhile */
+		STREAMING, /* ... and the answer goes on; what is read is dropped */
 		ENDING,	   /* what comes is dropped, so that the answer is not lost by a reset */
 	} phase;
-	bool leaving; /* the answer is the last one */
+	bool leaving;		 /* the answer is the last one */
+	struct monitor *monitor; /* with STREAMING */
 };
 
 static void connection_free(struct api_connection *connection)
 {
 	TAILQ_REMOVE(&connection->service->connections, connection, entry);
 	connection->service->n_connections--;
+	monitor_close(connection->monitor);
 	bufferevent_free(connection->stream);
 	if (connection->deadline)
 		event_free(connection->deadline);
@@ -76,20 +81,35 @@ static void add_head(struct evbuffer *output, const struct api_call *call, size_
 	evutil_date_rfc1123(date, sizeof(date), NULL);
 	evbuffer_add_printf(output,
 			    "HTTP/1.1 %d %s\r\nDate: %s\r\n"
-			    "Content-Type: application/json; charset=utf-8\r\n"
+			    "Content-Type: %s\r\n"
 			    "Content-Length: %zu\r\nCache-Control: no-store\r\n",
-			    call->status, api_reason(call), date, len);
+			    call->status, api_reason(call), date,
+			    call->text ? call->type : "application/json; charset=utf-8", len);
 	if (call->status == 405)
 		evbuffer_add_printf(output, "Allow: %s\r\n", call->allow);
 	evbuffer_add_printf(output, "%s\r\n", last ? "Connection: close\r\n" : "");
+}
+
+/* What stands behind the head, malloc()ed. */
+static char *answer_text(const struct api_call *call)
+{
+	char *json, *text = NULL;
+
+	if (call->text)
+		return strdup(call->text);
+	json = json_dumps(call->answer, JSON_COMPACT | JSON_ENCODE_ANY);
+	if (json && asprintf(&text, "%s\n", json) < 0)
+		text = NULL;
+	free(json);
+	return text;
 }
 
 /* The connection has been of use: others go before it. */
 static void answer(struct api_connection *connection, const struct api_call *call)
 {
 	struct evbuffer *output = bufferevent_get_output(connection->stream);
-	char *text = json_dumps(call->answer, JSON_COMPACT | JSON_ENCODE_ANY);
-	size_t len = text ? strlen(text) + 1 : 0;
+	char *text = answer_text(call);
+	size_t len = text ? strlen(text) : 0;
 
 	TAILQ_REMOVE(&connection->service->connections, connection, entry);
 	TAILQ_INSERT_TAIL(&connection->service->connections, connection, entry);
@@ -97,12 +117,24 @@ static void answer(struct api_connection *connection, const struct api_call *cal
 	connection->phase = ANSWERING;
 	bufferevent_disable(connection->stream, EV_READ);
 	add_head(output, call, len, connection->leaving);
-	if (text && strcmp(connection->request.method, "HEAD") != 0) {
-		evbuffer_add(output, text, len - 1);
-		evbuffer_add(output, "\n", 1);
-	}
+	if (text && strcmp(connection->request.method, "HEAD") != 0)
+		evbuffer_add(output, text, len);
 	free(text);
 	wait_for(connection, ANSWER_SECONDS + evbuffer_get_length(output) / ANSWER_RATE);
+}
+
+/* Lines of JSON, until either end is gone. */
+static void stream(struct api_connection *connection, struct api_call *call)
+{
+	struct evbuffer *output = bufferevent_get_output(connection->stream);
+
+	connection->phase = STREAMING;
+	connection->monitor = call->monitor;
+	call->monitor = NULL;
+	event_del(connection->deadline);
+	evbuffer_add_printf(output, "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n"
+				    "Cache-Control: no-store\r\nConnection: close\r\n\r\n");
+	monitor_begin(connection->monitor, output);
 }
 
 /* ---- requests ------------------------------------------------------------------------- */
@@ -150,7 +182,10 @@ static void on_request(struct api_connection *connection)
 	begin_call(connection, &call);
 	if (!call.status)
 		api_dispatch(&call);
-	answer(connection, &call);
+	if (call.monitor)
+		stream(connection, &call);
+	else
+		answer(connection, &call);
 	api_call_free(&call);
 }
 
@@ -184,7 +219,7 @@ static void proceed(struct api_connection *connection)
 			on_request(connection);
 		}
 	}
-	if (connection->phase == ENDING)
+	if (connection->phase == ENDING || connection->phase == STREAMING)
 		evbuffer_drain(input, evbuffer_get_length(input));
 }
 
@@ -211,6 +246,8 @@ static void on_written(struct bufferevent *stream, void *argument)
 	struct api_connection *connection = argument;
 	size_t body_max = connection->service->body_max;
 
+	if (connection->monitor)
+		monitor_written(connection->monitor);
 	if (connection->phase != ANSWERING)
 		return;
 	http_end(&connection->request);
@@ -265,11 +302,17 @@ static struct bufferevent *stream_new(struct api_service *service, int fd)
 	return stream;
 }
 
-/* Whoever holds connections without requests loses them first. */
+/* Whoever holds connections without requests loses them first; who reads events does not. */
 static void make_room(struct api_service *service)
 {
-	if (service->n_connections >= service->connections_max)
-		connection_free(TAILQ_FIRST(&service->connections));
+	struct api_connection *connection = TAILQ_FIRST(&service->connections);
+
+	if (service->n_connections < service->connections_max)
+		return;
+	while (connection && connection->phase == STREAMING)
+		connection = TAILQ_NEXT(connection, entry);
+	if (connection)
+		connection_free(connection);
 }
 
 void api_serve(struct api_service *service, int fd)

@@ -108,16 +108,6 @@ unsigned int id_parse(const char *text, unsigned int max)
 	return errno || *end || id > max ? 0 : id;
 }
 
-void set_string(json_t *object, const char *key, const char *value)
-{
-	json_object_set_new(object, key, value ? json_text(value) : json_null());
-}
-
-void set_integer(json_t *object, const char *key, json_int_t value)
-{
-	json_object_set_new(object, key, json_integer(value));
-}
-
 /* ---- words --------------------------------------------------------------------------- */
 
 /* Adds `word` to the list in `list`, which was built by this function. */

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "../model/kinds.h"
+#include "format.h"
 
 #define KEYWORDS_MAX 40
 
@@ -70,7 +71,7 @@ struct noun {
 extern const struct noun noun_daemon, noun_check, noun_apply, noun_frontend, noun_farm, noun_server,
 	noun_route, noun_rule, noun_pending, noun_refresh, noun_revision, noun_zone, noun_task,
 	noun_application, noun_export, noun_batch, noun_conn, noun_flow, noun_stick, noun_stat,
-	noun_hello, noun_doctor, noun_unload;
+	noun_metrics, noun_monitor, noun_hello, noun_doctor, noun_unload;
 
 /*
  * Prints one line on stderr, `alpnlb: MESSAGE`, or {"error": "MESSAGE"} under -j, and
@@ -105,9 +106,5 @@ bool instance_name_valid(const char *name);
 
 /* Reads an object id, 1..max; returns 0 when `text` is none. */
 unsigned int id_parse(const char *text, unsigned int max);
-
-/* json_object_set_new() that keeps NULL strings as null, and escapes what is not UTF-8. */
-void set_string(json_t *object, const char *key, const char *value);
-void set_integer(json_t *object, const char *key, json_int_t value);
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../kernel/clock.h"
+#include "../kernel/flows.h"
 #include "../kernel/spliced.h"
 #include "cli.h"
 #include "control.h"
@@ -48,22 +49,11 @@ static const char *state_name(uint32_t state)
 
 static void set_decision(json_t *row, const struct snapshot *s, const struct conn *conn)
 {
-	snapshot_names(s, row, conn->frontend_id, conn->route_id, conn->farm_id, conn->server_id);
+	object_names_set(&s->names, row, conn->frontend_id, conn->route_id, conn->farm_id,
+			 conn->server_id);
 	json_object_set_new(row, "server_address",
 			    conn->server_id ? json_endpoint(conn->server, ntohs(conn->server_port))
 					    : json_null());
-}
-
-/* Why the packet path did not take the connection; NULL if it was not asked to, or did. */
-static const char *refusal_text(uint8_t refusal)
-{
-	static const char *const texts[] = {
-#define X(id, text) [SPLICE_##id] = (text),
-		SPLICE_RESULTS(X)
-#undef X
-	};
-
-	return refusal != SPLICE_STARTED && refusal < SPLICE_RESULT_MAX ? texts[refusal] : NULL;
 }
 
 static json_t *conn_row(const struct snapshot *s, const struct conn *conn, uint64_t now)
@@ -80,7 +70,7 @@ static json_t *conn_row(const struct snapshot *s, const struct conn *conn, uint6
 	set_integer(row, "bytes_from_server", conn->flow[SERVER] & FLOW_BYTES);
 	set_integer(row, "age_ms", now > conn->accepted ? (now - conn->accepted) / 1000000 : 0);
 	set_integer(row, "worker", conn->worker);
-	set_string(row, "refusal", refusal_text(conn->refusal));
+	set_string(row, "refusal", splice_refusal(conn->refusal));
 	return row;
 }
 

@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <event2/buffer.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -81,6 +82,72 @@ static struct curl_slist *set_request(CURL *curl, const char *method, const char
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	return headers;
+}
+
+/* An answer that goes on. */
+struct following {
+	CURL *curl;
+	control_line *line;
+	void *context;
+	struct evbuffer *rest; /* what is no whole line yet; all of a refusal */
+};
+
+/* False when no more are wanted. */
+static bool pass_lines(struct following *f)
+{
+	bool wanted = true;
+	char *line;
+	size_t len;
+
+	while (wanted && (line = evbuffer_readln(f->rest, &len, EVBUFFER_EOL_LF))) {
+		wanted = f->line(line, len, f->context);
+		free(line);
+	}
+	return wanted;
+}
+
+static size_t on_more(char *data, size_t size, size_t n, void *context)
+{
+	struct following *f = context;
+	long status = 0;
+
+	curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (evbuffer_add(f->rest, data, size * n))
+		return 0;
+	return status != 200 || pass_lines(f) ? size * n : 0;
+}
+
+static int follow(struct following *f, const char *path, struct control_answer *answer)
+{
+	struct curl_slist *headers = set_request(f->curl, "GET", path, NULL, 0);
+	int err;
+
+	curl_easy_setopt(f->curl, CURLOPT_LOW_SPEED_TIME, 0L);
+	curl_easy_setopt(f->curl, CURLOPT_WRITEFUNCTION, on_more);
+	curl_easy_setopt(f->curl, CURLOPT_WRITEDATA, f);
+	err = control_perform(f->curl);
+	curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &answer->status);
+	curl_slist_free_all(headers);
+	if (answer->status == 200)
+		return 0; /* the daemon, or who asked, has had enough */
+	answer->body = json_loadb((const char *)evbuffer_pullup(f->rest, -1),
+				  evbuffer_get_length(f->rest), JSON_DECODE_ANY, NULL);
+	return err;
+}
+
+int control_follow(const char *instance, const char *path, control_line *line, void *context,
+		   struct control_answer *answer)
+{
+	struct following f = {control_open(instance), line, context, evbuffer_new()};
+	int err = -ENOMEM;
+
+	*answer = (struct control_answer){0};
+	if (f.curl && f.rest)
+		err = follow(&f, path, answer);
+	if (f.rest)
+		evbuffer_free(f.rest);
+	curl_easy_cleanup(f.curl);
+	return err;
 }
 
 int control_call(const char *instance, const char *method, const char *path, const char *body,

@@ -21,6 +21,14 @@ struct control_answer {
 int control_call(const char *instance, const char *method, const char *path, const char *body,
 		 size_t len, struct control_answer *answer);
 
+/*
+ * Takes each line of an answer that goes on until the daemon ends, or line() is false. 0 or -errno,
+ * as above; `answer` is that of a daemon that refuses, and else has the status 200.
+ */
+typedef bool control_line(const char *line, size_t len, void *context);
+int control_follow(const char *instance, const char *path, control_line *line, void *context,
+		   struct control_answer *answer);
+
 /* Does a daemon of this instance listen? */
 bool control_alive(const char *instance);
 

@@ -55,8 +55,8 @@ json_t *flow_row(const struct snapshot *snapshot, const struct spliced *spliced,
 			    json_endpoint(client->source, ntohs(client->source_port)));
 	json_object_set_new(row, "local",
 			    json_endpoint(client->destination, ntohs(client->destination_port)));
-	snapshot_names(snapshot, row, flow[SERVER].frontend_id, flow[SERVER].route_id,
-		       flow[SERVER].farm_id, flow[SERVER].server_id);
+	object_names_set(&snapshot->names, row, flow[SERVER].frontend_id, flow[SERVER].route_id,
+			 flow[SERVER].farm_id, flow[SERVER].server_id);
 	json_object_set_new(row, "server_address",
 			    json_endpoint(server->source, ntohs(server->source_port)));
 	json_object_set_new(row, "nat_address",

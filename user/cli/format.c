@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../model/decode.h"
 #include "format.h"
 
 static char *put_hex(char *out, uint8_t byte)
@@ -176,4 +177,21 @@ void milliseconds_format(uint64_t ms, char *buf, size_t size)
 		snprintf(buf, size, "%lluh%02llum", s / 3600, s / 60 % 60);
 	else
 		snprintf(buf, size, "%llud%02lluh", s / 86400, s / 3600 % 24);
+}
+
+json_t *json_endpoint(const uint8_t address[16], uint16_t port)
+{
+	char buf[64];
+
+	return json_string(endpoint_format(address, port, buf, sizeof(buf)));
+}
+
+void set_string(json_t *object, const char *key, const char *value)
+{
+	json_object_set_new(object, key, value ? json_text(value) : json_null());
+}
+
+void set_integer(json_t *object, const char *key, json_int_t value)
+{
+	json_object_set_new(object, key, json_integer(value));
 }

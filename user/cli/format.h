@@ -45,4 +45,11 @@ void bytes_format(uint64_t bytes, char *buf, size_t size);
 /* "350ms", "12.5s", "3m05s", "2h14m", "5d03h" */
 void milliseconds_format(uint64_t milliseconds, char *buf, size_t size);
 
+/* A JSON string of endpoint_format(). */
+json_t *json_endpoint(const uint8_t address[16], uint16_t port);
+
+/* json_object_set_new() that keeps NULL strings as null, and escapes what is not UTF-8. */
+void set_string(json_t *object, const char *key, const char *value);
+void set_integer(json_t *object, const char *key, json_int_t value);
+
 #endif

@@ -15,13 +15,6 @@
 
 /* ---- parts of rows ------------------------------------------------------------------- */
 
-json_t *json_endpoint(const uint8_t address[16], uint16_t port)
-{
-	char buf[64];
-
-	return json_string(endpoint_format(address, port, buf, sizeof(buf)));
-}
-
 static json_t *json_ports(const struct frontend *frontend)
 {
 	json_t *ports = json_array();

@@ -44,7 +44,4 @@ json_t *route_rows(const struct config *config, const struct frontend *frontend,
 /* "sni endswith .example.com", "not protocol is http/2.0", of a row of rule_row(). */
 json_t *rule_text(const json_t *rule);
 
-/* A JSON string of endpoint_format(). */
-json_t *json_endpoint(const uint8_t address[16], uint16_t port);
-
 #endif

@@ -144,6 +144,18 @@ int service_call(const char *what, const char *method, const char *path, json_t 
 	return code;
 }
 
+int service_follow(const char *path, control_line *line, void *context)
+{
+	struct control_answer answer;
+	int err = control_follow(options.instance, path, line, context, &answer);
+	int code = err ? call_failed(err) : CLI_OK;
+
+	if (!err && answer.status != 200)
+		code = refused(NULL, &answer);
+	json_decref(answer.body);
+	return code;
+}
+
 /* ---- what is staged ------------------------------------------------------------------ */
 
 int staging_open(struct staging *staging)

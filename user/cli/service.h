@@ -21,6 +21,9 @@ int service_request(const char *method, const char *path, const char *body, size
 int service_call(const char *what, const char *method, const char *path, json_t *body,
 		 json_t **answer);
 
+/* control_follow() likewise: returns an exit code when there are no more lines. */
+int service_follow(const char *path, control_line *line, void *context);
+
 /* What is staged: as a file has it, and decoded. */
 struct staging {
 	json_t *root;

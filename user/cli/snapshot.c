@@ -47,45 +47,6 @@ static int decode_text(const char *text, size_t len, const char *instance, struc
 	return *config ? CLI_OK : CLI_FAILED;
 }
 
-static void index_config(struct snapshot *s)
-{
-	const struct config *config = s->config;
-
-	for (size_t i = 0; i < config->n_frontends; i++)
-		if (config->frontends[i].o.id <= MAX_FRONTENDS)
-			s->frontends[config->frontends[i].o.id] = &config->frontends[i];
-	for (size_t i = 0; i < config->n_routes; i++)
-		if (config->routes[i].o.id <= MAX_ROUTES)
-			s->routes[config->routes[i].o.id] = &config->routes[i];
-	for (size_t i = 0; i < config->n_farms; i++) {
-		const struct farm *farm = &config->farms[i];
-
-		if (farm->o.id <= MAX_FARMS)
-			s->farms[farm->o.id] = farm;
-		for (size_t j = 0; j < farm->n_servers; j++) {
-			uint32_t id = farm->servers[j].o.id;
-
-			if (id > MAX_SERVERS)
-				continue;
-			s->servers[id] = &farm->servers[j];
-			s->server_farms[id] = farm;
-		}
-	}
-}
-
-static int index_alloc(struct snapshot *s, struct text *message)
-{
-	s->frontends = calloc(MAX_FRONTENDS + 1, sizeof(*s->frontends));
-	s->farms = calloc(MAX_FARMS + 1, sizeof(*s->farms));
-	s->servers = calloc(MAX_SERVERS + 1, sizeof(*s->servers));
-	s->server_farms = calloc(MAX_SERVERS + 1, sizeof(*s->server_farms));
-	s->routes = calloc(MAX_ROUTES + 1, sizeof(*s->routes));
-	if (s->frontends && s->farms && s->servers && s->server_farms && s->routes)
-		return CLI_OK;
-	text_append(message, "out of memory");
-	return CLI_FAILED;
-}
-
 int snapshot_load(struct snapshot *snapshot, const char *instance, struct text *message)
 {
 	char *text = NULL;
@@ -105,11 +66,10 @@ int snapshot_load(struct snapshot *snapshot, const char *instance, struct text *
 		return open_failed(instance, err, "config", message);
 	code = decode_text(text, len, instance, &snapshot->config, message);
 	free(text);
-	if (!code)
-		code = index_alloc(snapshot, message);
-	if (!code)
-		index_config(snapshot);
-	return code;
+	if (code || !object_names_open(&snapshot->names, snapshot->config))
+		return code;
+	text_append(message, "out of memory");
+	return CLI_FAILED;
 }
 
 int snapshot_open(struct snapshot *snapshot)
@@ -153,36 +113,7 @@ int snapshot_open_shown(struct snapshot *snapshot, const char *staged)
 
 void snapshot_close(struct snapshot *snapshot)
 {
-	free(snapshot->frontends);
-	free(snapshot->farms);
-	free(snapshot->servers);
-	free(snapshot->server_farms);
-	free(snapshot->routes);
+	object_names_close(&snapshot->names);
 	config_free(snapshot->config);
 	view_close(&snapshot->view);
-}
-
-/* ---- names --------------------------------------------------------------------------- */
-
-static void set_name(json_t *row, const char *key, const struct object *object, uint32_t id)
-{
-	char buf[16];
-
-	if (!object && id)
-		snprintf(buf, sizeof(buf), "#%u", id);
-	set_string(row, key, object ? object->name : id ? buf : NULL);
-}
-
-/* An object of the snapshot by its id; NULL if it has none. */
-#define BY_ID(array, id, max) ((array) && (id) <= (max) && (array)[id] ? &(array)[id]->o : NULL)
-
-void snapshot_names(const struct snapshot *s, json_t *row, uint32_t frontend, uint32_t route,
-		    uint32_t farm, uint32_t server)
-{
-	set_name(row, "frontend", BY_ID(s->frontends, frontend, MAX_FRONTENDS), frontend);
-	set_name(row, "route", BY_ID(s->routes, route, MAX_ROUTES), route);
-	if (farm && !route)
-		set_string(row, "route", "default");
-	set_name(row, "farm", BY_ID(s->farms, farm, MAX_FARMS), farm);
-	set_name(row, "server", BY_ID(s->servers, server, MAX_SERVERS), server);
 }

@@ -6,18 +6,14 @@
 #include "../kernel/view.h"
 #include "../model/decode.h"
 #include "../model/text.h"
+#include "object_names.h"
 
 struct snapshot {
 	struct view view;
 	struct config *config;
 	uint32_t revision;
 	const struct view *counters; /* the view; NULL when this is what is staged */
-	/* By id, NULL where there is no such object; point into `config`. */
-	const struct frontend **frontends;
-	const struct farm **farms;	  /* the farm of this id */
-	const struct server **servers;	  /* the server of this id ... */
-	const struct farm **server_farms; /* ... and the farm it is in */
-	const struct route **routes;
+	struct object_names names;
 };
 
 /* Opens the maps of options.instance. Returns an exit code, after it has said what failed. */
@@ -27,8 +23,8 @@ int snapshot_open(struct snapshot *snapshot);
 int snapshot_open_counted(struct snapshot *snapshot);
 
 /*
- * The same, or if `staged` is not NULL what is staged, as the daemon tells: without a view, without
- * the arrays by id, and it may be incomplete.
+ * The same, or if `staged` is not NULL what is staged, as the daemon tells: without a view and
+ * names, and it may be incomplete.
  */
 int snapshot_open_shown(struct snapshot *snapshot, const char *staged);
 
@@ -37,12 +33,5 @@ int snapshot_load(struct snapshot *snapshot, const char *instance, struct text *
 
 /* Accepts one that could not be opened. */
 void snapshot_close(struct snapshot *snapshot);
-
-/*
- * Sets `frontend`, `route`, `farm` and `server` of a row: null without an id, "#ID" for an object
- * that is no longer configured.
- */
-void snapshot_names(const struct snapshot *snapshot, json_t *row, uint32_t frontend, uint32_t route,
-		    uint32_t farm, uint32_t server);
 
 #endif

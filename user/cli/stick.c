@@ -85,7 +85,7 @@ static bool show_step(const uint8_t *client, const struct stick_row *stick, void
 		return false;
 	row = json_object();
 	json_object_set_new(row, "client", json_endpoint(client, 0));
-	snapshot_names(&job->snapshot, row, 0, 0, job->farm->o.id, stick->server);
+	object_names_set(&job->snapshot.names, row, 0, 0, job->farm->o.id, stick->server);
 	json_object_del(row, "frontend");
 	json_object_del(row, "route");
 	set_integer(row, "idle_ms", idle);

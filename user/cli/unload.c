@@ -84,8 +84,8 @@ static void list_flows(struct unload *unload)
 	HASH_ITER (hh, unload->kinds, kind, next) {
 		json_t *row = json_object();
 
-		snapshot_names(&unload->snapshot, row, kind->ids[0], kind->ids[1], kind->ids[2],
-			       kind->ids[3]);
+		object_names_set(&unload->snapshot.names, row, kind->ids[0], kind->ids[1],
+				 kind->ids[2], kind->ids[3]);
 		set_integer(row, "flows", kind->flows);
 		json_array_append_new(unload->flows, row);
 		HASH_DEL(unload->kinds, kind);

@@ -35,20 +35,22 @@ static bool in_groups(int fd, gid_t group)
 }
 
 /* The socket's mode keeps others out; this holds should somebody have changed it. */
-static bool may_control(const struct daemon *daemon, int fd)
+static bool may_control(const struct daemon *daemon, const struct ucred *peer, int fd)
 {
 	gid_t group = daemon->control.group;
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
-		return false;
-	return peer.uid == 0 || (group != NO_GROUP && (peer.gid == group || in_groups(fd, group)));
+	return peer->uid == 0 ||
+	       (group != NO_GROUP && (peer->gid == group || in_groups(fd, group)));
 }
 
 static void permit(struct api_call *call, const struct http_request *request, int fd)
 {
-	if (!may_control(call->daemon, fd))
+	struct ucred peer = {.uid = -1, .gid = -1}; /* nobody */
+	socklen_t size = sizeof(peer);
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+	snprintf(call->by, sizeof(call->by), "uid %u", peer.uid);
+	if (!may_control(call->daemon, &peer, fd))
 		api_refuse(call, 403, "only root and the group control_group may do this");
 }
 

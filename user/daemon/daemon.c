@@ -400,6 +400,20 @@ static int switch_tables(struct daemon *daemon, const struct config *config, str
 	return err;
 }
 
+static void tell_refresh(const struct daemon *daemon, const struct refresh *refresh)
+{
+	struct event_record record = {
+		.kind = EVENT_REFRESH,
+		.number = state_running(&daemon->state),
+	};
+
+	if (!event_wanted(EVENT_REFRESH))
+		return;
+	snprintf(record.text, sizeof(record.text), "%s", refresh->comment);
+	snprintf(record.by, sizeof(record.by), "%s", refresh->by ? refresh->by : "");
+	event_emit(&record);
+}
+
 int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *refresh,
 		 char *failed, size_t size)
 {
@@ -427,9 +441,12 @@ int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *r
 	https_commit(daemon);
 	failed_to("open the control socket to the group", control_open_to(daemon, group));
 	resolver_keep(daemon->resolver, config);
+	monitors_forget_names(&daemon->monitors);
 	config_free(daemon->config);
 	daemon->config = config;
 	daemon->refreshed = time(NULL);
+	if (refresh)
+		tell_refresh(daemon, refresh);
 	return 0;
 }
 
@@ -511,6 +528,7 @@ static int init_main_loop(struct daemon *daemon)
 	daemon->base = event_base_new();
 	if (!daemon->base)
 		return -ENOMEM;
+	monitors_init(&daemon->monitors, daemon);
 	daemon->drain_poll = event_new(daemon->base, -1, EV_PERSIST, on_drain_poll, daemon);
 	daemon->drain_end = event_new(daemon->base, -1, 0, on_drain_end, daemon);
 	return daemon->drain_poll && daemon->drain_end ? 0 : -ENOMEM;
@@ -606,6 +624,7 @@ static void daemon_end(struct daemon *daemon)
 	staged_free(&daemon->staged);
 	tasks_free(&daemon->tasks);
 	state_close(&daemon->state);
+	monitors_free(&daemon->monitors);
 	if (daemon->drain_poll)
 		event_free(daemon->drain_poll);
 	if (daemon->drain_end)

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <time.h>
 
+#include "../api/monitor.h"
 #include "../api/tasks.h"
 #include "../model/staged.h"
 #include "control.h"
@@ -32,6 +33,7 @@ struct daemon {
 	struct config *config; /* running, always complete and with ids */
 	struct tasks tasks;
 	time_t refreshed; /* when `config` became the running one */
+	struct monitors monitors;
 	struct control_server control;
 	struct https https;
 	struct sweeper sweeper;

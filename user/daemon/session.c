@@ -13,6 +13,7 @@
 
 #include "../kernel/clock.h"
 #include "../model/text.h"
+#include "events.h"
 #include "health.h"
 #include "log.h"
 #include "proxy_protocol.h"
@@ -201,6 +202,77 @@ static void account_end(struct session *s)
 	count(s, COUNTER_CLOSED);
 }
 
+/* A peer that leaves ends a connection; whatever else has a counter is the balancer's doing. */
+static enum event_kind kind_of_end(const struct session *s)
+{
+	switch (s->reason) {
+	case COUNTER_REFUSED_SOURCE:
+	case COUNTER_REFUSED_LIMIT:
+		return EVENT_REFUSED;
+	case COUNTER_CLIENT_GONE:
+	case COUNTER_CLIENT_RESETS:
+	case COUNTER_SERVER_RESETS:
+	case COUNTER_MAX:
+		return EVENT_ENDED;
+	default:
+		return EVENT_CLOSED;
+	}
+}
+
+/* Told of a connection: as it is now, with the server that was tried last. */
+static void record_conn(const struct session *s, struct event_record *record)
+{
+	record->conn = *s->conn;
+	record->conn.flow[CLIENT] &= FLOW_BYTES;
+	record->conn.flow[SERVER] &= FLOW_BYTES;
+	record->duration = monotonic_time() - s->conn->accepted;
+	if (!record->conn.server_id && s->n_tried)
+		record->conn.server_id = s->tried[s->n_tried - 1];
+}
+
+static void tell_end(const struct session *s)
+{
+	struct event_record record = {.kind = kind_of_end(s), .counter = s->reason};
+
+	if (!event_wanted(record.kind))
+		return;
+	record_conn(s, &record);
+	event_emit(&record);
+}
+
+/* It goes on by another path than its frontend asks for, or than is tried first. */
+static void tell_fallback(const struct session *s, const char *why)
+{
+	struct event_record record = {.kind = EVENT_FALLBACK, .counter = COUNTER_MAX};
+
+	if (!event_wanted(EVENT_FALLBACK))
+		return;
+	record_conn(s, &record);
+	snprintf(record.text, sizeof(record.text), "%s", why ? why : "");
+	event_emit(&record);
+}
+
+/* The packet path does not take it, and will not. */
+static void count_refusal(const struct session *s)
+{
+	uint32_t refusal = s->conn->refusal;
+
+	count(s, COUNTER_SPLICE_REFUSED);
+	if (refusal == SPLICE_PORTS)
+		event_limit(LIMIT_NAT_PORTS, 0);
+	else if (refusal == SPLICE_FULL)
+		event_limit(LIMIT_MAX_FLOWS, 0);
+	tell_fallback(s, splice_refusal(refusal));
+}
+
+/* The kernel does not take a leg into the sockhash. */
+static void leave_sockmap(struct session *s)
+{
+	s->conn->path = PATH_RELAY;
+	count(s, COUNTER_PATH_FALLBACKS);
+	tell_fallback(s, "the kernel does not take a socket of it into the sockhash");
+}
+
 static void session_free(struct session *s)
 {
 	LIST_REMOVE(s, live);
@@ -237,12 +309,14 @@ void session_close(struct session *s, bool reset)
 	if (s->spliced)
 		splice_cancel(s);
 	if (s->behind)
-		count(s, COUNTER_SPLICE_REFUSED);
+		count_refusal(s);
 	/* The program may still count what arrives until the sockets are gone. */
 	close_leg(s, SERVER, reset);
 	close_leg(s, CLIENT, reset);
-	if (!s->spliced)
+	if (!s->spliced) {
+		tell_end(s);
 		account_end(s);
+	}
 	session_free(s);
 }
 
@@ -265,6 +339,7 @@ void worker_reap(struct worker *worker)
 static void close_counted(struct session *s, enum counter counter)
 {
 	count(s, counter);
+	s->reason = counter;
 	session_close(s, true);
 }
 
@@ -405,7 +480,7 @@ static void catch_up(struct session *s)
 {
 	if (!splice_retry(s)) {
 		if (!s->behind) /* for another reason, for good */
-			count(s, COUNTER_SPLICE_REFUSED);
+			count_refusal(s);
 		return;
 	}
 	count(s, COUNTER_SPLICED);
@@ -484,9 +559,9 @@ static bool send_proxy_header(struct session *s)
 static void leave_packet_path(struct session *s)
 {
 	s->behind = s->conn->refusal == SPLICE_BEHIND;
-	if (!s->behind)
-		count(s, COUNTER_SPLICE_REFUSED);
 	s->conn->path = s->worker->engine->sockmap_auto && !s->behind ? PATH_SOCKMAP : PATH_RELAY;
+	if (!s->behind)
+		count_refusal(s);
 	socket_carry(s->fd[CLIENT], s->conn->path == PATH_SOCKMAP);
 	socket_carry(s->fd[SERVER], s->conn->path == PATH_SOCKMAP);
 	session_watch(s, CLIENT, s->watched[CLIENT]);
@@ -516,10 +591,8 @@ static void session_open(struct session *s)
 		close_reset_by(s, SERVER);
 		return;
 	}
-	if (conn->path == PATH_SOCKMAP && !open_sockmap(s)) {
-		conn->path = PATH_RELAY;
-		count(s, COUNTER_PATH_FALLBACKS);
-	}
+	if (conn->path == PATH_SOCKMAP && !open_sockmap(s))
+		leave_sockmap(s);
 	add(&frontend_stats(s)->paths[conn->path], 1);
 	if (conn->path == PATH_RELAY) {
 		session_watch(s, CLIENT, s->watched[CLIENT] | EPOLLIN);
@@ -847,6 +920,12 @@ static void find_local(struct session *s)
 		s->conn->local_port = socket_endpoint(&local, s->conn->local);
 }
 
+/* Has it been decided without a hello, since none came in time? */
+static bool timed_out(const struct session *s)
+{
+	return s->conn->hello.verdict == VERDICT_SILENT && !s->half[CLIENT].ended;
+}
+
 /* Acts on a decision. */
 static void session_decided(struct session *s)
 {
@@ -865,7 +944,9 @@ static void session_decided(struct session *s)
 		close_counted(s, COUNTER_REJECTED);
 		return;
 	case ACTION_NONE:
-		close_counted(s, COUNTER_NO_FARM);
+		count(s, COUNTER_NO_FARM);
+		s->reason = timed_out(s) ? COUNTER_HELLO_TIMEOUTS : COUNTER_NO_FARM;
+		session_close(s, true);
 		return;
 	}
 	if (conn->route_id)
@@ -1032,6 +1113,7 @@ static void session_init(struct session *s, struct worker *worker, uint32_t slot
 	s->worker = worker;
 	s->conn = conn;
 	s->slot = slot;
+	s->reason = COUNTER_MAX;
 	s->fd[CLIENT] = fd;
 	s->fd[SERVER] = -1;
 	half_init(&s->half[CLIENT]);
@@ -1049,7 +1131,21 @@ static enum path_kind choose_path(const struct engine *engine, const struct fron
 	return row->path != PATH_RELAY && sockmap ? PATH_SOCKMAP : PATH_RELAY;
 }
 
-/* Does the frontend refuse a client? That is counted by the first reason. */
+static void note_path_asked_for(struct session *s, const struct frontend_row *row)
+{
+	struct conn *conn = s->conn;
+
+	if (row->path == PATH_PACKET && conn->path != PATH_PACKET) {
+		conn->refusal = SPLICE_OFF;
+		tell_fallback(s, splice_refusal(SPLICE_OFF));
+	}
+	if (row->path == PATH_SOCKMAP && conn->path == PATH_RELAY) {
+		count(s, COUNTER_PATH_FALLBACKS);
+		tell_fallback(s, "sockmap does not work here");
+	}
+}
+
+/* Does the frontend refuse a client? The first reason counts. */
 static bool is_refused(struct session *s, const struct tables *tables,
 		       const struct frontend_row *row, uint64_t live)
 {
@@ -1061,11 +1157,11 @@ static bool is_refused(struct session *s, const struct tables *tables,
 	};
 
 	if (row->max_connections && live > row->max_connections)
-		count(s, COUNTER_REFUSED_LIMIT);
+		s->reason = COUNTER_REFUSED_LIMIT;
 	else if (!source_admitted(tables, row, conn->client))
-		count(s, COUNTER_REFUSED_SOURCE);
+		s->reason = COUNTER_REFUSED_SOURCE;
 	else if (!rates_admit(&s->worker->engine->rates, &rates, conn->client, conn->accepted))
-		count(s, COUNTER_REFUSED_RATE);
+		s->reason = COUNTER_REFUSED_RATE;
 	else
 		return false;
 	return true;
@@ -1094,14 +1190,24 @@ static bool admit(struct session *s, const atomic_uint *frontend_id, uint32_t *f
 		s->connect_timeout = row->connect_timeout;
 		s->idle_timeout = row->idle_timeout;
 		conn->path = choose_path(engine, row);
-		if (row->path == PATH_PACKET && conn->path != PATH_PACKET)
-			conn->refusal = SPLICE_OFF;
-		if (row->path == PATH_SOCKMAP && conn->path == PATH_RELAY)
-			count(s, COUNTER_PATH_FALLBACKS);
+		note_path_asked_for(s, row);
 		admitted = !is_refused(s, tables, row, live);
 	}
 	pthread_rwlock_unlock(&engine->tables_lock);
 	return admitted;
+}
+
+static void refuse(struct session *s)
+{
+	add(&frontend_stats(s)->refused, 1);
+	if (s->reason == COUNTER_REFUSED_LIMIT)
+		event_limit(LIMIT_MAX_CONNECTIONS, s->conn->frontend_id);
+	if (s->reason == COUNTER_REFUSED_RATE)
+		event_limit(LIMIT_RATE, s->conn->frontend_id);
+	if (s->reason == COUNTER_MAX)
+		session_close(s, true); /* its frontend is gone */
+	else
+		close_counted(s, s->reason);
 }
 
 /* Begins to wait for the client's first bytes. */
@@ -1112,8 +1218,7 @@ static void session_start(struct session *s, uint32_t hello_timeout)
 	if (s->conn->path != PATH_RELAY && s->worker->engine->sockmap_works &&
 	    leg_insert(s, CLIENT)) {
 		count(s, COUNTER_SOCKMAP_FAILED);
-		count(s, COUNTER_PATH_FALLBACKS);
-		s->conn->path = PATH_RELAY;
+		leave_sockmap(s);
 	}
 	/* The hello may have been here already. */
 	if (s->cookie[CLIENT])
@@ -1137,8 +1242,7 @@ void session_accept(struct worker *worker, uint32_t slot, int fd, const struct l
 	atomic_fetch_add(&worker->engine->live, 1);
 	count(s, COUNTER_ACCEPTED);
 	if (!admit(s, &listener->frontend_id, &flags, &timeout)) {
-		add(&frontend_stats(s)->refused, 1);
-		session_close(s, true);
+		refuse(s);
 		return;
 	}
 	if (s->conn->path != PATH_PACKET && !listener->carry)

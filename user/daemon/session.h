@@ -42,8 +42,9 @@ struct session {
 	uint32_t connect_timeout, idle_timeout; /* milliseconds */
 	uint32_t tried[MAX_TRIES];
 	uint32_t n_tried;
-	uint32_t queue_size, queue_timeout;	   /* of the farm; milliseconds */
-	uint32_t queue_farm;			   /* whose queue it stands in */
+	enum counter reason;		    /* why it is closed; COUNTER_MAX: by its two ends */
+	uint32_t queue_size, queue_timeout; /* of the farm; milliseconds */
+	uint32_t queue_farm;		    /* whose queue it stands in */
 	struct session *prev_queued, *next_queued; /* in the farm's queue or worker->served */
 	bool served;				   /* a choice was made for it in the queue */
 	bool queued;				   /* in worker->again */

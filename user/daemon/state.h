@@ -41,6 +41,7 @@ struct state {
 struct refresh {
 	const char *zone; /* NULL: every zone */
 	const char *comment;
+	const char *by;	  /* who asks for it; NULL: nobody but the daemon */
 	const char *file; /* hash of the file it comes from, NULL when from none */
 	json_t *before;	  /* staged before; see refresh_begin() */
 	json_t *lost;	  /* staged before and not refreshed: kept as a revision; may be NULL */

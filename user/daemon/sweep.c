@@ -11,6 +11,7 @@
 
 #include "../kernel/clock.h"
 #include "../kernel/outgoing.h"
+#include "events.h"
 #include "health.h"
 #include "log.h"
 
@@ -85,6 +86,7 @@ static int on_removed(void *context, void *data, size_t size)
 	/* One that is counted as live only when it is taken over. */
 	if (!ports_give_flow(&sweeper->engine->ports, &event->key[SERVER]) && event->was_live)
 		count_live(sweeper, event->frontend_id, event->route_id, event->server_id);
+	event_flow(event);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../kernel/clock.h"
+#include "events.h"
 #include "session.h"
 #include "splice.h"
 
@@ -173,6 +174,7 @@ static void watch_listener(struct worker *worker, struct listener *listener, boo
 static void pause_accepting(struct worker *worker)
 {
 	instance_count(&worker->engine->instance, COUNTER_ACCEPT_PAUSED);
+	event_limit(LIMIT_SLOTS, 0);
 	for (struct listener *listener = worker->listeners; listener; listener = listener->next)
 		watch_listener(worker, listener, false);
 	event_add(&worker->resume_event, &resume_delay);

@@ -349,6 +349,17 @@ int flows_remove_program(const struct flows *flows)
 	return bpf_program__fd(flows->programs->progs.flow_remove);
 }
 
+const char *splice_refusal(uint32_t result)
+{
+	static const char *const texts[] = {
+#define X(id, text) [SPLICE_##id] = (text),
+		SPLICE_RESULTS(X)
+#undef X
+	};
+
+	return result != SPLICE_STARTED && result < SPLICE_RESULT_MAX ? texts[result] : NULL;
+}
+
 /* ---- entries -----------------------------------------------------------------------------*/
 
 bool flows_find(int map, const struct flow_key *key, struct flow *flow)

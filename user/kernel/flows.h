@@ -61,6 +61,9 @@ int flows_pin(const struct flows *flows);
 /* Makes a connection spliced; what the program answers is in the request. 0 or -errno. */
 int flows_start(const struct flows *flows, struct splice_request *request);
 
+/* Why the packet path did not take a connection, by enum splice_result; NULL if it did. */
+const char *splice_refusal(uint32_t result);
+
 /* The worker has moved bytes on after the start: see `splice_extend`. 0 or -errno. */
 int flows_extend(const struct flows *flows, struct extend_request *request);
 

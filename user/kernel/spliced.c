@@ -98,22 +98,27 @@ int spliced_walk(int map, spliced_wanted *wanted, spliced_step *step, void *cont
 	return flows_walk(map, walk_entry, &walk);
 }
 
+bool flow_hello_read(const struct flow_hello *kept, struct hello *hello)
+{
+	if (kept->sni_len + kept->alpn_len > FLOW_HELLO_TEXT)
+		return false;
+	*hello = (struct hello){
+		.flags = kept->flags,
+		.verdict = kept->verdict,
+		.sni_len = kept->sni_len,
+		.alpn_len = kept->alpn_len,
+	};
+	memcpy(hello->sni, kept->text, kept->sni_len);
+	memcpy(hello->alpn, kept->text + kept->sni_len, kept->alpn_len);
+	return true;
+}
+
 bool spliced_hello(int map, const struct flow_key *server, struct hello *hello)
 {
 	struct flow_hello kept;
 
-	if (map < 0 || bpf_map_lookup_elem(map, server, &kept) ||
-	    kept.sni_len + kept.alpn_len > FLOW_HELLO_TEXT)
-		return false;
-	*hello = (struct hello){
-		.flags = kept.flags,
-		.verdict = kept.verdict,
-		.sni_len = kept.sni_len,
-		.alpn_len = kept.alpn_len,
-	};
-	memcpy(hello->sni, kept.text, kept.sni_len);
-	memcpy(hello->alpn, kept.text + kept.sni_len, kept.alpn_len);
-	return true;
+	return map >= 0 && !bpf_map_lookup_elem(map, server, &kept) &&
+	       flow_hello_read(&kept, hello);
 }
 
 enum spliced_state spliced_state(const struct spliced *spliced)

@@ -53,6 +53,9 @@ int spliced_open_hellos(const char *instance);
  */
 bool spliced_hello(int map, const struct flow_key *server, struct hello *hello);
 
+/* The same of what was read from the table; false if it is not what the program keeps. */
+bool flow_hello_read(const struct flow_hello *kept, struct hello *hello);
+
 enum spliced_state spliced_state(const struct spliced *spliced);
 
 /* Is it more than an entry that lingers? */

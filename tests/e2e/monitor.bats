@@ -1,0 +1,122 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Events: who asks is told what happens, and what it was that a connection ended for.
+
+# shellcheck disable=SC2154 # `run` sets output
+
+load lib
+
+# start_monitor NAME OPTION-OR-WORD...: what it prints goes to $NETNS_DIR/NAME.log.
+start_monitor() {
+	local log=$NETNS_DIR/$1.log
+	shift
+	netns_spawn balancer "$log" "$ALPNLB" --instance "$NETNS_NAME" "$@"
+	netns_await 10 grep -q 'monitor' "$log" || fail "no first line: $(cat "$log")"
+}
+
+# told NAME EXPRESSION: of the events for which the jq expression holds, how many there are.
+told() {
+	jq -s "map(select($2)) | length" "$NETNS_DIR/$1.log"
+}
+
+was_told() {
+	(($(told "$1" "$2") >= 1))
+}
+
+# await_told NAME EXPRESSION
+await_told() {
+	netns_await 10 was_told "$1" "$2" || fail "$1 was not told of $2"
+}
+
+# port NUMBER NAME DEFAULT-FARM ATTRIBUTE...: a frontend.
+port() {
+	printf '  - { name: %s, port: %s, default_farm: %s, %s }\n' "$2" "$1" "$3" "${4:-disabled: false}"
+}
+
+# What each of them is closed for.
+frontends_of_trouble() {
+	port 444 private one 'denied_source: [ 192.0.2.4 ]'
+	port 445 farmless null 'hello_timeout: 100ms'
+	port 446 dead dead
+	port 447 empty empty
+	port 448 few one 'max_connections: 1'
+	port 449 idle one 'idle_timeout: 1s, path: sockmap'
+}
+
+trouble() {
+	farms one=11 dead=12
+	printf '  - { name: empty }\n'
+	frontend auto one
+	frontends_of_trouble
+	printf 'routes:\n'
+	route bad reject 'sni is bad.alpnlb.test'
+	route h2 one 'alpn is h2'
+	printf '  - { name: of-445, frontend: farmless, action: { type: farm, target: one }, rules: [ { field: alpn, match: is, pattern: h2 } ] }\n'
+}
+
+# closed_for REASON COUNTER-EXPRESSION: one event of that reason, and one in the counter.
+closed_for() {
+	await_told all ".reason == \"$1\""
+	assert_equal "$(told all ".reason == \"$1\"")" 1 "$1"
+	assert_equal "$(stats ".counters.$1")" 1 "counter $1"
+	assert_equal "$(told usual ".reason == \"$1\"")" 1 "$1, without connections"
+}
+
+@test "each connection that is refused or closed is told with the reason, all ends to those who ask" {
+	local first
+	trouble >"$CONFIG"
+	start_tcp one 11 9000 echo
+	start_daemon
+	start_monitor all -j monitor connections
+	start_monitor usual -j monitor
+	start_monitor text monitor connections
+
+	# an ordinary connection, on the packet path: the end of its flow is told
+	tcp_client "$LB4" 443 --sni www.alpnlb.test --alpn h2 http/1.1 --bytes 1000 --half-close >/dev/null
+	await_told all '.event == "ended" and .path == "packet"'
+	first=$(jq -c 'select(.event == "ended")' "$NETNS_DIR/all.log")
+	assert_equal "$(jq -r '[.frontend, .route, .farm, .server, .verdict, .sni, (.alpn | join(",")), .local,
+		.server_address, .reason, .ech] | join(" ")' <<<"$first")" \
+		"web h2 one s11 tls www.alpnlb.test h2,http/1.1 $LB4:443 198.51.100.11:9000  false"
+	assert_matches "$(jq -r .client <<<"$first")" '^192\.0\.2\.2:[0-9]+$'
+	assert_matches "$(jq -r .time <<<"$first")" '^20[0-9-]+T[0-9:]+\.[0-9]{3}Z$'
+	assert_equal "$(jq .bytes_from_client <<<"$first")" "$(jq .bytes_from_server <<<"$first")"
+	(($(jq .bytes_from_client <<<"$first") > 1000))
+	netns_await 5 grep -Eq "^20[^ ]+Z ended client=192.0.2.2:[0-9]+ local=$LB4:443 frontend=web route=h2 farm=one server=s11 .* sni=www.alpnlb.test alpn=h2,http/1.1 path=packet bytes_from_client=[0-9]+ bytes_from_server=[0-9]+ duration_ms=[0-9]+$" "$NETNS_DIR/text.log" ||
+		fail "$(cat "$NETNS_DIR/text.log")"
+
+	# those with a reason
+	tcp_client "$LB4" 443 --sni bad.alpnlb.test --alpn h2 >/dev/null
+	closed_for rejected
+	assert_equal "$(told all '.reason == "rejected" and .route == "bad" and .sni == "bad.alpnlb.test" and .event == "closed"')" 1
+	tcp_client "$LB4" 444 --source 192.0.2.4 --alpn h2 >/dev/null
+	closed_for refused_source
+	assert_equal "$(told all '.event == "refused" and .frontend == "private" and .client[:10] == "192.0.2.4:"')" 1
+	tcp_client "$LB4" 445 --alpn other >/dev/null
+	closed_for no_farm
+	tcp_client "$LB6" 445 >/dev/null
+	closed_for hello_timeouts
+	tcp_client "$LB4" 446 --alpn h2 >/dev/null
+	closed_for connect_failed
+	assert_equal "$(told all '.reason == "connect_failed" and .server == "s12" and .farm == "dead"')" 1
+	tcp_client "$LB4" 447 --alpn h2 >/dev/null
+	closed_for no_server
+	hold few "$LB4" 448 --alpn h2
+	await_connections 1
+	tcp_client "$LB4" 448 --alpn h2 >/dev/null
+	closed_for refused_limit
+	assert_equal "$(told usual '.event == "limit" and .limit == "max_connections" and .frontend == "few"')" 1
+	end_held few >/dev/null
+	hold idle "$LB4" 449 --alpn h2
+	closed_for idle_timeouts
+
+	# a refresh, of whom; the objects of before keep their names
+	alpnlb frontend set idle idle_timeout 2s
+	alpnlb refresh run
+	await_told usual '.event == "refresh" and .revision == 2 and .comment == "refresh" and .by == "uid 0"'
+	assert_equal "$(told usual '.event == "ended"')" 0
+	stop_daemon
+	netns_await 5 grep -q 'the daemon has ended$' "$NETNS_DIR/text.log"
+	run -4 alpnlb monitor
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "events.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../kernel/clock.h"
+#include "../kernel/spliced.h"
+
+#define QUEUE_LEN 4096
+
+atomic_uint events_wanted;
+
+static struct {
+	pthread_mutex_t lock;
+	struct event_record *records; /* NULL as long as nobody wanted any */
+	unsigned int first, n;
+	uint64_t lost;
+	int fd;
+} queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
+
+static uint64_t real_time(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_REALTIME, &time);
+	return time.tv_sec * 1000000000ULL + time.tv_nsec;
+}
+
+/* ---- telling ----------------------------------------------------------------------------- */
+
+void event_emit(const struct event_record *record)
+{
+	struct event_record *place = NULL;
+	uint64_t now = real_time(), one = 1;
+	bool first;
+
+	if (!event_wanted(record->kind))
+		return;
+	pthread_mutex_lock(&queue.lock);
+	first = !queue.n;
+	if (queue.n < QUEUE_LEN)
+		place = &queue.records[(queue.first + queue.n++) % QUEUE_LEN];
+	else
+		queue.lost++;
+	if (place) {
+		*place = *record;
+		place->time = record->time ? record->time : now;
+	}
+	pthread_mutex_unlock(&queue.lock);
+	if (first)
+		(void)!write(queue.fd, &one, sizeof(one));
+}
+
+void event_server(enum event_kind kind, uint32_t farm_id, uint32_t server_id, const char *why)
+{
+	struct event_record record = {.kind = kind};
+
+	if (!event_wanted(kind))
+		return;
+	record.conn.farm_id = farm_id;
+	record.conn.server_id = server_id;
+	snprintf(record.text, sizeof(record.text), "%s", why ? why : "");
+	event_emit(&record);
+}
+
+void event_limit(enum event_limit limit, uint32_t frontend_id)
+{
+	static const char *const names[] = {
+#define X(id, name) name,
+		EVENT_LIMITS(X)
+#undef X
+	};
+	static _Atomic uint32_t told[LIMIT_MAX][MAX_FRONTENDS + 1]; /* in which second, from 1 */
+	uint32_t now = monotonic_time() / (1000 * MILLISECOND) + 1;
+	struct event_record record = {.kind = EVENT_LIMIT, .conn.frontend_id = frontend_id};
+
+	if (!event_wanted(EVENT_LIMIT) || frontend_id > MAX_FRONTENDS ||
+	    atomic_exchange(&told[limit][frontend_id], now) == now)
+		return;
+	snprintf(record.text, sizeof(record.text), "%s", names[limit]);
+	event_emit(&record);
+}
+
+/* Who it was and where it went, by what its packets were known by. */
+static void conn_of_flow(struct conn *conn, const struct flow_event *event)
+{
+	const struct flow_key *client = &event->key[CLIENT], *server = &event->key[SERVER];
+
+	memcpy(conn->client, client->source, sizeof(conn->client));
+	memcpy(conn->local, client->destination, sizeof(conn->local));
+	memcpy(conn->server, server->source, sizeof(conn->server));
+	conn->client_port = client->source_port;
+	conn->local_port = client->destination_port;
+	conn->server_port = server->source_port;
+	conn->frontend_id = event->frontend_id;
+	conn->route_id = event->route_id;
+	conn->farm_id = event->farm_id;
+	conn->server_id = event->server_id;
+	conn->accepted = event->started;
+	conn->serial = event->serial;
+	conn->path = PATH_PACKET;
+	conn->flow[CLIENT] = event->bytes[CLIENT];
+	conn->flow[SERVER] = event->bytes[SERVER];
+	if (event->has_hello)
+		(void)flow_hello_read(&event->hello, &conn->hello);
+}
+
+void event_flow(const struct flow_event *event)
+{
+	static const enum counter counters[] = {
+		[FLOW_END_CLOSED] = COUNTER_MAX,
+		[FLOW_END_CLIENT_RESET] = COUNTER_CLIENT_RESETS,
+		[FLOW_END_SERVER_RESET] = COUNTER_SERVER_RESETS,
+		[FLOW_END_IDLE] = COUNTER_IDLE_TIMEOUTS,
+		[FLOW_END_FORCED] = COUNTER_MAX,
+	};
+	struct event_record record = {.kind = EVENT_ENDED};
+
+	if (event->end >= sizeof(counters) / sizeof(*counters))
+		return;
+	record.counter = counters[event->end];
+	if (event->end == FLOW_END_IDLE)
+		record.kind = EVENT_CLOSED;
+	if (!event_wanted(record.kind))
+		return;
+	conn_of_flow(&record.conn, event);
+	record.time = real_time() - (monotonic_time() - event->seen);
+	record.duration = event->seen > event->started ? event->seen - event->started : 0;
+	event_emit(&record);
+}
+
+/* ---- taking ------------------------------------------------------------------------------ */
+
+static int make_queue(void)
+{
+	struct event_record *records = calloc(QUEUE_LEN, sizeof(*records));
+	int fd = records ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
+
+	if (fd < 0) {
+		free(records);
+		return records ? -errno : -ENOMEM;
+	}
+	pthread_mutex_lock(&queue.lock);
+	queue.records = records;
+	queue.fd = fd;
+	pthread_mutex_unlock(&queue.lock);
+	return 0;
+}
+
+int events_want(unsigned int kinds)
+{
+	int err = kinds && !queue.records ? make_queue() : 0;
+
+	if (!err)
+		atomic_store(&events_wanted, kinds);
+	return err;
+}
+
+int events_fd(void)
+{
+	return queue.fd;
+}
+
+bool events_take(struct event_record *record, uint64_t *lost)
+{
+	uint64_t ignored;
+	bool taken;
+
+	pthread_mutex_lock(&queue.lock);
+	*lost = queue.lost;
+	queue.lost = 0;
+	taken = queue.n;
+	if (taken) {
+		*record = queue.records[queue.first];
+		queue.first = (queue.first + 1) % QUEUE_LEN;
+		queue.n--;
+	} else if (queue.fd >= 0) {
+		(void)!read(queue.fd, &ignored, sizeof(ignored));
+	}
+	pthread_mutex_unlock(&queue.lock);
+	return taken;
+}
+
+void events_free(void)
+{
+	atomic_store(&events_wanted, 0);
+	if (queue.fd >= 0)
+		close(queue.fd);
+	free(queue.records);
+	queue.fd = -1;
+	queue.records = NULL;
+	queue.n = 0;
+}
