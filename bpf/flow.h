@@ -26,9 +26,8 @@ struct flow_key {
 _Static_assert(sizeof(struct flow_key) == 36, "hashed as words");
 
 /* How long an entry outlives its connection: nanoseconds, as in `seen`. */
-#define FLOW_LINGER	  (2 * 1000000000ULL)	 /* as tcp_tw_reuse, needs timestamps (RFC 6191) */
-#define FLOW_LINGER_PLAIN (60 * 1000000000ULL)	 /* without: TIME_WAIT, TCP_TIMEWAIT_LEN */
-#define FLOW_IDLE_CLOSING (3600 * 1000000000ULL) /* one side has finished, and nothing comes */
+#define FLOW_LINGER	  (2 * 1000000000ULL)  /* as tcp_tw_reuse, needs timestamps (RFC 6191) */
+#define FLOW_LINGER_PLAIN (60 * 1000000000ULL) /* without: TIME_WAIT, TCP_TIMEWAIT_LEN */
 #define FLOW_IDLE_OPEN	  (5 * 86400 * 1000000000ULL) /* as nf_conntrack_tcp_timeout_established */
 
 /* Set at the start, constant from then on. */
@@ -88,10 +87,11 @@ struct flow {
 	__u16 farm_id;
 	__u32 route_id;
 	__u32 server_id;
-	__u32 idle_timeout; /* milliseconds, 0 = none */
-	__u32 mtu;	    /* of the leg it leaves by, bytes of an IP packet */
-	__u32 held_end;	    /* sequence number behind what the leg's socket had at the start */
-	__u32 ahead;	    /* sequence number */
+	__u32 idle_timeout;	  /* milliseconds, 0 = none */
+	__u16 mtu;		  /* of the leg it leaves by, bytes of an IP packet */
+	__u16 half_close_timeout; /* seconds, 0 = none: once one side has finished */
+	__u32 held_end; /* sequence number behind what the leg's socket had at the start */
+	__u32 ahead;	/* sequence number */
 };
 /* With its key (40) and the kernel's own 56 bytes an entry takes 256 of the map's allocator. */
 _Static_assert(sizeof(struct flow) <= 160, "two entries shall take 512 bytes");
@@ -157,6 +157,21 @@ static __always_inline bool has_closed(const struct flow *flow, const struct flo
 	return finished(flow, peer) || was_reset(peer) || was_reset(flow);
 }
 
+/* Has one side finished, or both? */
+static __always_inline bool half_closed(const struct flow *flow, const struct flow *peer)
+{
+	return (flow->state | peer->state) & FLOW_FIN;
+}
+
+/* Would it be closed for that, if nothing comes, and not for being idle? */
+static __always_inline bool expires_half_closed(const struct flow *flow, const struct flow *peer)
+{
+	__u32 timeout = flow->half_close_timeout * 1000U;
+
+	return timeout && half_closed(flow, peer) &&
+	       (!flow->idle_timeout || timeout < flow->idle_timeout);
+}
+
 /* When a flow may be forgotten; `peer` is NULL when it has made room for a new connection. */
 static __always_inline __u64 flow_expires(const struct flow *flow, const struct flow *peer)
 {
@@ -171,10 +186,10 @@ static __always_inline __u64 flow_expires(const struct flow *flow, const struct 
 		return peer->reset + FLOW_LINGER;
 	if (finished(flow, peer))
 		return seen + (flow->constant & FLOW_TIMESTAMPS ? FLOW_LINGER : FLOW_LINGER_PLAIN);
+	if (expires_half_closed(flow, peer))
+		return seen + flow->half_close_timeout * 1000000000ULL;
 	if (flow->idle_timeout)
 		return seen + flow->idle_timeout * 1000000ULL;
-	if ((flow->state | peer->state) & FLOW_FIN)
-		return seen + FLOW_IDLE_CLOSING;
 	return seen + FLOW_IDLE_OPEN;
 }
 
@@ -206,7 +221,8 @@ struct splice_request {
 	__u32 farm_id;
 	__u32 server_id;
 	__u32 idle_timeout;
-	__u32 taken;	 /* bytes the worker has read from the client leg */
+	__u32 half_close_timeout; /* seconds */
+	__u32 taken;		  /* bytes the worker has read from the client leg */
 	__u32 moved;	 /* ... and sent on, as those of the server: not the first attempt */
 	__u32 start;	 /* first sequence number of the client's stream ... */
 	__u32 has_start; /* ... is known, else it follows from `taken` */
@@ -257,7 +273,8 @@ enum flow_end {
 	FLOW_END_CLIENT_RESET,
 	FLOW_END_SERVER_RESET,
 	FLOW_END_IDLE,
-	FLOW_END_FORCED, /* asked for */
+	FLOW_END_FORCED,      /* asked for */
+	FLOW_END_HALF_CLOSED, /* one side has finished, and nothing came for too long */
 };
 
 /*

@@ -178,13 +178,13 @@ struct frontend_row {
 	__u32 plain_count;
 	__u32 source_first; /* patterns of allowedSource or deniedSource: first, count */
 	__u32 source_count;
-	__u32 hello_timeout;	 /* milliseconds */
-	__u32 connect_timeout;	 /* milliseconds */
-	__u32 idle_timeout;	 /* milliseconds, 0 = none */
-	__u32 max_connections;	 /* 0 = no limit */
-	__u32 rate_limit;	 /* new connections per second, 0 = no limit ... */
-	__u32 source_rate_limit; /* ... of one source address */
-	__u32 pad;
+	__u32 hello_timeout;	  /* milliseconds */
+	__u32 connect_timeout;	  /* milliseconds */
+	__u32 idle_timeout;	  /* milliseconds, 0 = none */
+	__u32 max_connections;	  /* 0 = no limit */
+	__u32 rate_limit;	  /* new connections per second, 0 = no limit ... */
+	__u32 source_rate_limit;  /* ... of one source address */
+	__u32 half_close_timeout; /* milliseconds, 0 = none */
 };
 _Static_assert(sizeof(struct frontend_row) == 128, "shared with BPF");
 
@@ -442,6 +442,8 @@ struct throttle_event {
 	X(RETRIES, "retries", "connects repeated on another server")                               \
 	X(HELLO_TIMEOUTS, "hello_timeouts", "no decision within the hello timeout")                \
 	X(IDLE_TIMEOUTS, "idle_timeouts", "closed: idle for longer than the idle timeout")         \
+	X(HALF_CLOSE_TIMEOUTS, "half_close_timeouts",                                              \
+	  "closed: one side had finished, idle too long")                                          \
 	X(CLIENT_GONE, "client_gone", "client left before a server was connected")                 \
 	X(CLIENT_RESETS, "client_resets", "connections the client reset")                          \
 	X(SERVER_RESETS, "server_resets", "connections the server reset")                          \

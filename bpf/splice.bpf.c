@@ -475,13 +475,16 @@ static __always_inline void note_stream(struct flow *flow, const struct flow_key
 
 /*
  * Keepalives and repeated packets are no use of a connection, as on the other paths. They only keep
- * one that has no idle timeout, and its end, which the peer may have to hear of again.
+ * one that has no timeout for this, and its end, which the peer may have to hear of again.
  */
 static __always_inline bool counts_as_use(const struct flow *flow)
 {
 	const __u32 ends = FLOW_FIN | FLOW_FIN_ACKED;
+	__u32 timeout = flow->idle_timeout;
 
-	return !flow->idle_timeout || (flow->state & ends) == ends;
+	if (flow->state & (FLOW_FIN | FLOW_PEER_FIN))
+		timeout |= flow->half_close_timeout;
+	return !timeout || (flow->state & ends) == ends;
 }
 
 /* Takes note of a packet that is neither SYN nor RST. */
@@ -1291,7 +1294,7 @@ static __always_inline void flow_init(struct flow *flow, const struct splice_req
 	/* A receiver may take less than the way to it does: the link beyond may be smaller. */
 	headers = sizeof(struct tcp_words) +
 		  (is_v4(peer_key->source) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
-	flow->mtu = MIN(peer->mtu, peer->mss + headers);
+	flow->mtu = MIN(MIN(peer->mtu, peer->mss + headers), 0xffff);
 	flow->tsval_delta = peer->clock - leg->recent;
 	flow->tsecr_delta = peer->recent - leg->clock;
 	flow->window_scale = leg->send_scale;
@@ -1310,6 +1313,7 @@ static __always_inline void flow_init(struct flow *flow, const struct splice_req
 	flow->farm_id = request->farm_id;
 	flow->server_id = request->server_id;
 	flow->idle_timeout = request->idle_timeout;
+	flow->half_close_timeout = request->half_close_timeout;
 }
 
 static __always_inline enum splice_result why_not_inserted(long err)
@@ -1521,7 +1525,9 @@ static __always_inline enum flow_end why_ended(const struct flow *server, const 
 		return FLOW_END_CLOSED;
 	if (was_reset(server))
 		return FLOW_END_CLIENT_RESET;
-	return was_reset(client) ? FLOW_END_SERVER_RESET : FLOW_END_IDLE;
+	if (was_reset(client))
+		return FLOW_END_SERVER_RESET;
+	return expires_half_closed(server, client) ? FLOW_END_HALF_CLOSED : FLOW_END_IDLE;
 }
 
 static __always_inline void count_end(enum flow_end end)
@@ -1532,6 +1538,8 @@ static __always_inline void count_end(enum flow_end end)
 		count(COUNTER_SERVER_RESETS);
 	else if (end == FLOW_END_IDLE)
 		count(COUNTER_IDLE_TIMEOUTS);
+	else if (end == FLOW_END_HALF_CLOSED)
+		count(COUNTER_HALF_CLOSE_TIMEOUTS);
 }
 
 /* What the log tells of the connection. */

@@ -120,3 +120,27 @@ closed_for() {
 	netns_await 5 grep -q 'the daemon has ended$' "$NETNS_DIR/text.log"
 	run -4 alpnlb monitor
 }
+
+@test "a connection that one side has finished and the other holds is closed after half_close_timeout (every path)" {
+	local path report
+	{
+		farms one=11
+		printf 'frontends:\n'
+		port 443 packet one 'path: packet, half_close_timeout: 1s, idle_timeout: 1h'
+		port 444 sockmap one 'path: sockmap, half_close_timeout: 1s'
+		port 445 relay one 'path: relay, half_close_timeout: 1s'
+		port 446 idle one 'path: relay, half_close_timeout: 1h, idle_timeout: 2s'
+	} >"$CONFIG"
+	start_tcp one 11 9000 exchange --until "$NETNS_DIR/never"
+	start_daemon
+	start_monitor usual -j monitor
+	tcp_client "$LB4" 443 --bytes 1000 --half-close --each port 443 444 445 446 >"$NETNS_DIR/client.log"
+	assert_equal "$(jq -r .end "$NETNS_DIR/client.log" | xargs)" "reset reset reset reset"
+	jq -e '.seconds > 0.9' "$NETNS_DIR/client.log" >/dev/null
+	for path in packet sockmap relay; do
+		await_told usual ".event == \"closed\" and .reason == \"half_close_timeouts\" and .path == \"$path\" and .bytes_from_client == 1000"
+	done
+	await_told usual '.reason == "idle_timeouts" and .frontend == "idle"'
+	assert_equal "$(stats '[.counters.half_close_timeouts, .counters.idle_timeouts] | join(" ")')" "3 1"
+	stop_daemon
+}

@@ -229,6 +229,7 @@ static void defaults_apply_when_unset(void **state)
 	assert_int_equal(frontend->hello_timeout, 3000);
 	assert_int_equal(frontend->connect_timeout, 3000);
 	assert_int_equal(frontend->idle_timeout, 0);
+	assert_int_equal(frontend->half_close_timeout, 3600000);
 	assert_false(frontend->allowed_source.set);
 	config_free(config);
 }
@@ -1071,6 +1072,11 @@ static void durations_need_a_unit(void **state)
 		{"port: 1, connect_timeout: 6m",
 		 "connect_timeout: \"6m\" is out of range, allowed: 10ms..5m with a unit (ms, s, "
 		 "m, h, d), null"},
+		{"port: 1, half_close_timeout: 0", NULL},
+		{"port: 1, half_close_timeout: 12h", NULL},
+		{"port: 1, half_close_timeout: 13h", "half_close_timeout: \"13h\" is out of range, "
+						     "allowed: 0, 1s..12h with a unit (ms, "
+						     "s, m, h, d), null"},
 		{"port: 1, idle_timeout: 999ms",
 		 "idle_timeout: \"999ms\" is out of range, allowed: 0, 1s..30d with a unit (ms, s, "
 		 "m, h, d), null"},

@@ -55,6 +55,7 @@ static const char everything[] =
 	"    hello_timeout: 1s\n"
 	"    connect_timeout: 4s\n"
 	"    idle_timeout: 5s\n"
+	"    half_close_timeout: 6s\n"
 	"    max_connections: 6\n"
 	"    rate_limit: 8\n"
 	"    source_rate_limit: 12\n"
@@ -98,6 +99,7 @@ static const char *key_in_rows(const char *key)
 		{"hello_timeout", "hello_timeout_ms"},
 		{"connect_timeout", "connect_timeout_ms"},
 		{"idle_timeout", "idle_timeout_ms"},
+		{"half_close_timeout", "half_close_timeout_ms"},
 	};
 
 	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)

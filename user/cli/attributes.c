@@ -10,8 +10,9 @@
 /* Rows of frontends have these under another key: as a list, or in milliseconds. */
 static bool has_other_key(enum kind kind, const char *key)
 {
-	static const char *const keys[] = {"port", "dedicated_ipfo", "hello_timeout",
-					   "connect_timeout", "idle_timeout"};
+	static const char *const keys[] = {"port",	    "dedicated_ipfo",
+					   "hello_timeout", "connect_timeout",
+					   "idle_timeout",  "half_close_timeout"};
 
 	for (size_t i = 0; kind == KIND_FRONTEND && i < sizeof(keys) / sizeof(*keys); i++)
 		if (!strcmp(key, keys[i]))

@@ -22,6 +22,7 @@ static const struct column columns[] = {
 	DETAIL_AS(FORMAT_MILLISECONDS, "hello_timeout_ms", "HELLO TIMEOUT"),
 	DETAIL_AS(FORMAT_MILLISECONDS, "connect_timeout_ms", "CONNECT TIMEOUT"),
 	DETAIL_AS(FORMAT_MILLISECONDS, "idle_timeout_ms", "IDLE TIMEOUT"),
+	DETAIL_AS(FORMAT_MILLISECONDS, "half_close_timeout_ms", "HALF-CLOSE TIMEOUT"),
 	DETAIL("max_connections", "MAX CONNECTIONS"),
 	COLUMN("live", "LIVE", .drop = 1),
 	COLUMN("accepted", "ACCEPTED", .drop = 5),

@@ -109,6 +109,7 @@ json_t *frontend_row(const struct config *config, const struct frontend *fronten
 	set_integer(row, "hello_timeout_ms", f->hello_timeout);
 	set_integer(row, "connect_timeout_ms", f->connect_timeout);
 	set_integer(row, "idle_timeout_ms", f->idle_timeout);
+	set_integer(row, "half_close_timeout_ms", f->half_close_timeout);
 	set_integer(row, "max_connections", f->max_connections);
 	attributes_add(row, KIND_FRONTEND, f);
 	if (view) {

@@ -251,15 +251,19 @@ static void unlock_tables(void *context)
 	pthread_rwlock_unlock(&daemon->engine.tables_lock);
 }
 
+/* The shorter one of two timeouts, of which 0 is none. */
+static uint32_t shorter(uint32_t a, uint32_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
 static uint32_t shortest_idle_timeout(const struct config *config)
 {
 	uint32_t shortest = 0;
 
 	for (size_t i = 0; i < config->n_frontends; i++) {
-		uint32_t timeout = config->frontends[i].idle_timeout;
-
-		if (timeout && (!shortest || timeout < shortest))
-			shortest = timeout;
+		shortest = shorter(shortest, config->frontends[i].idle_timeout);
+		shortest = shorter(shortest, config->frontends[i].half_close_timeout);
 	}
 	return shortest;
 }

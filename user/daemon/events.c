@@ -120,13 +120,14 @@ void event_flow(const struct flow_event *event)
 		[FLOW_END_SERVER_RESET] = COUNTER_SERVER_RESETS,
 		[FLOW_END_IDLE] = COUNTER_IDLE_TIMEOUTS,
 		[FLOW_END_FORCED] = COUNTER_MAX,
+		[FLOW_END_HALF_CLOSED] = COUNTER_HALF_CLOSE_TIMEOUTS,
 	};
 	struct event_record record = {.kind = EVENT_ENDED};
 
 	if (event->end >= sizeof(counters) / sizeof(*counters))
 		return;
 	record.counter = counters[event->end];
-	if (event->end == FLOW_END_IDLE)
+	if (event->end == FLOW_END_IDLE || event->end == FLOW_END_HALF_CLOSED)
 		record.kind = EVENT_CLOSED;
 	if (!event_wanted(record.kind))
 		return;

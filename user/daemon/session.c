@@ -356,6 +356,21 @@ static bool settling(const struct session *s)
 	return half_settling(&s->half[CLIENT]) || half_settling(&s->half[SERVER]);
 }
 
+/* Will it be closed for having been half-closed for too long, and not for being idle? */
+static bool waits_half_closed(const struct session *s)
+{
+	bool half_closed = s->half[CLIENT].mode == HALF_DONE || s->half[SERVER].mode == HALF_DONE;
+
+	return half_closed && s->half_close_timeout &&
+	       (!s->idle_timeout || s->half_close_timeout < s->idle_timeout);
+}
+
+/* How long nothing may come; 0 = for ever. */
+static uint32_t quiet_timeout(const struct session *s)
+{
+	return waits_half_closed(s) ? s->half_close_timeout : s->idle_timeout;
+}
+
 /* What an open session waits for beside events: bytes that settle, and idleness. */
 static void arm_open_timer(struct session *s)
 {
@@ -363,8 +378,8 @@ static void arm_open_timer(struct session *s)
 		set_timer(s, s->settle_wait);
 		s->settle_wait =
 			s->settle_wait < SETTLE_WAIT_MAX ? 2 * s->settle_wait : SETTLE_WAIT_MAX;
-	} else if (s->idle_timeout && !s->spliced)
-		set_timer(s, s->idle_timeout / IDLE_LOOKS);
+	} else if (quiet_timeout(s) && !s->spliced)
+		set_timer(s, quiet_timeout(s) / IDLE_LOOKS);
 	else if (evtimer_pending(&s->timer, NULL))
 		event_del(&s->timer);
 }
@@ -377,9 +392,18 @@ static void close_reset_by(struct session *s, enum side side)
 	close_counted(s, side == CLIENT ? COUNTER_CLIENT_RESETS : COUNTER_SERVER_RESETS);
 }
 
+/* One side has finished: the other timeout begins. */
+static void begin_half_closed(struct session *s)
+{
+	s->quiet = 0;
+	arm_open_timer(s);
+}
+
 /* Runs one direction; false when the session is gone. */
 static bool run_half(struct session *s, enum side side)
 {
+	bool had_finished = s->half[side].mode == HALF_DONE;
+
 	if (s->spliced)
 		splice_announce(s, side);
 	switch (half_run(s, side)) {
@@ -399,6 +423,8 @@ static bool run_half(struct session *s, enum side side)
 		session_close(s, false);
 		return false;
 	}
+	if (!had_finished && s->half[side].mode == HALF_DONE)
+		begin_half_closed(s);
 	return true;
 }
 
@@ -450,7 +476,8 @@ static void open_timer(struct session *s)
 	s->quiet = moved == s->activity ? s->quiet + 1 : 0;
 	s->activity = moved;
 	if (s->quiet >= IDLE_LOOKS)
-		close_counted(s, COUNTER_IDLE_TIMEOUTS);
+		close_counted(s, waits_half_closed(s) ? COUNTER_HALF_CLOSE_TIMEOUTS
+						      : COUNTER_IDLE_TIMEOUTS);
 	else
 		arm_open_timer(s);
 }
@@ -1189,6 +1216,7 @@ static bool admit(struct session *s, const atomic_uint *frontend_id, uint32_t *f
 		*hello_timeout = row->hello_timeout;
 		s->connect_timeout = row->connect_timeout;
 		s->idle_timeout = row->idle_timeout;
+		s->half_close_timeout = row->half_close_timeout;
 		conn->path = choose_path(engine, row);
 		note_path_asked_for(s, row);
 		admitted = !is_refused(s, tables, row, live);

@@ -39,7 +39,7 @@ struct session {
 	uint64_t activity;    /* leg_progress() of both when the idle timer last looked */
 	uint32_t quiet;	      /* its looks in a row without a new byte */
 	uint32_t settle_wait; /* milliseconds */
-	uint32_t connect_timeout, idle_timeout; /* milliseconds */
+	uint32_t connect_timeout, idle_timeout, half_close_timeout; /* milliseconds */
 	uint32_t tried[MAX_TRIES];
 	uint32_t n_tried;
 	enum counter reason;		    /* why it is closed; COUNTER_MAX: by its two ends */

@@ -241,6 +241,7 @@ static void request_fill(const struct session *s, size_t prefix, struct splice_r
 	request->farm_id = conn->farm_id;
 	request->server_id = conn->server_id;
 	request->idle_timeout = s->idle_timeout;
+	request->half_close_timeout = (s->half_close_timeout + 999) / 1000;
 	request->taken = s->half[CLIENT].taken;
 	request->moved = s->behind;
 	request->has_start = conn->has_start;

@@ -518,6 +518,7 @@ static int compile_frontend(struct compiler *c, const struct frontend *frontend)
 	c->row->hello_timeout = frontend->hello_timeout;
 	c->row->connect_timeout = frontend->connect_timeout;
 	c->row->idle_timeout = frontend->idle_timeout;
+	c->row->half_close_timeout = frontend->half_close_timeout;
 	c->row->max_connections = frontend->max_connections;
 	c->row->rate_limit = frontend->rate_limit;
 	c->row->source_rate_limit = frontend->source_rate_limit;

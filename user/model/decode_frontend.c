@@ -26,6 +26,8 @@ static const struct attribute frontend_rows[] = {
 	 .nullable = true, .min = 10, .max = 5 * MINUTE, .preset = 3 * SECOND},
 	{"idle_timeout", &type_duration, FIELD(struct frontend, idle_timeout), .nullable = true,
 	 .or_zero = true, .min = SECOND, .max = 30 * DAY},
+	{"half_close_timeout", &type_duration, FIELD(struct frontend, half_close_timeout),
+	 .nullable = true, .or_zero = true, .min = SECOND, .max = 12 * HOUR, .preset = HOUR},
 	{"max_connections", &type_integer, FIELD(struct frontend, max_connections),
 	 .nullable = true, .max = UINT32_MAX},
 	{"rate_limit", &type_integer, FIELD(struct frontend, rate_limit), .nullable = true,

@@ -97,7 +97,8 @@ struct frontend {
 	struct prefix_list dedicated_ipfo;		  /* addresses to bind; not set = all */
 	bool disabled;
 	enum path_kind path;
-	uint32_t hello_timeout, connect_timeout, idle_timeout; /* milliseconds; idle 0 = none */
+	/* milliseconds; of the last two 0 = none */
+	uint32_t hello_timeout, connect_timeout, idle_timeout, half_close_timeout;
 	uint32_t max_connections;			       /* 0 = no limit */
 	uint32_t rate_limit;	    /* new connections per second, 0 = no limit ... */
 	uint32_t source_rate_limit; /* ... of one source address */
