@@ -291,6 +291,17 @@ enum proxy_protocol {
 	PROXY_PROTOCOL_NONE = 0,
 	PROXY_PROTOCOL_V1,
 	PROXY_PROTOCOL_V2,
+	PROXY_PROTOCOL_V2_SSL,
+	PROXY_PROTOCOL_V2_SSL_CN,
+};
+
+/* In one byte with it: what a header of version 2 has beside addresses and PP2_TYPE_SSL. */
+#define PROXY_VERSION 0x0f
+enum {
+	PROXY_TLV_ALPN = 1 << 4,
+	PROXY_TLV_AUTHORITY = 1 << 5,
+	PROXY_TLV_UNIQUE_ID = 1 << 6,
+	PROXY_TLV_CRC32C = 1 << 7,
 };
 
 enum server_use {
@@ -303,7 +314,7 @@ struct server_row {
 	__u8 address[16]; /* IPv6, or IPv4 mapped into it (::ffff:a.b.c.d), RFC 4291 2.5.5.2 */
 	__be16 port;	  /* network order; 0 = the port the client came to */
 	__u8 exists;
-	__u8 proxy_protocol;   /* enum proxy_protocol */
+	__u8 proxy_protocol;   /* enum proxy_protocol | PROXY_TLV_* */
 	__u32 weight;	       /* 1..256 */
 	__u32 farm;	       /* farm id */
 	__u32 max_connections; /* 0 = no limit */
@@ -395,7 +406,7 @@ struct conn {
 	__u32 farm_id;
 	__u32 server_id;
 	__u32 serial;	     /* changes whenever the slot is reused */
-	__u8 proxy_protocol; /* enum proxy_protocol of the server */
+	__u8 proxy_protocol; /* enum proxy_protocol of the server | PROXY_TLV_* */
 	__u8 throttled[2];   /* by side: the program stopped redirecting */
 	__u8 overrun;	     /* the program dropped a packet: the connection must end */
 	__u8 half;	     /* of the tables: which decided */

@@ -83,7 +83,7 @@ closed_for() {
 	assert_matches "$(jq -r .time <<<"$first")" '^20[0-9-]+T[0-9:]+\.[0-9]{3}Z$'
 	assert_equal "$(jq .bytes_from_client <<<"$first")" "$(jq .bytes_from_server <<<"$first")"
 	(($(jq .bytes_from_client <<<"$first") > 1000))
-	netns_await 5 grep -Eq "^20[^ ]+Z ended client=192.0.2.2:[0-9]+ local=$LB4:443 frontend=web route=h2 farm=one server=s11 .* sni=www.alpnlb.test alpn=h2,http/1.1 path=packet bytes_from_client=[0-9]+ bytes_from_server=[0-9]+ duration_ms=[0-9]+$" "$NETNS_DIR/text.log" ||
+	netns_await 5 grep -Eq "^20[^ ]+Z ended client=192.0.2.2:[0-9]+ local=$LB4:443 frontend=web route=h2 farm=one server=s11 .* sni=www.alpnlb.test alpn=h2,http/1.1 path=packet bytes_from_client=[0-9]+ bytes_from_server=[0-9]+ duration_ms=[0-9]+ id=[0-9a-f]{24}$" "$NETNS_DIR/text.log" ||
 		fail "$(cat "$NETNS_DIR/text.log")"
 
 	# those with a reason

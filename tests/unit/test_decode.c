@@ -662,13 +662,26 @@ static void server_enums_are_checked(void **state)
 		{"proxy_protocol_version: v2", NULL},
 		{"proxy_protocol_version: null", NULL},
 		{"proxy_protocol_version: none",
-		 "proxy_protocol_version: \"none\" is unknown, allowed: v1, v2, null"},
-		{"proxy_protocol_version: v2-ssl",
-		 "proxy_protocol_version: \"v2-ssl\" is not supported by this version, allowed: "
-		 "v1, v2, null"},
-		{"proxy_protocol_version: v2-ssl-cn",
-		 "proxy_protocol_version: \"v2-ssl-cn\" is not supported by this version, allowed: "
-		 "v1, v2, null"},
+		 "proxy_protocol_version: \"none\" is unknown, allowed: v1, v2, v2-ssl, v2-ssl-cn, "
+		 "null"},
+		{"proxy_protocol_version: v2-ssl", NULL},
+		{"proxy_protocol_version: v2-ssl-cn", NULL},
+		{"proxy_tlvs: null", NULL},
+		{"proxy_tlvs: []", NULL},
+		{"proxy_protocol_version: v2, proxy_tlvs: [alpn, authority, unique_id, crc32c]",
+		 NULL},
+		{"proxy_protocol_version: v2-ssl, proxy_tlvs: [crc32c]", NULL},
+		{"proxy_protocol_version: v1, proxy_tlvs: [crc32c]",
+		 "proxy_tlvs: needs the proxy_protocol_version v2, v2-ssl or v2-ssl-cn, allowed: "
+		 "null"},
+		{"proxy_tlvs: [alpn]",
+		 "proxy_tlvs: needs the proxy_protocol_version v2, v2-ssl or v2-ssl-cn, allowed: "
+		 "null"},
+		{"proxy_protocol_version: v2, proxy_tlvs: [sni]",
+		 "proxy_tlvs[0]: \"sni\" is unknown, allowed: alpn, authority, unique_id, crc32c"},
+		{"proxy_protocol_version: v2, proxy_tlvs: crc32c",
+		 "proxy_tlvs: \"crc32c\" is not a list, allowed: a list of alpn, authority, "
+		 "unique_id, crc32c, null"},
 		{"on_marked_down: shutdown-sessions", NULL},
 		{"on_marked_down: no",
 		 "on_marked_down: \"no\" is unknown, allowed: shutdown-sessions, null"},
@@ -1816,7 +1829,8 @@ static const char everything[] =
 	"     stickiness: sourceIp, probe: {type: tcp, interval: 1s}, vrack_network_id: 5, "
 	"servers: [\n"
 	"     {id: 9, name: s, display_name: x, address: \"::1\", port: 1, status: inactive,\n"
-	"      weight: 0, backup: true, probe: true, proxy_protocol_version: v1,\n"
+	"      weight: 0, backup: true, probe: true, proxy_protocol_version: v2-ssl,\n"
+	"      proxy_tlvs: [crc32c, alpn],\n"
 	"      on_marked_down: shutdown-sessions, max_connections: 7, slow_start: 3s}]}\n"
 	"frontends:\n"
 	"  - {id: 3, name: w, zone: all, port: \"1,3-5\", default_farm: f,\n"

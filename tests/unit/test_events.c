@@ -148,6 +148,8 @@ static void test_connection(void **state)
 		.duration = 12345678,
 		.conn = {.client = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 7},
 			 .client_port = htons(4711),
+			 .accepted = 5,
+			 .serial = 7,
 			 .frontend_id = 3,
 			 .farm_id = 7,
 			 .path = PATH_RELAY,
@@ -169,7 +171,8 @@ static void test_connection(void **state)
 	assert_string_equal(line, "2025-11-25T21:40:01.123Z closed reason=no_server "
 				  "client=192.0.2.7:4711 frontend=web route=default farm=mail "
 				  "verdict=tls sni=\"a b\" alpn=h2 path=relay "
-				  "bytes_from_client=517 bytes_from_server=0 duration_ms=12");
+				  "bytes_from_client=517 bytes_from_server=0 duration_ms=12 "
+				  "id=000000000000000500000007");
 	free(line);
 	json_decref(event);
 	reader_close(&reader);
@@ -199,7 +202,8 @@ static void test_flow(void **state)
 	assert_string_equal(line, " closed reason=idle_timeouts client=[::]:4711 local=[::]:443 "
 				  "frontend=web route=default farm=mail server=mx "
 				  "server_address=[::]:25 path=packet bytes_from_client=11 "
-				  "bytes_from_server=22 duration_ms=5");
+				  "bytes_from_server=22 duration_ms=5 "
+				  "id=00000000000f424000000000");
 	free(line);
 	json_decref(event);
 	reader_close(&reader);

@@ -40,6 +40,7 @@ static const char everything[] =
 	"        max_connections: 5\n"
 	"        slow_start: 10s\n"
 	"        proxy_protocol_version: v2\n"
+	"        proxy_tlvs: [ alpn, crc32c ]\n"
 	"        on_marked_down: shutdown-sessions\n"
 	"  - { name: other }\n"
 	"frontends:\n"

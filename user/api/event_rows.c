@@ -7,6 +7,7 @@
 
 #include "../cli/flow_rows.h"
 #include "../cli/format.h"
+#include "../kernel/connection_id.h"
 #include "../model/decode.h"
 
 static const char *const kind_names[] = {
@@ -42,6 +43,7 @@ static void set_connection(json_t *row, const struct event_record *record,
 			   const struct object_names *names)
 {
 	const struct conn *conn = &record->conn;
+	char id[CONNECTION_ID_LEN + 1];
 
 	json_object_set_new(row, "client", json_endpoint(conn->client, ntohs(conn->client_port)));
 	json_object_set_new(row, "local",
@@ -57,6 +59,8 @@ static void set_connection(json_t *row, const struct event_record *record,
 	set_integer(row, "bytes_from_client", conn->flow[CLIENT]);
 	set_integer(row, "bytes_from_server", conn->flow[SERVER]);
 	set_integer(row, "duration_ms", record->duration / 1000000);
+	connection_id(conn->accepted, conn->serial, id);
+	set_string(row, "id", id);
 }
 
 /* A farm and a server, or a frontend: of what has no connection. */

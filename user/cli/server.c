@@ -24,6 +24,7 @@ static const struct column columns[] = {
 	COLUMN_AS(FORMAT_PERCENT, "share", "SHARE", .drop = 9),
 	COLUMN("backup", "BACKUP", .drop = 14),
 	DETAIL("proxy_protocol_version", "PROXY PROTOCOL"),
+	DETAIL("proxy_tlvs", "PROXY TLVS"),
 	COLUMN("live", "LIVE", .drop = 1),
 	COLUMN("chosen", "CHOSEN", .drop = 10),
 	COLUMN("connected", "CONNECTED", .drop = 11),

@@ -184,7 +184,7 @@ static json_t *value_of(const struct attribute *a, const char *text)
 	if ((a->type == &type_bool || a->type == &type_off) &&
 	    (!strcmp(text, "true") || !strcmp(text, "false")))
 		return json_boolean(!strcmp(text, "true"));
-	if (a->type == &type_prefixes || a->type == &type_addresses)
+	if (a->type == &type_prefixes || a->type == &type_addresses || a->type == &type_flags)
 		return list_of(text);
 	return text_of(text);
 }

@@ -8,7 +8,8 @@
 
 #include "../../bpf/model.h"
 
-#define PROXY_HEADER_MAX 108 /* the longest v1 line; v2 is shorter */
+/* Version 2 with everything there is; the longest line of version 1 has 108. */
+#define PROXY_HEADER_MAX 512
 
 /* Writes the header that conn->proxy_protocol asks for; returns its length. */
 size_t proxy_header(const struct conn *conn, uint8_t header[PROXY_HEADER_MAX]);

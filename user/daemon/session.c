@@ -205,10 +205,9 @@ static void account_end(struct session *s)
 /* A peer that leaves ends a connection; whatever else has a counter is the balancer's doing. */
 static enum event_kind kind_of_end(const struct session *s)
 {
-	switch (s->reason) {
-	case COUNTER_REFUSED_SOURCE:
-	case COUNTER_REFUSED_LIMIT:
+	if (s->refused)
 		return EVENT_REFUSED;
+	switch (s->reason) {
 	case COUNTER_CLIENT_GONE:
 	case COUNTER_CLIENT_RESETS:
 	case COUNTER_SERVER_RESETS:
@@ -1228,6 +1227,7 @@ static bool admit(struct session *s, const atomic_uint *frontend_id, uint32_t *f
 static void refuse(struct session *s)
 {
 	add(&frontend_stats(s)->refused, 1);
+	s->refused = true;
 	if (s->reason == COUNTER_REFUSED_LIMIT)
 		event_limit(LIMIT_MAX_CONNECTIONS, s->conn->frontend_id);
 	if (s->reason == COUNTER_REFUSED_RATE)

@@ -42,6 +42,7 @@ struct session {
 	uint32_t connect_timeout, idle_timeout, half_close_timeout; /* milliseconds */
 	uint32_t tried[MAX_TRIES];
 	uint32_t n_tried;
+	bool refused;			    /* by its frontend */
 	enum counter reason;		    /* why it is closed; COUNTER_MAX: by its two ends */
 	uint32_t queue_size, queue_timeout; /* of the farm; milliseconds */
 	uint32_t queue_farm;		    /* whose queue it stands in */

@@ -507,6 +507,27 @@ static int compile_source_list(struct compiler *c, const struct frontend *fronte
 	return err;
 }
 
+/* Does some server of it, or of those it falls back on, want to be told what the hello says? */
+static bool farm_asks_for_hello(const struct farm *farm)
+{
+	for (; farm; farm = farm->fallback)
+		for (size_t i = 0; i < farm->n_servers; i++)
+			if (farm->servers[i].proxy_tlvs & (PROXY_TLV_ALPN | PROXY_TLV_AUTHORITY))
+				return true;
+	return false;
+}
+
+static bool servers_ask_for_hello(const struct config *config, const struct frontend *frontend)
+{
+	if (farm_asks_for_hello(frontend->default_farm))
+		return true;
+	for (size_t i = 0; i < config->n_routes; i++)
+		if (config->routes[i].frontend == frontend &&
+		    farm_asks_for_hello(config->routes[i].target))
+			return true;
+	return false;
+}
+
 static int compile_frontend(struct compiler *c, const struct frontend *frontend)
 {
 	int err;
@@ -525,7 +546,10 @@ static int compile_frontend(struct compiler *c, const struct frontend *frontend)
 	if (!frontend->disabled && config_in_zone(c->config, frontend->zone))
 		c->row->flags |= FRONTEND_EXISTS;
 	err = compile_source_list(c, frontend);
-	return err ? err : compile_routes(c, frontend);
+	err = err ? err : compile_routes(c, frontend);
+	if (!(c->row->flags & FRONTEND_NEEDS_HELLO) && servers_ask_for_hello(c->config, frontend))
+		c->row->flags |= FRONTEND_NEEDS_HELLO;
+	return err;
 }
 
 /* ---- farms ------------------------------------------------------------------------------- */
@@ -734,7 +758,7 @@ static int compile_farm(struct tables *tables, const struct config *config, cons
 		memcpy(server_row->address, server->address, sizeof(server_row->address));
 		server_row->port = htobe16(server->port ? server->port : farm->port);
 		server_row->exists = 1;
-		server_row->proxy_protocol = server->proxy_protocol;
+		server_row->proxy_protocol = server->proxy_protocol | server->proxy_tlvs;
 		server_row->weight = server->weight;
 		server_row->farm = farm->o.id;
 		server_row->max_connections = server->max_connections;

@@ -8,8 +8,6 @@
 #include "decoder.h"
 #include "keys.h"
 
-#define NOT_BY_THIS_VERSION "not supported by this version"
-
 static void *field_of(const struct attribute *a, const void *object)
 {
 	return (char *)object + a->offset;
@@ -396,10 +394,10 @@ static void decode_enum(struct decoder *d, const struct attribute *a, const stru
 	const char *text = decode_text(d, a, value);
 	const struct name *name = text ? names_find(a->names, text) : NULL;
 
-	if (name && name->use == NAME_ALLOWED)
+	if (name)
 		store(a, object, name->value);
 	else if (text)
-		decode_refuse(d, a, value, name ? "is " NOT_BY_THIS_VERSION : "is unknown");
+		decode_refuse(d, a, value, "is unknown");
 }
 
 static void allow_enum(const struct attribute *a, struct text *text)
@@ -415,6 +413,50 @@ static json_t *encode_enum(const struct attribute *a, const void *object)
 }
 
 const struct type type_enum = {decode_enum, encode_enum, allow_enum};
+
+static void decode_flags(struct decoder *d, const struct attribute *a, const struct value *value,
+			 void *object)
+{
+	struct text allowed = {0};
+	int64_t flags = 0;
+
+	names_list(a->names, &allowed);
+	if (!json_is_array(value->json)) {
+		decode_refuse(d, a, value, "is not a list");
+		return;
+	}
+	for (size_t i = 0; i < json_array_size(value->json); i++) {
+		struct value item = value_item(value, i);
+		const char *text = decode_item_text(d, &item, allowed.s);
+		const struct name *name = text ? names_find(a->names, text) : NULL;
+
+		if (name)
+			flags |= name->value;
+		else if (text)
+			decode_error(d, &item, "%s is unknown, allowed: %s", value_quoted(&item).s,
+				     allowed.s);
+	}
+	store(a, object, flags);
+}
+
+static void allow_flags(const struct attribute *a, struct text *text)
+{
+	text_append(text, "a list of ");
+	names_list(a->names, text);
+}
+
+static json_t *encode_flags(const struct attribute *a, const void *object)
+{
+	int64_t flags = load(a, object);
+	json_t *list = flags ? json_array() : NULL;
+
+	for (size_t i = 0; i < a->names->n && list; i++)
+		if (flags & a->names->v[i].value)
+			json_array_append_new(list, json_string(a->names->v[i].text));
+	return list;
+}
+
+const struct type type_flags = {decode_flags, encode_flags, allow_flags};
 
 static void decode_refused(struct decoder *d, const struct attribute *a, const struct value *value,
 			   void *object)

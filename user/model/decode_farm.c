@@ -25,6 +25,8 @@ static const struct attribute server_rows[] = {
 	{"probe", &type_bool, FIELD(struct server, probe)},
 	{"proxy_protocol_version", &type_enum, FIELD(struct server, proxy_protocol),
 	 .nullable = true, .names = &proxy_protocol_names},
+	{"proxy_tlvs", &type_flags, FIELD(struct server, proxy_tlvs), .nullable = true,
+	 .names = &proxy_tlv_names},
 	{"on_marked_down", &type_enum, FIELD(struct server, shutdown_sessions), .nullable = true,
 	 .names = &on_marked_down_names},
 	{"ssl", &type_off, .nullable = true, .why = TLS_WHY},
@@ -37,12 +39,25 @@ static const struct attribute server_rows[] = {
 
 static const struct table server_table = TABLE(server_rows);
 
+/* Version 1 of the header has no room for them. */
+static void finish_server(struct decoder *d, const struct value *value, void *object)
+{
+	const struct server *server = object;
+	struct value tlvs = value_member(value, "proxy_tlvs");
+	char name[API_KEY_MAX];
+
+	if (server->proxy_tlvs && server->proxy_protocol < PROXY_PROTOCOL_V2)
+		decode_error(d, &tlvs, "needs the %s v2, v2-ssl or v2-ssl-cn, allowed: null",
+			     decode_key(d, "proxy_protocol_version", name));
+}
+
 const struct list server_list = {
 	.kind = KIND_SERVER,
 	.size = sizeof(struct server),
 	.count_offset = offsetof(struct farm, n_servers),
 	.max = MAX_SERVERS,
 	.table = &server_table,
+	.finish = finish_server,
 };
 
 /* ---- farms ---------------------------------------------------------------------------- */

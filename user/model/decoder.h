@@ -97,6 +97,7 @@ extern const struct type type_bool;	  /* bool */
 extern const struct type type_integer;	  /* uint8_t, uint16_t, uint32_t, int64_t */
 extern const struct type type_duration;	  /* uint32_t, milliseconds */
 extern const struct type type_enum;	  /* an enum, or bool for names of 0 and 1 */
+extern const struct type type_flags;	  /* an integer: the bits of the names in a list */
 extern const struct type type_host;	  /* struct server, its address or host */
 extern const struct type type_ports;	  /* struct port_range *, and n_ports behind it */
 extern const struct type type_port_range; /* struct port_range; its preset is PORT_RANGE() */

@@ -9,10 +9,6 @@
 	{                                                                                          \
 		text, value, NAME_ALLOWED                                                          \
 	}
-#define UNSUPPORTED(text, value)                                                                   \
-	{                                                                                          \
-		text, value, NAME_UNSUPPORTED                                                      \
-	}
 #define INTERNAL(text, value)                                                                      \
 	{                                                                                          \
 		text, value, NAME_INTERNAL                                                         \
@@ -87,9 +83,15 @@ NAMES(tls_ech_names,
 NAMES(proxy_protocol_names,
 	ALLOWED("v1", PROXY_PROTOCOL_V1),
 	ALLOWED("v2", PROXY_PROTOCOL_V2),
-	UNSUPPORTED("v2-ssl", -1),
-	UNSUPPORTED("v2-ssl-cn", -1),
+	ALLOWED("v2-ssl", PROXY_PROTOCOL_V2_SSL),
+	ALLOWED("v2-ssl-cn", PROXY_PROTOCOL_V2_SSL_CN),
 	INTERNAL("none", PROXY_PROTOCOL_NONE));
+
+NAMES(proxy_tlv_names,
+	ALLOWED("alpn", PROXY_TLV_ALPN),
+	ALLOWED("authority", PROXY_TLV_AUTHORITY),
+	ALLOWED("unique_id", PROXY_TLV_UNIQUE_ID),
+	ALLOWED("crc32c", PROXY_TLV_CRC32C));
 
 NAMES(verdict_names,
 	ALLOWED("need_more", VERDICT_NEED_MORE),

@@ -11,8 +11,7 @@
 
 enum name_use {
 	NAME_ALLOWED = 0,
-	NAME_UNSUPPORTED, /* of the model, but not of this version */
-	NAME_INTERNAL,	  /* for output only */
+	NAME_INTERNAL, /* for output only */
 };
 
 struct name {
@@ -36,6 +35,7 @@ extern const struct names protocol_names;
 extern const struct names tls_version_names;
 extern const struct names tls_ech_names;
 extern const struct names proxy_protocol_names;
+extern const struct names proxy_tlv_names; /* PROXY_TLV_* bits */
 extern const struct names verdict_names;
 extern const struct names status_names;		/* of a server */
 extern const struct names stickiness_names;	/* 1 = sourceIp */
@@ -49,7 +49,7 @@ extern const struct names check_status_names; /* as HAProxy calls them */
 /* The words that patterns of a field are, NULL where they are not words. */
 const struct names *field_words(enum field field);
 
-/* The entry of that name, supported or not; NULL if there is none, or it is for output only. */
+/* The entry of that name; NULL if there is none, or it is for output only. */
 const struct name *names_find(const struct names *names, const char *text);
 
 /* The first name of that value, "?" if there is none. */

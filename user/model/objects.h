@@ -65,6 +65,7 @@ struct server {
 	uint32_t max_connections; /* at once, 0 = no limit */
 	uint32_t slow_start;	  /* milliseconds, 0 = none */
 	enum proxy_protocol proxy_protocol;
+	uint8_t proxy_tlvs; /* PROXY_TLV_* */
 };
 
 struct farm {
