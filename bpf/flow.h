@@ -99,6 +99,9 @@ _Static_assert(sizeof(struct flow) <= 160, "two entries shall take 512 bytes");
 #define FLOW_HELLO_TEXT 88
 #define FLOW_HELLO_ALPN 32 /* of these, left to ALPN by a long SNI */
 
+/* Behind a proxy the last bytes of `text` are the client's address (as in the key) and port. */
+#define FLOW_HELLO_CLIENT 18
+
 /*
  * The value of `hellos`, by the key of the packets from the server: what is shown of the client's
  * first bytes. A connection need not have one.
@@ -108,7 +111,8 @@ struct flow_hello {
 	__u8 verdict;  /* enum verdict */
 	__u8 sni_len;  /* bytes of `text` */
 	__u8 alpn_len; /* bytes behind those: names as in struct hello, the last may be cut */
-	__u8 pad[3];
+	__u8 proxied;  /* there is a proxy: FLOW_HELLO_CLIENT */
+	__u8 pad[2];
 	__u8 text[FLOW_HELLO_TEXT];
 };
 /* With its key (40) and the kernel's own 56 bytes an entry takes 192 of the map's allocator. */
@@ -248,7 +252,8 @@ struct splice_request {
 	X(BEHIND, "more has come already than a socket sends at once")                             \
 	X(INTERFACE, "a leg's interface has no program")                                           \
 	X(EARLY, "the server's data was already taken")                                            \
-	X(OFF, "the packet path does not work here")
+	X(OFF, "the packet path does not work here")                                               \
+	X(HEADER, "sockmap cannot begin behind a PROXY header")
 
 enum splice_result {
 #define X(id, text) SPLICE_##id,

@@ -185,8 +185,10 @@ struct frontend_row {
 	__u32 rate_limit;	  /* new connections per second, 0 = no limit ... */
 	__u32 source_rate_limit;  /* ... of one source address */
 	__u32 half_close_timeout; /* milliseconds, 0 = none */
+	__u32 proxy_first;	  /* patterns of proxy_sources: first, count */
+	__u32 proxy_count;
 };
-_Static_assert(sizeof(struct frontend_row) == 128, "shared with BPF");
+_Static_assert(sizeof(struct frontend_row) == 136, "shared with BPF");
 
 struct route_row {
 	__u32 action; /* enum action */
@@ -419,7 +421,9 @@ struct conn {
 	__u8 has_start;	  /* `start` is known */
 	__u8 syn_without; /* SYN_WITHOUT_*: options the client does not have */
 	__u32 refusal;	  /* enum splice_result: why the path is not packet */
-	__u32 pad2;
+	__u8 via[16];	  /* the proxy that has told of the client: where its packets come from */
+	__be16 via_port;  /* network order, 0 = none */
+	__u16 pad2;
 };
 _Static_assert(sizeof(struct conn) % 8 == 0, "shared with BPF");
 
@@ -440,6 +444,7 @@ struct throttle_event {
 	X(REFUSED_SOURCE, "refused_source", "closed: source not allowed by the frontend")          \
 	X(REFUSED_LIMIT, "refused_limit", "closed: the frontend is at max_connections")            \
 	X(REFUSED_RATE, "refused_rate", "closed: more new connections than the frontend allows")   \
+	X(REFUSED_PROXY, "refused_proxy", "closed: no PROXY header, or a bad one, from a proxy")   \
 	X(REJECTED, "rejected", "closed by a reject route")                                        \
 	X(NO_FARM, "no_farm", "closed: no route matched and no default farm")                      \
 	X(NO_SERVER, "no_server", "closed: the farm has no server to choose")                      \

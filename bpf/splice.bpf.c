@@ -1398,9 +1398,17 @@ static long keep_step(__u32 index, void *context)
 	return 0;
 }
 
+static __always_inline void keep_client(__u8 *text, const struct conn *conn)
+{
+	__builtin_memcpy(text, conn->client, sizeof(conn->client));
+	__builtin_memcpy(text + sizeof(conn->client), &conn->client_port,
+			 sizeof(conn->client_port));
+}
+
 /* What the client said outlives the connection's slot, if there is room for it. */
 static __noinline int keep_hello(const struct splice_request *request)
 {
+	__u32 room;
 	struct keeping keeping = {};
 	struct flow_hello *kept = &keeping.kept;
 	const struct hello *hello;
@@ -1413,13 +1421,16 @@ static __noinline int keep_hello(const struct splice_request *request)
 		return 0;
 	keeping.hello = hello = &conn->hello;
 	kept->verdict = hello->verdict;
-	kept->sni_len =
-		MIN(hello->sni_len, FLOW_HELLO_TEXT - MIN(hello->alpn_len, FLOW_HELLO_ALPN));
-	kept->alpn_len = MIN(hello->alpn_len, FLOW_HELLO_TEXT - kept->sni_len);
+	kept->proxied = !!conn->via_port;
+	room = FLOW_HELLO_TEXT - (kept->proxied ? FLOW_HELLO_CLIENT : 0);
+	kept->sni_len = MIN(hello->sni_len, room - MIN(hello->alpn_len, FLOW_HELLO_ALPN));
+	kept->alpn_len = MIN(hello->alpn_len, room - kept->sni_len);
 	kept->flags = hello->flags | (kept->sni_len < hello->sni_len ? HELLO_SNI_CUT : 0) |
 		      (kept->alpn_len < hello->alpn_len ? HELLO_ALPN_CUT : 0);
 	__builtin_memcpy(kept->text, hello->sni, FLOW_HELLO_TEXT);
 	LOOP(FLOW_HELLO_TEXT, keep_step, &keeping);
+	if (kept->proxied)
+		keep_client(kept->text + FLOW_HELLO_TEXT - FLOW_HELLO_CLIENT, conn);
 	bpf_map_update_elem(&hellos, &request->server, kept, BPF_ANY);
 	return 0;
 }

@@ -111,3 +111,123 @@ has_ids() {
 		"^192.0.2.4 $LB4 449 www.alpnlb.test [0-9a-f]{24}$"
 	stop_daemon
 }
+
+# ---- what proxies tell --------------------------------------------------------------------
+
+# header VERSION SOURCE... < HELLO: a file's bytes behind a header.
+header() {
+	"$TREE/tests/e2e/peers/proxy.py" header "$@"
+	cat
+}
+
+# office NUMBER PATH [FARM]: a frontend behind a proxy; its routes are for two clients.
+office() {
+	port "$1" "$2" "${3:-null}" 'proxy_sources: [ 192.0.2.4, "2001:db8:1::4/127" ], denied_source: [ 203.0.113.66 ], hello_timeout: 500ms'
+}
+
+office_routes() {
+	local port
+	printf 'routes:\n'
+	for port in "$@"; do
+		printf '  - { name: h2-of%s, frontend: p%s, action: { type: farm, target: h2 }, rules: [ { field: alpn, match: is, pattern: h2 }, { field: source, match: is, pattern: 203.0.113.9 } ] }\n' "$port" "$port"
+		printf '  - { name: of%s, frontend: p%s, action: { type: farm, target: four }, rules: [ { field: source, match: in, pattern: "203.0.113.9, 2001:db8:77::9" } ] }\n' "$port" "$port"
+	done
+}
+
+# as_proxy FILE [OPTION...]: a connection of the trusted proxy to each path, the file's bytes first.
+as_proxy() {
+	tcp_client "$LB4" 443 --source 192.0.2.4 --hello "$1" --bytes 200000 --half-close --each port 443 444 445 "${@:2}"
+}
+
+# assert_passed N WANTED: the server of connection N was told of the client, and got these bytes.
+assert_passed() {
+	local report
+	report=$(proxied "$1")
+	assert_equal "$(report_field received_sha256 <<<"$report")" "$2" "connection $1: what came through" || return
+	assert_equal "$(jq -r '[.source, .destination] | join(" ")' <<<"$report")" "203.0.113.9 4711 203.0.113.1 8443" "connection $1"
+}
+
+@test "a PROXY header of a trusted source says who the client is, on every path" {
+	local n version wanted cut port
+	{
+		printf 'farms:\n'
+		proxy_farm four 11 9000 'proxy_protocol_version: v2'
+		proxy_farm six 11v6 9000 'proxy_protocol_version: v2'
+		proxy_farm h2 11 9000 'proxy_protocol_version: v2, proxy_tlvs: [ alpn, crc32c ]'
+		printf 'frontends:\n'
+		office 443 packet
+		office 444 sockmap
+		office 445 relay
+		office 446 packet four
+		office 447 relay four
+		office 448 auto six
+		office_routes 443 444 445
+	} >"$CONFIG"
+	start_proxied 9000 11
+	start_daemon
+	quick_acks
+	netns_spawn balancer "$NETNS_DIR/events.log" "$ALPNLB" --instance "$NETNS_NAME" -j monitor connections
+	netns_await 10 test -s "$NETNS_DIR/events.log"
+	"$TREE/tests/e2e/peers/tcp.py" hello --sni www.alpnlb.test --alpn other >"$NETNS_DIR/hello"
+	header v1 203.0.113.9 4711 203.0.113.1 8443 <"$NETNS_DIR/hello" >"$NETNS_DIR/v1"
+	header v2 203.0.113.9 4711 203.0.113.1 8443 --pad 400 <"$NETNS_DIR/hello" >"$NETNS_DIR/v2"
+
+	# the client's bytes, and no others, whatever segments the header comes in
+	wanted=$({
+		cat "$NETNS_DIR/hello"
+		/usr/bin/python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random("alpnlb").randbytes(1000003)[:200000])'
+	} | sha256sum | cut -d' ' -f1)
+	n=0
+	for version in v1 v2; do
+		for cut in 0 20 60; do
+			as_proxy "$NETNS_DIR/$version" --cut "$cut" >"$NETNS_DIR/client.log"
+			assert_equal "$(jq -r .received_sha256 "$NETNS_DIR/client.log" | sort -u)" "$wanted" "$version, cut $cut: what came back"
+			for port in 443 444 445; do
+				((++n))
+				assert_passed "$n" "$wanted" || fail "$version, cut $cut, port $port"
+			done
+		done
+	done
+	# without routes, where the server may speak first, and where the packet path cannot be taken
+	as_proxy "$NETNS_DIR/v1" --each port 446 447 448 >"$NETNS_DIR/client.log"
+	assert_equal "$(jq -r .received_sha256 "$NETNS_DIR/client.log" | sort -u)" "$wanted" "no routes: what came back"
+	for ((n = 19; n <= 21; n++)); do assert_passed "$n" "$wanted"; done
+	assert_equal "$(stats '[.paths.packet, .paths.sockmap, .paths.relay] | join(" ")')" "7 0 14"
+	netns_await 10 has_ids 21
+	assert_equal "$(jq -r 'select(.event == "ended") | [.client, .via[:10], .route[:3]] | join(" ")' "$NETNS_DIR/events.log" | sort -u)" \
+		"203.0.113.9:4711 192.0.2.4: def"$'\n'"203.0.113.9:4711 192.0.2.4: of4"
+	assert_equal "$(jq -r 'select(.event == "fallback") | [.frontend, .reason] | join(" ")' "$NETNS_DIR/events.log" | sort -u)" \
+		"p444 sockmap cannot begin behind a PROXY header"$'\n'"p448 client and server are of different address families"
+
+	# by ALPN, and of an IPv6 client to an IPv4 server; live ones are shown as who they are
+	"$TREE/tests/e2e/peers/tcp.py" hello --alpn h2 | header v1 203.0.113.9 1 203.0.113.1 2 >"$NETNS_DIR/h2"
+	header v2 2001:db8:77::9 4711 2001:db8:77::1 8443 <"$NETNS_DIR/hello" >"$NETNS_DIR/v6"
+	hold first "$LB4" 443 --source 192.0.2.4 --hello "$NETNS_DIR/h2"
+	hold second "$LB6" 445 --source 2001:db8:1::5 --hello "$NETNS_DIR/v6"
+	await_stat .counters.spliced 8
+	await_connections 2
+	assert_equal "$(alpnlb -j conn show | jq -r '[.[] | [.client, (.via | sub(":[0-9]+$"; "")), .path, .farm] | join(" ")] | sort | .[]')" \
+		"203.0.113.9:1 192.0.2.4 packet h2"$'\n'"[2001:db8:77::9]:4711 [2001:db8:1::5] relay four"
+	end_held first >/dev/null
+	assert_equal "$(proxied 22 | jq -c '[.source, .tlvs]')" '["203.0.113.9 1",{"alpn":"026832","crc32c":true}]'
+	end_held second >/dev/null
+	assert_equal "$(proxied 23 | jq -r '[.source, .destination] | join(" ")')" "2001:db8:77::9 4711 2001:db8:77::1 8443"
+
+	# clients that are not welcome, and proxies that do not say who theirs is
+	header v1 203.0.113.66 4711 203.0.113.1 8443 <"$NETNS_DIR/hello" >"$NETNS_DIR/denied"
+	header v2 203.0.113.9 1 203.0.113.1 2 --local <"$NETNS_DIR/hello" >"$NETNS_DIR/local"
+	for n in denied hello local; do
+		tcp_client "$LB4" 445 --source 192.0.2.4 --hello "$NETNS_DIR/$n" >/dev/null
+	done
+	tcp_client "$LB4" 443 --source 192.0.2.4 >/dev/null
+	tcp_client "$LB4" 444 --source 192.0.2.5 --hello "$NETNS_DIR/v1" >/dev/null
+	assert_equal "$(stats '.counters | [.refused_source, .refused_proxy, .no_farm] | join(" ")')" "1 2 2"
+	netns_await 5 grep -q 'no_farm.*192.0.2.5' "$NETNS_DIR/events.log"
+	assert_equal "$(jq -r 'select(.event == "refused" or .event == "closed") | [.event, .reason, (.client | sub(":[0-9]+$"; ""))] | join(" ")' "$NETNS_DIR/events.log")" \
+		"refused refused_source 203.0.113.66
+refused refused_proxy 192.0.2.4
+closed no_farm 192.0.2.4
+refused refused_proxy 192.0.2.4
+closed no_farm 192.0.2.5"
+	stop_daemon
+}

@@ -1086,6 +1086,11 @@ static void durations_need_a_unit(void **state)
 		 "connect_timeout: \"6m\" is out of range, allowed: 10ms..5m with a unit (ms, s, "
 		 "m, h, d), null"},
 		{"port: 1, half_close_timeout: 0", NULL},
+		{"port: 1, proxy_sources: null", NULL},
+		{"port: 1, proxy_sources: [10.0.0.0/8, \"2000::/3\"]", NULL},
+		{"port: 1, proxy_sources: [10.0.0.1/8]",
+		 "proxy_sources[0]: \"10.0.0.1/8\" has bits set beyond its length, "
+		 "allowed: 10.0.0.0/8"},
 		{"port: 1, half_close_timeout: 12h", NULL},
 		{"port: 1, half_close_timeout: 13h", "half_close_timeout: \"13h\" is out of range, "
 						     "allowed: 0, 1s..12h with a unit (ms, "

@@ -57,6 +57,7 @@ static const char everything[] =
 	"    connect_timeout: 4s\n"
 	"    idle_timeout: 5s\n"
 	"    half_close_timeout: 6s\n"
+	"    proxy_sources: [ 192.0.2.4 ]\n"
 	"    max_connections: 6\n"
 	"    rate_limit: 8\n"
 	"    source_rate_limit: 12\n"

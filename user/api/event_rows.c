@@ -46,6 +46,9 @@ static void set_connection(json_t *row, const struct event_record *record,
 	char id[CONNECTION_ID_LEN + 1];
 
 	json_object_set_new(row, "client", json_endpoint(conn->client, ntohs(conn->client_port)));
+	json_object_set_new(row, "via",
+			    conn->via_port ? json_endpoint(conn->via, ntohs(conn->via_port))
+					   : json_null());
 	json_object_set_new(row, "local",
 			    conn->local_port ? json_endpoint(conn->local, ntohs(conn->local_port))
 					     : json_null());

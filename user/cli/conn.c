@@ -25,6 +25,7 @@ static const struct column columns[] = {
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_client", "FROM CLIENT", .brief = "IN", .drop = 7),
 	COLUMN_AS(FORMAT_BYTES, "bytes_from_server", "FROM SERVER", .brief = "OUT", .drop = 8),
 	COLUMN_AS(FORMAT_MILLISECONDS, "age_ms", "AGE", .drop = 5),
+	COLUMN_AS(FORMAT_BELOW, "via", "told of by a proxy, whose address is"),
 	COLUMN_AS(FORMAT_BELOW, "refusal", "not on the packet path"),
 	COLUMNS_END,
 };
@@ -61,6 +62,9 @@ static json_t *conn_row(const struct snapshot *s, const struct conn *conn, uint6
 	json_t *row = json_object();
 
 	json_object_set_new(row, "client", json_endpoint(conn->client, ntohs(conn->client_port)));
+	json_object_set_new(row, "via",
+			    conn->via_port ? json_endpoint(conn->via, ntohs(conn->via_port))
+					   : json_null());
 	json_object_set_new(row, "local", json_endpoint(conn->local, ntohs(conn->local_port)));
 	set_decision(row, s, conn);
 	set_hello(row, &conn->hello);

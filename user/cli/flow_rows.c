@@ -42,17 +42,29 @@ void set_hello(json_t *row, const struct hello *hello)
 	set_flag(row, "ech", hello, HELLO_ECH);
 }
 
+/* Who packets come from, or whose proxy that is. */
+static void set_client(json_t *row, const struct flow_key *key, const struct flow_hello *kept)
+{
+	json_t *source = json_endpoint(key->source, ntohs(key->source_port));
+	uint8_t client[16];
+	__be16 port;
+	bool proxied = flow_hello_client(kept, client, &port);
+
+	json_object_set_new(row, "client", proxied ? json_endpoint(client, ntohs(port)) : source);
+	json_object_set_new(row, "via", proxied ? source : json_null());
+}
+
 json_t *flow_row(const struct snapshot *snapshot, const struct spliced *spliced, int hellos,
 		 uint64_t now)
 {
 	const struct flow_key *client = &spliced->key[CLIENT], *server = &spliced->key[SERVER];
 	const struct flow *flow = spliced->flow;
 	json_t *row = json_object();
+	struct flow_hello kept = {0};
 	struct hello hello;
-	bool known = spliced_hello(hellos, server, &hello);
+	bool known = spliced_hello(hellos, server, &kept) && flow_hello_read(&kept, &hello);
 
-	json_object_set_new(row, "client",
-			    json_endpoint(client->source, ntohs(client->source_port)));
+	set_client(row, client, &kept);
 	json_object_set_new(row, "local",
 			    json_endpoint(client->destination, ntohs(client->destination_port)));
 	object_names_set(&snapshot->names, row, flow[SERVER].frontend_id, flow[SERVER].route_id,

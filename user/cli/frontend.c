@@ -19,6 +19,7 @@ static const struct column columns[] = {
 	DETAIL("disabled", "DISABLED"),
 	DETAIL("allowed_source", "ALLOWED SOURCE"),
 	DETAIL("denied_source", "DENIED SOURCE"),
+	DETAIL("proxy_sources", "PROXY SOURCES"),
 	DETAIL_AS(FORMAT_MILLISECONDS, "hello_timeout_ms", "HELLO TIMEOUT"),
 	DETAIL_AS(FORMAT_MILLISECONDS, "connect_timeout_ms", "CONNECT TIMEOUT"),
 	DETAIL_AS(FORMAT_MILLISECONDS, "idle_timeout_ms", "IDLE TIMEOUT"),

@@ -108,8 +108,13 @@ static void conn_of_flow(struct conn *conn, const struct flow_event *event)
 	conn->path = PATH_PACKET;
 	conn->flow[CLIENT] = event->bytes[CLIENT];
 	conn->flow[SERVER] = event->bytes[SERVER];
-	if (event->has_hello)
-		(void)flow_hello_read(&event->hello, &conn->hello);
+	if (!event->has_hello)
+		return;
+	(void)flow_hello_read(&event->hello, &conn->hello);
+	if (flow_hello_client(&event->hello, conn->client, &conn->client_port)) {
+		memcpy(conn->via, client->source, sizeof(conn->via));
+		conn->via_port = client->source_port;
+	}
 }
 
 void event_flow(const struct flow_event *event)

@@ -16,7 +16,6 @@
 #include "events.h"
 #include "health.h"
 #include "log.h"
-#include "proxy_protocol.h"
 #include "socket.h"
 #include "splice.h"
 
@@ -32,6 +31,8 @@
 static void session_decided(struct session *s);
 static void session_choose_and_connect(struct session *s);
 static void poll_program(struct session *s);
+static void refuse_header(struct session *s);
+static void header_event(struct session *s, uint32_t events);
 
 static struct instance *instance_of(const struct session *s)
 {
@@ -570,11 +571,24 @@ static bool open_sockmap(struct session *s)
 	return false;
 }
 
+/* A proxy has told of the address that its client came to, too. */
+static size_t header_for_server(const struct session *s, uint8_t header[PROXY_HEADER_MAX])
+{
+	struct conn told;
+
+	if (!s->proxied.has_addresses)
+		return proxy_header(s->conn, header);
+	told = *s->conn;
+	memcpy(told.local, s->proxied.local, sizeof(told.local));
+	told.local_port = s->proxied.local_port;
+	return proxy_header(&told, header);
+}
+
 /* The first bytes of an empty send queue: all of them find room, or the server is gone. */
 static bool send_proxy_header(struct session *s)
 {
 	uint8_t header[PROXY_HEADER_MAX];
-	size_t size = proxy_header(s->conn, header);
+	size_t size = header_for_server(s, header);
 	int more = s->conn->flow[CLIENT] ? MSG_MORE : 0; /* the hello follows at once */
 
 	s->conn->extra[CLIENT] = size;
@@ -585,7 +599,9 @@ static bool send_proxy_header(struct session *s)
 static void leave_packet_path(struct session *s)
 {
 	s->behind = s->conn->refusal == SPLICE_BEHIND;
-	s->conn->path = s->worker->engine->sockmap_auto && !s->behind ? PATH_SOCKMAP : PATH_RELAY;
+	s->conn->path = s->worker->engine->sockmap_auto && !s->behind && !s->proxied.size
+				? PATH_SOCKMAP
+				: PATH_RELAY;
 	if (!s->behind)
 		count_refusal(s);
 	socket_carry(s->fd[CLIENT], s->conn->path == PATH_SOCKMAP);
@@ -597,7 +613,7 @@ static void open_packet_path(struct session *s)
 {
 	uint8_t header[PROXY_HEADER_MAX];
 
-	if (splice_begin(s, s->conn->proxy_protocol ? proxy_header(s->conn, header) : 0))
+	if (splice_begin(s, s->conn->proxy_protocol ? header_for_server(s, header) : 0))
 		count(s, COUNTER_SPLICED);
 	else
 		leave_packet_path(s);
@@ -1074,7 +1090,7 @@ static void hello_event(struct session *s, enum side side, uint32_t events)
 	session_decided(s);
 }
 
-/* ---- accept ------------------------------------------------------------------------------ */
+/* ---- events ------------------------------------------------------------------------------ */
 
 static void on_timer(evutil_socket_t fd, short what, void *argument)
 {
@@ -1082,6 +1098,9 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
 	struct worker *worker = s->worker;
 
 	switch (s->phase) {
+	case PHASE_HEADER:
+		refuse_header(s);
+		break;
 	case PHASE_HELLO:
 		hello_timeout(s);
 		break;
@@ -1109,6 +1128,9 @@ void session_event(struct session *s, enum side side, uint32_t events)
 	if (events & (EPOLLRDHUP | EPOLLHUP))
 		s->half[side].ended = true;
 	switch (s->phase) {
+	case PHASE_HEADER:
+		header_event(s, events);
+		break;
 	case PHASE_HELLO:
 		hello_event(s, side, events);
 		break;
@@ -1157,6 +1179,23 @@ static enum path_kind choose_path(const struct engine *engine, const struct fron
 	return row->path != PATH_RELAY && sockmap ? PATH_SOCKMAP : PATH_RELAY;
 }
 
+/*
+ * The client is known when its proxy has told of it, and admitted then. The header is read from the
+ * socket before a program could see it, and what is behind it may be in the same packet: that is no
+ * place to begin for sockmap.
+ */
+static bool await_header(struct session *s, const struct frontend_row *row)
+{
+	s->phase = PHASE_HEADER;
+	if (s->conn->path != PATH_SOCKMAP)
+		return true;
+	s->conn->path = PATH_RELAY;
+	s->conn->refusal = SPLICE_HEADER;
+	if (row->path == PATH_SOCKMAP)
+		count(s, COUNTER_PATH_FALLBACKS);
+	return true;
+}
+
 static void note_path_asked_for(struct session *s, const struct frontend_row *row)
 {
 	struct conn *conn = s->conn;
@@ -1171,9 +1210,9 @@ static void note_path_asked_for(struct session *s, const struct frontend_row *ro
 	}
 }
 
-/* Does the frontend refuse a client? The first reason counts. */
-static bool is_refused(struct session *s, const struct tables *tables,
-		       const struct frontend_row *row, uint64_t live)
+/* Is the client welcome, by who it is, and how often it comes? */
+static bool admit_client(struct session *s, const struct tables *tables,
+			 const struct frontend_row *row)
 {
 	struct conn *conn = s->conn;
 	struct rate_limits rates = {
@@ -1181,19 +1220,18 @@ static bool is_refused(struct session *s, const struct tables *tables,
 		.all = row->rate_limit,
 		.source = row->source_rate_limit,
 	};
+	uint64_t now = s->proxied.size ? monotonic_time() : conn->accepted;
 
-	if (row->max_connections && live > row->max_connections)
-		s->reason = COUNTER_REFUSED_LIMIT;
-	else if (!source_admitted(tables, row, conn->client))
+	if (!source_admitted(tables, row, conn->client))
 		s->reason = COUNTER_REFUSED_SOURCE;
-	else if (!rates_admit(&s->worker->engine->rates, &rates, conn->client, conn->accepted))
+	else if (!rates_admit(&s->worker->engine->rates, &rates, conn->client, now))
 		s->reason = COUNTER_REFUSED_RATE;
 	else
-		return false;
-	return true;
+		return true;
+	return false;
 }
 
-/* What the frontend says about a new client; false when it is not welcome. */
+/* What the frontend says about a new connection; false when it is not welcome. */
 static bool admit(struct session *s, const atomic_uint *frontend_id, uint32_t *flags,
 		  uint32_t *hello_timeout)
 {
@@ -1218,7 +1256,12 @@ static bool admit(struct session *s, const atomic_uint *frontend_id, uint32_t *f
 		s->half_close_timeout = row->half_close_timeout;
 		conn->path = choose_path(engine, row);
 		note_path_asked_for(s, row);
-		admitted = !is_refused(s, tables, row, live);
+		if (row->max_connections && live > row->max_connections)
+			s->reason = COUNTER_REFUSED_LIMIT;
+		else if (source_is_proxy(tables, row, conn->client))
+			admitted = await_header(s, row);
+		else
+			admitted = admit_client(s, tables, row);
 	}
 	pthread_rwlock_unlock(&engine->tables_lock);
 	return admitted;
@@ -1243,7 +1286,7 @@ static void session_start(struct session *s, uint32_t hello_timeout)
 {
 	__atomic_store_n(&s->conn->state, CONN_HELLO, __ATOMIC_RELEASE);
 	s->phase = PHASE_HELLO;
-	if (s->conn->path != PATH_RELAY && s->worker->engine->sockmap_works &&
+	if (s->conn->path != PATH_RELAY && s->worker->engine->sockmap_works && !s->proxied.size &&
 	    leg_insert(s, CLIENT)) {
 		count(s, COUNTER_SOCKMAP_FAILED);
 		leave_sockmap(s);
@@ -1258,6 +1301,108 @@ static void session_start(struct session *s, uint32_t hello_timeout)
 	session_watch(s, CLIENT, EPOLLIN);
 	set_timer(s, hello_timeout);
 }
+
+/* Begins with the client, whose first byte is the next one to be read. */
+static void session_begin(struct session *s, uint32_t flags, uint32_t hello_timeout)
+{
+	if (flags & FRONTEND_NEEDS_HELLO) {
+		session_start(s, hello_timeout);
+		return;
+	}
+	s->conn->hello.verdict = VERDICT_UNREAD;
+	decide_by_hello(s);
+	session_decided(s);
+}
+
+/* ---- the PROXY header -------------------------------------------------------------------- */
+
+/* From now on the client is the one that the proxy has told of. */
+static void take_client(struct session *s)
+{
+	struct conn *conn = s->conn;
+
+	if (!s->proxied.has_addresses)
+		return;
+	memcpy(conn->via, conn->client, sizeof(conn->via));
+	conn->via_port = conn->client_port;
+	memcpy(conn->client, s->proxied.client, sizeof(conn->client));
+	conn->client_port = s->proxied.client_port;
+}
+
+/* By the tables of this moment: there may have been a refresh. */
+static void header_done(struct session *s)
+{
+	struct engine *engine = s->worker->engine;
+	const struct frontend_row *row;
+	const struct tables *tables;
+	uint32_t flags = 0, timeout = 0;
+	bool admitted;
+
+	take_client(s);
+	if (s->conn->refusal == SPLICE_HEADER)
+		tell_fallback(s, splice_refusal(SPLICE_HEADER));
+	event_del(&s->timer);
+	s->half[CLIENT].readable = true; /* what came with the header is not told again */
+	pthread_rwlock_rdlock(&engine->tables_lock);
+	tables = &engine->instance.tables[instance_half(&engine->instance, s->conn->frontend_id)];
+	row = tables_row(tables, frontends, s->conn->frontend_id);
+	admitted = row && row->flags & FRONTEND_EXISTS && admit_client(s, tables, row);
+	if (admitted) {
+		flags = row->flags;
+		timeout = row->hello_timeout;
+	}
+	pthread_rwlock_unlock(&engine->tables_lock);
+	s->phase = PHASE_HELLO;
+	if (admitted)
+		session_begin(s, flags, timeout);
+	else
+		refuse(s);
+}
+
+static void refuse_header(struct session *s)
+{
+	s->reason = COUNTER_REFUSED_PROXY;
+	refuse(s);
+}
+
+/* Looks at what is there, and takes the header, and no byte more, when it is whole. */
+static void read_header(struct session *s)
+{
+	uint8_t *buffer = s->worker->buffer;
+	ssize_t n = recv(s->fd[CLIENT], buffer, COPY_BUFFER, MSG_PEEK | MSG_DONTWAIT);
+	enum proxy_answer answer;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		close_counted(s, COUNTER_CLIENT_GONE);
+		return;
+	}
+	answer = proxy_read(buffer, n, &s->proxied);
+	if (answer == PROXY_DONE &&
+	    recv(s->fd[CLIENT], buffer, s->proxied.size, MSG_DONTWAIT) == (ssize_t)s->proxied.size)
+		header_done(s);
+	else if (answer != PROXY_NEED_MORE || s->half[CLIENT].ended)
+		refuse_header(s);
+}
+
+static void header_event(struct session *s, uint32_t events)
+{
+	if (events & EPOLLERR)
+		close_counted(s, COUNTER_CLIENT_GONE);
+	else
+		read_header(s);
+}
+
+static void start_header(struct session *s, uint32_t timeout)
+{
+	s->conn->state = CONN_HELLO;
+	set_timer(s, timeout);
+	session_watch(s, CLIENT, EPOLLIN);
+	read_header(s);
+}
+
+/* ---- accept ------------------------------------------------------------------------------ */
 
 void session_accept(struct worker *worker, uint32_t slot, int fd, const struct listener *listener,
 		    const struct sockaddr_storage *peer)
@@ -1275,11 +1420,8 @@ void session_accept(struct worker *worker, uint32_t slot, int fd, const struct l
 	}
 	if (s->conn->path != PATH_PACKET && !listener->carry)
 		socket_carry(fd, s->conn->path == PATH_SOCKMAP);
-	if (flags & FRONTEND_NEEDS_HELLO) {
-		session_start(s, timeout);
-		return;
-	}
-	s->conn->hello.verdict = VERDICT_UNREAD;
-	decide_by_hello(s);
-	session_decided(s);
+	if (s->phase == PHASE_HEADER)
+		start_header(s, timeout);
+	else
+		session_begin(s, flags, timeout);
 }

@@ -3,9 +3,10 @@
  * One connection in user space: from accept to the last close. What the kernel and the CLI
  * see of it is its `struct conn`; this is the rest.
  *
- *	hello ---> connect ---> open ---> closed
- *	     queue ---^
+ *	[header --->] hello ---> connect ---> open ---> closed
+ *	                   queue ---^
  *
+ * header:  a proxy says who its client is (PROXY protocol), before anything else
  * hello:   the program (sockmap) or hello_read() (relay) looks at the first bytes
  * queue:   every server of the farm is full, see queue.h
  * connect: a server was chosen; a refused or late connect chooses another one
@@ -15,10 +16,12 @@
 #define ALPNLB_SESSION_H
 
 #include "half.h"
+#include "proxy_protocol.h"
 #include "worker.h"
 
 enum phase {
 	PHASE_FREE = 0,
+	PHASE_HEADER,
 	PHASE_HELLO,
 	PHASE_QUEUE,
 	PHASE_CONNECT,
@@ -42,6 +45,7 @@ struct session {
 	uint32_t connect_timeout, idle_timeout, half_close_timeout; /* milliseconds */
 	uint32_t tried[MAX_TRIES];
 	uint32_t n_tried;
+	struct proxied proxied;		    /* what a proxy has told; size 0 = no header came */
 	bool refused;			    /* by its frontend */
 	enum counter reason;		    /* why it is closed; COUNTER_MAX: by its two ends */
 	uint32_t queue_size, queue_timeout; /* of the farm; milliseconds */

@@ -131,6 +131,21 @@ static int connect_from(struct session *s, const struct sockaddr_storage *server
 	return err;
 }
 
+/* The other end of the client leg: the client, or its proxy. */
+static const uint8_t *packet_source(const struct conn *conn)
+{
+	return conn->via_port ? conn->via : conn->client;
+}
+
+/* Of the packets that come from there. */
+static void key_of_client(struct flow_key *key, const struct conn *conn)
+{
+	memcpy(key->source, packet_source(conn), sizeof(key->source));
+	memcpy(key->destination, conn->local, sizeof(key->destination));
+	key->source_port = conn->via_port ? conn->via_port : conn->client_port;
+	key->destination_port = conn->local_port;
+}
+
 /* The server leg's tuple, as far as a socket would have it. */
 static int key_of_leg(const struct session *s, struct flow_key *key)
 {
@@ -175,7 +190,7 @@ int splice_connect(struct session *s)
 	int fd = -EADDRNOTAVAIL;
 
 	conn->refusal = SPLICE_FAMILY;
-	if (address_is_mapped(conn->server) != address_is_mapped(conn->client))
+	if (address_is_mapped(conn->server) != address_is_mapped(packet_source(conn)))
 		return fd;
 	conn->refusal = SPLICE_NO_ADDRESS;
 	if (!ports_reach(&s->worker->engine->ports, conn->server))
@@ -217,10 +232,7 @@ static int request_keys(const struct session *s, struct splice_request *request)
 	struct sockaddr_storage own;
 	socklen_t size = sizeof(own);
 
-	memcpy(request->client.source, conn->client, sizeof(conn->client));
-	memcpy(request->client.destination, conn->local, sizeof(conn->local));
-	request->client.source_port = conn->client_port;
-	request->client.destination_port = conn->local_port;
+	key_of_client(&request->client, conn);
 	memcpy(request->server.source, conn->server, sizeof(conn->server));
 	request->server.source_port = conn->server_port;
 	if (getsockname(s->fd[SERVER], (struct sockaddr *)&own, &size))
@@ -333,14 +345,6 @@ void splice_cancel(struct session *s)
 	(void)flows_remove(flows_remove_program(&s->worker->engine->flows), &request);
 }
 
-static void flip(struct flow_key *to, const struct conn *conn)
-{
-	memcpy(to->source, conn->client, sizeof(to->source));
-	memcpy(to->destination, conn->local, sizeof(to->destination));
-	to->source_port = conn->client_port;
-	to->destination_port = conn->local_port;
-}
-
 static void tell(struct session *s, enum side side, uint64_t bytes, bool fin)
 {
 	struct extend_request request = {.bytes = bytes - s->moved[side], .fin = fin};
@@ -348,7 +352,7 @@ static void tell(struct session *s, enum side side, uint64_t bytes, bool fin)
 	s->told[side] = bytes + fin;
 	s->told_fin[side] = fin;
 	if (side == CLIENT)
-		flip(&request.key, s->conn);
+		key_of_client(&request.key, s->conn);
 	else
 		request.key = s->server_key;
 	(void)flows_extend(&s->worker->engine->flows, &request);
@@ -363,7 +367,7 @@ static uint64_t bytes_here(const struct session *s, enum side side)
 	if (s->cookie[side])
 		return s->conn->flow[side] & FLOW_BYTES;
 	if ((half->readable || half->ended) && !leg_received(s->fd[side], &bytes))
-		return bytes;
+		return bytes - (side == CLIENT ? s->proxied.size : 0);
 	return half->taken;
 }
 

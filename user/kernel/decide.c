@@ -282,19 +282,32 @@ void decide_and_note(const struct tables *tables, uint32_t frontend_id,
 	decision->action = route_action(e->frontend, route, &decision->farm_id);
 }
 
-bool source_admitted(const struct tables *tables, const struct frontend_row *frontend,
-		     const uint8_t source[16])
+static bool is_listed(const struct tables *tables, uint32_t first, uint32_t count,
+		      const uint8_t source[16])
 {
 	uint64_t words[2] = {be64toh(LOAD64(source)), be64toh(LOAD64(source + 8))};
 	bool listed = false;
 
-	for (uint32_t i = 0; i < frontend->source_count && !listed; i++) {
-		const struct pattern_row *row =
-			tables_row(tables, patterns, frontend->source_first + i);
+	for (uint32_t i = 0; i < count && !listed; i++) {
+		const struct pattern_row *row = tables_row(tables, patterns, first + i);
 
 		listed = row && source_matches((const __u64 *)words, row);
 	}
+	return listed;
+}
+
+bool source_admitted(const struct tables *tables, const struct frontend_row *frontend,
+		     const uint8_t source[16])
+{
+	bool listed = is_listed(tables, frontend->source_first, frontend->source_count, source);
+
 	return listed == !!(frontend->flags & FRONTEND_ALLOW_LIST);
+}
+
+bool source_is_proxy(const struct tables *tables, const struct frontend_row *frontend,
+		     const uint8_t source[16])
+{
+	return is_listed(tables, frontend->proxy_first, frontend->proxy_count, source);
 }
 
 /* Where another one took the last place in this moment, there may be places elsewhere. */

@@ -86,6 +86,10 @@ void decide_and_note(const struct tables *tables, uint32_t frontend_id,
 bool source_admitted(const struct tables *tables, const struct frontend_row *frontend,
 		     const uint8_t source[16]);
 
+/* Does this source begin with a PROXY header? */
+bool source_is_proxy(const struct tables *tables, const struct frontend_row *frontend,
+		     const uint8_t source[16]);
+
 /* A connection that needs a server. */
 struct asker {
 	uint32_t farm_id;

@@ -113,12 +113,20 @@ bool flow_hello_read(const struct flow_hello *kept, struct hello *hello)
 	return true;
 }
 
-bool spliced_hello(int map, const struct flow_key *server, struct hello *hello)
+bool flow_hello_client(const struct flow_hello *kept, uint8_t client[16], __be16 *port)
 {
-	struct flow_hello kept;
+	const uint8_t *text = kept->text + FLOW_HELLO_TEXT - FLOW_HELLO_CLIENT;
 
-	return map >= 0 && !bpf_map_lookup_elem(map, server, &kept) &&
-	       flow_hello_read(&kept, hello);
+	if (!kept->proxied)
+		return false;
+	memcpy(client, text, 16);
+	memcpy(port, text + 16, sizeof(*port));
+	return true;
+}
+
+bool spliced_hello(int map, const struct flow_key *server, struct flow_hello *kept)
+{
+	return map >= 0 && !bpf_map_lookup_elem(map, server, kept);
 }
 
 enum spliced_state spliced_state(const struct spliced *spliced)

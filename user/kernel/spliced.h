@@ -47,14 +47,14 @@ int spliced_walk(int map, spliced_wanted *wanted, spliced_step *step, void *cont
 /* The fd of the table of what clients said, or -errno. */
 int spliced_open_hellos(const char *instance);
 
-/*
- * What the client said: verdict, names as far as they are kept, and flags; `map` may be an error.
- * False if that is not known.
- */
-bool spliced_hello(int map, const struct flow_key *server, struct hello *hello);
+/* What the client said, of the table; which may be an error. False if that is not known. */
+bool spliced_hello(int map, const struct flow_key *server, struct flow_hello *kept);
 
-/* The same of what was read from the table; false if it is not what the program keeps. */
+/* What was read from that table; false if it is not what the program keeps. */
 bool flow_hello_read(const struct flow_hello *kept, struct hello *hello);
+
+/* The client that a proxy has told of, its port in network order; false if there is no proxy. */
+bool flow_hello_client(const struct flow_hello *kept, uint8_t client[16], __be16 *port);
 
 enum spliced_state spliced_state(const struct spliced *spliced);
 

@@ -490,21 +490,32 @@ static int compile_anchors(struct compiler *c)
 
 /* ---- frontends --------------------------------------------------------------------------- */
 
-static int compile_source_list(struct compiler *c, const struct frontend *frontend)
+static int add_prefixes(struct compiler *c, const struct prefix_list *list, uint32_t *first,
+			uint32_t *count)
 {
-	const struct prefix_list *list = &frontend->denied_source;
 	uint32_t index;
 	int err = 0;
+
+	*first = c->tables->v[TABLE_patterns].n;
+	*count = list->n;
+	for (size_t i = 0; i < list->n && !err; i++)
+		err = add_prefix(c, &list->v[i], &index);
+	return err;
+}
+
+static int compile_sources(struct compiler *c, const struct frontend *frontend)
+{
+	const struct prefix_list *list = &frontend->denied_source;
+	int err;
 
 	if (frontend->allowed_source.set) {
 		list = &frontend->allowed_source;
 		c->row->flags |= FRONTEND_ALLOW_LIST;
 	}
-	c->row->source_first = c->tables->v[TABLE_patterns].n;
-	c->row->source_count = list->n;
-	for (size_t i = 0; i < list->n && !err; i++)
-		err = add_prefix(c, &list->v[i], &index);
-	return err;
+	err = add_prefixes(c, list, &c->row->source_first, &c->row->source_count);
+	return err ? err
+		   : add_prefixes(c, &frontend->proxy_sources, &c->row->proxy_first,
+				  &c->row->proxy_count);
 }
 
 /* Does some server of it, or of those it falls back on, want to be told what the hello says? */
@@ -545,7 +556,7 @@ static int compile_frontend(struct compiler *c, const struct frontend *frontend)
 	c->row->source_rate_limit = frontend->source_rate_limit;
 	if (!frontend->disabled && config_in_zone(c->config, frontend->zone))
 		c->row->flags |= FRONTEND_EXISTS;
-	err = compile_source_list(c, frontend);
+	err = compile_sources(c, frontend);
 	err = err ? err : compile_routes(c, frontend);
 	if (!(c->row->flags & FRONTEND_NEEDS_HELLO) && servers_ask_for_hello(c->config, frontend))
 		c->row->flags |= FRONTEND_NEEDS_HELLO;

@@ -18,6 +18,7 @@ static const struct attribute frontend_rows[] = {
 	{"denied_source", &type_prefixes, FIELD(struct frontend, denied_source), .nullable = true},
 	{"dedicated_ipfo", &type_addresses, FIELD(struct frontend, dedicated_ipfo),
 	 .nullable = true},
+	{"proxy_sources", &type_prefixes, FIELD(struct frontend, proxy_sources), .nullable = true},
 	{"disabled", &type_bool, FIELD(struct frontend, disabled), .nullable = true},
 	{"path", &type_enum, FIELD(struct frontend, path), .nullable = true, .names = &path_names},
 	{"hello_timeout", &type_duration, FIELD(struct frontend, hello_timeout), .nullable = true,

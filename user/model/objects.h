@@ -96,6 +96,7 @@ struct frontend {
 	struct farm *default_farm; /* NULL = none; points into config.farms */
 	struct prefix_list allowed_source, denied_source; /* mutually exclusive */
 	struct prefix_list dedicated_ipfo;		  /* addresses to bind; not set = all */
+	struct prefix_list proxy_sources; /* who sends a PROXY header; not set = nobody */
 	bool disabled;
 	enum path_kind path;
 	/* milliseconds; of the last two 0 = none */
