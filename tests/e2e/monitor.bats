@@ -6,6 +6,7 @@
 # shellcheck disable=SC2154 # `run` sets output
 
 load lib
+load packet
 
 # start_monitor NAME OPTION-OR-WORD...: what it prints goes to $NETNS_DIR/NAME.log.
 start_monitor() {
@@ -22,6 +23,10 @@ told() {
 
 was_told() {
 	(($(told "$1" "$2") >= 1))
+}
+
+told_times() {
+	(($(told "$1" "$3") == $2))
 }
 
 # await_told NAME EXPRESSION
@@ -122,8 +127,9 @@ closed_for() {
 }
 
 @test "a connection that one side has finished and the other holds is closed after half_close_timeout (every path)" {
-	local path report
+	local path n
 	{
+		printf 'nat_ports: 20000-20002\n'
 		farms one=11
 		printf 'frontends:\n'
 		port 443 packet one 'path: packet, half_close_timeout: 1s, idle_timeout: 1h'
@@ -142,5 +148,14 @@ closed_for() {
 	done
 	await_told usual '.reason == "idle_timeouts" and .frontend == "idle"'
 	assert_equal "$(stats '[.counters.half_close_timeouts, .counters.idle_timeouts] | join(" ")')" "3 1"
+
+	# and limits of the packet path, as they are reached
+	await_flows 0
+	for n in 1 2 3 4 5; do hold "held$n" "$LB4" 443; done
+	await_connections 5
+	netns_await 10 told_times usual 2 '.event == "fallback" and .reason == "no source port is free" and .frontend == "packet" and .path == "sockmap"' ||
+		fail "$(cat "$NETNS_DIR/usual.log")"
+	await_told usual '.event == "limit" and .limit == "nat_ports"'
+	for n in 1 2 3 4 5; do end_held "held$n" >/dev/null; done
 	stop_daemon
 }
