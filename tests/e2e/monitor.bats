@@ -126,6 +126,11 @@ closed_for() {
 	run -4 alpnlb monitor
 }
 
+# Their ends come when both legs are up: sockmap takes none before.
+all_have_sent() {
+	[[ $(alpnlb -j conn show | jq '[.[] | select(.bytes_from_client == 1000 and (.state == "open" or .state == "splicing"))] | length') == 4 ]]
+}
+
 @test "a connection that one side has finished and the other holds is closed after half_close_timeout (every path)" {
 	local path n
 	{
@@ -140,9 +145,12 @@ closed_for() {
 	start_tcp one 11 9000 exchange --until "$NETNS_DIR/never"
 	start_daemon
 	start_monitor usual -j monitor
-	tcp_client "$LB4" 443 --bytes 1000 --half-close --each port 443 444 445 446 >"$NETNS_DIR/client.log"
-	assert_equal "$(jq -r .end "$NETNS_DIR/client.log" | xargs)" "reset reset reset reset"
-	jq -e '.seconds > 0.9' "$NETNS_DIR/client.log" >/dev/null
+	for n in 443 444 445 446; do hold "client$n" "$LB4" "$n" --bytes 1000; done
+	netns_await 10 all_have_sent || fail "$(alpnlb conn show)"
+	for n in 443 444 445 446; do touch "$NETNS_DIR/client$n.go"; done
+	for n in 443 444 445 446; do
+		assert_equal "$(held_report "client$n" | jq -c '[.end, .seconds > 0.9]')" '["reset",true]' "$n"
+	done
 	for path in packet sockmap relay; do
 		await_told usual ".event == \"closed\" and .reason == \"half_close_timeouts\" and .path == \"$path\" and .bytes_from_client == 1000"
 	done

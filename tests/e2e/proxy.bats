@@ -90,7 +90,7 @@ has_ids() {
 	for port in 443 444 445 446 447; do
 		address=$LB4
 		[[ $port != 446 ]] || address=$LB6
-		client=$(tcp_client "$address" "$port" --sni WWW.alpnlb.test --alpn h2 http/1.1 --bytes 300000 --half-close)
+		client=$(tcp_client "$address" "$port" --sni WWW.alpnlb.test --alpn h2 http/1.1 --bytes 2000000 --half-close)
 		assert_echoed "$client"
 		((++n))
 		report=$(proxied "$n")
@@ -104,7 +104,7 @@ has_ids() {
 	netns_await 10 has_ids 5
 	assert_equal "$(jq -r '.tlvs.unique_id // empty' "$NETNS_DIR/proxied.log" | sort)" \
 		"$(jq -r 'select(.event == "ended" and .frontend != "p447") | .id' "$NETNS_DIR/events.log" | sort)" "ids"
-	assert_equal "$(stats '[.paths.packet, .paths.sockmap, .paths.relay] | join(" ")')" "3 1 1"
+	assert_equal "$(stats '[.paths.packet + .paths.relay, .paths.packet >= 1, .paths.sockmap] | join(" ")')" "4 true 1"
 
 	assert_equal "$(peers_curl "$LB4" www.alpnlb.test:448/ --output /dev/null --dump-header - | tr -d '\r' | sed -n 's/^x-client: //p')" 192.0.2.2
 	assert_matches "$(peers_curl "$LB4" www.alpnlb.test:449/ --interface 192.0.2.4)" \
@@ -134,9 +134,12 @@ office_routes() {
 	done
 }
 
+# More than a socket takes before the server leg is up: the end comes after that.
+MUCH=2000000
+
 # as_proxy FILE [OPTION...]: a connection of the trusted proxy to each path, the file's bytes first.
 as_proxy() {
-	tcp_client "$LB4" 443 --source 192.0.2.4 --hello "$1" --bytes 200000 --half-close --each port 443 444 445 "${@:2}"
+	tcp_client "$LB4" 443 --source 192.0.2.4 --hello "$1" --bytes "$MUCH" --half-close --each port 443 444 445 "${@:2}"
 }
 
 # assert_passed N WANTED: the server of connection N was told of the client, and got these bytes.
@@ -145,6 +148,10 @@ assert_passed() {
 	report=$(proxied "$1")
 	assert_equal "$(report_field received_sha256 <<<"$report")" "$2" "connection $1: what came through" || return
 	assert_equal "$(jq -r '[.source, .destination] | join(" ")' <<<"$report")" "203.0.113.9 4711 203.0.113.1 8443" "connection $1"
+}
+
+shown_on_paths() {
+	[[ $(alpnlb -j conn show | jq -r '[.[] | select(.state == "open") | .path] | sort | join(" ")') == "packet relay" ]]
 }
 
 @test "a PROXY header of a trusted source says who the client is, on every path" {
@@ -175,7 +182,7 @@ assert_passed() {
 	# the client's bytes, and no others, whatever segments the header comes in
 	wanted=$({
 		cat "$NETNS_DIR/hello"
-		/usr/bin/python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random("alpnlb").randbytes(1000003)[:200000])'
+		/usr/bin/python3 -c 'import random, sys; sys.stdout.buffer.write((random.Random("alpnlb").randbytes(1000003) * 2)[:int(sys.argv[1])])' "$MUCH"
 	} | sha256sum | cut -d' ' -f1)
 	n=0
 	for version in v1 v2; do
@@ -192,11 +199,12 @@ assert_passed() {
 	as_proxy "$NETNS_DIR/v1" --each port 446 447 448 >"$NETNS_DIR/client.log"
 	assert_equal "$(jq -r .received_sha256 "$NETNS_DIR/client.log" | sort -u)" "$wanted" "no routes: what came back"
 	for ((n = 19; n <= 21; n++)); do assert_passed "$n" "$wanted"; done
-	assert_equal "$(stats '[.paths.packet, .paths.sockmap, .paths.relay] | join(" ")')" "7 0 14"
+	# (one of which too much came at once is relayed until a quiet moment)
+	assert_equal "$(stats '[.paths.packet + .paths.relay, .paths.packet >= 3, .paths.sockmap] | join(" ")')" "21 true 0"
 	netns_await 10 has_ids 21
 	assert_equal "$(jq -r 'select(.event == "ended") | [.client, .via[:10], .route[:3]] | join(" ")' "$NETNS_DIR/events.log" | sort -u)" \
 		"203.0.113.9:4711 192.0.2.4: def"$'\n'"203.0.113.9:4711 192.0.2.4: of4"
-	assert_equal "$(jq -r 'select(.event == "fallback") | [.frontend, .reason] | join(" ")' "$NETNS_DIR/events.log" | sort -u)" \
+	assert_equal "$(jq -r 'select(.event == "fallback") | [.frontend, .reason] | join(" ")' "$NETNS_DIR/events.log" | sort -u | grep -E 'p444|p448')" \
 		"p444 sockmap cannot begin behind a PROXY header"$'\n'"p448 client and server are of different address families"
 
 	# by ALPN, and of an IPv6 client to an IPv4 server; live ones are shown as who they are
@@ -204,8 +212,7 @@ assert_passed() {
 	header v2 2001:db8:77::9 4711 2001:db8:77::1 8443 <"$NETNS_DIR/hello" >"$NETNS_DIR/v6"
 	hold first "$LB4" 443 --source 192.0.2.4 --hello "$NETNS_DIR/h2"
 	hold second "$LB6" 445 --source 2001:db8:1::5 --hello "$NETNS_DIR/v6"
-	await_stat .counters.spliced 8
-	await_connections 2
+	netns_await 10 shown_on_paths || fail "$(alpnlb conn show)"
 	assert_equal "$(alpnlb -j conn show | jq -r '[.[] | [.client, (.via | sub(":[0-9]+$"; "")), .path, .farm] | join(" ")] | sort | .[]')" \
 		"203.0.113.9:1 192.0.2.4 packet h2"$'\n'"[2001:db8:77::9]:4711 [2001:db8:1::5] relay four"
 	end_held first >/dev/null

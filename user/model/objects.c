@@ -32,6 +32,7 @@ static void free_frontend(struct frontend *frontend)
 	free(frontend->allowed_source.v);
 	free(frontend->denied_source.v);
 	free(frontend->dedicated_ipfo.v);
+	free(frontend->proxy_sources.v);
 	free(frontend->ports);
 	free(frontend->zone);
 	free_object(&frontend->o);
