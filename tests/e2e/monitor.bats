@@ -124,6 +124,7 @@ closed_for() {
 	stop_daemon
 	netns_await 5 grep -q 'the daemon has ended$' "$NETNS_DIR/text.log"
 	run -4 alpnlb monitor
+	assert_equal "$(alpnlb help list monitor | xargs) $(alpnlb help list metrics)" "events connections show"
 }
 
 # Their ends come when both legs are up: sockmap takes none before.

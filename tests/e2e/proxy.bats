@@ -4,6 +4,7 @@
 # The PROXY protocol: what servers are told about the client, and what proxies tell about theirs.
 
 load lib
+load packet
 
 # proxy_farm NAME HOST PORT ATTRIBUTE...: a farm of one server, with these attributes.
 proxy_farm() {
@@ -237,4 +238,28 @@ closed no_farm 192.0.2.4
 refused refused_proxy 192.0.2.4
 closed no_farm 192.0.2.5"
 	stop_daemon
+}
+
+# switch_behind VERSION CONNECTIONS SERVER-ATTRIBUTE [CLIENT-OPTION...]: data comes from both ends throughout, see peers/crossing.c.
+switch_behind() {
+	local connections=$2 client
+	FRONTEND='proxy_sources: [ 192.0.2.0/24 ]'
+	packet_farm packet 11
+	[[ -z $3 ]] || sed -i "/name: s11/s/ }/, $3 }/" "$CONFIG"
+	header "$1" 203.0.113.9 4711 203.0.113.1 8443 <"$NETNS_DIR/hello" >"$NETNS_DIR/behind"
+	mv "$NETNS_DIR/behind" "$NETNS_DIR/hello"
+	crossing_serve
+	start_daemon
+	client=$(crossing_client "$LB4" -n "$connections" -p 50 "${@:4}") || fail "client: $client"
+	assert_clean "$client"
+	assert_clean "$(crossing_report)"
+	(($(stats .counters.spliced) > connections / 2)) || fail "$(stats .counters.spliced) of $connections were spliced"
+	assert_equal "$(stats '.counters.refused_proxy')" 0
+}
+@test "the switch under load behind a proxy that says version 1, to a server that is told version 2" {
+	switch_behind v1 "${PACKET_CONNECTIONS:-1000}" 'proxy_protocol_version: v2'
+}
+@test "the switch behind a proxy that says version 2, where packets are lost" {
+	impair_all -d 10 -r 50 # of a thousand: dropped, and out of order
+	switch_behind v2 "$((${PACKET_CONNECTIONS:-1000} / 5))" '' -q
 }
