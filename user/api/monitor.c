@@ -6,8 +6,8 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "../kernel/clock.h"
 #include "event_rows.h"
 #include "handlers.h"
 
@@ -23,14 +23,6 @@ static void write_row(struct monitor *monitor, const json_t *row)
 	if (text)
 		evbuffer_add_printf(monitor->output, "%s\n", text);
 	free(text);
-}
-
-static uint64_t real_time(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_REALTIME, &time);
-	return time.tv_sec * 1000000000ULL + time.tv_nsec;
 }
 
 /* What is told to one reader alone. */
@@ -106,6 +98,13 @@ static bool take_some(struct monitors *monitors, unsigned int n)
 	return true;
 }
 
+/* What has been told by now, and no more: others may tell faster than that is handed on. */
+static void take_waiting(struct monitors *monitors)
+{
+	if (monitors->n)
+		(void)take_some(monitors, EVENTS_MAX);
+}
+
 static void on_events(evutil_socket_t fd, short what, void *argument)
 {
 	struct monitors *monitors = argument;
@@ -144,8 +143,7 @@ struct monitor *monitor_open(struct monitors *monitors, unsigned int kinds)
 		return NULL;
 	monitor->monitors = monitors;
 	monitor->kinds = kinds;
-	while (monitors->n && take_some(monitors, TURN)) /* those before are not for this one */
-		;
+	take_waiting(monitors); /* those before are not for this one */
 	LIST_INSERT_HEAD(&monitors->list, monitor, entry);
 	monitors->n++;
 	err = want(monitors);
@@ -192,10 +190,7 @@ void monitors_init(struct monitors *monitors, struct daemon *daemon)
 
 void monitors_forget_names(struct monitors *monitors)
 {
-	if (!monitors->n)
-		return;
-	while (take_some(monitors, TURN))
-		;
+	take_waiting(monitors);
 	object_names_close(&monitors->names);
 }
 

@@ -7,13 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../kernel/clock.h"
 #include "../kernel/spliced.h"
-
-#define QUEUE_LEN 4096
 
 atomic_uint events_wanted;
 
@@ -24,14 +21,6 @@ static struct {
 	uint64_t lost;
 	int fd;
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
-
-static uint64_t real_time(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_REALTIME, &time);
-	return time.tv_sec * 1000000000ULL + time.tv_nsec;
-}
 
 /* ---- telling ----------------------------------------------------------------------------- */
 
@@ -45,8 +34,8 @@ void event_emit(const struct event_record *record)
 		return;
 	pthread_mutex_lock(&queue.lock);
 	first = !queue.n;
-	if (queue.n < QUEUE_LEN)
-		place = &queue.records[(queue.first + queue.n++) % QUEUE_LEN];
+	if (queue.n < EVENTS_MAX)
+		place = &queue.records[(queue.first + queue.n++) % EVENTS_MAX];
 	else
 		queue.lost++;
 	if (place) {
@@ -146,7 +135,7 @@ void event_flow(const struct flow_event *event)
 
 static int make_queue(void)
 {
-	struct event_record *records = calloc(QUEUE_LEN, sizeof(*records));
+	struct event_record *records = calloc(EVENTS_MAX, sizeof(*records));
 	int fd = records ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
 
 	if (fd < 0) {
@@ -185,7 +174,7 @@ bool events_take(struct event_record *record, uint64_t *lost)
 	taken = queue.n;
 	if (taken) {
 		*record = queue.records[queue.first];
-		queue.first = (queue.first + 1) % QUEUE_LEN;
+		queue.first = (queue.first + 1) % EVENTS_MAX;
 		queue.n--;
 	} else if (queue.fd >= 0) {
 		(void)!read(queue.fd, &ignored, sizeof(ignored));

@@ -88,6 +88,8 @@ void event_limit(enum event_limit limit, uint32_t frontend_id);
 /* Of a spliced connection that is gone. */
 void event_flow(const struct flow_event *event);
 
+#define EVENTS_MAX 4096 /* that wait to be handed on */
+
 /* ---- for the one reader, in the main thread ------------------------------------------------ */
 
 /* Sets what is wanted; makes the queue with the first. 0 or -errno. */

@@ -3,10 +3,20 @@
 
 #include <time.h>
 
-uint64_t monotonic_time(void)
+static uint64_t time_of(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+uint64_t monotonic_time(void)
+{
+	return time_of(CLOCK_MONOTONIC);
+}
+
+uint64_t real_time(void)
+{
+	return time_of(CLOCK_REALTIME);
 }
