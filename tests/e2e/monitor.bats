@@ -18,7 +18,7 @@ start_monitor() {
 
 # told NAME EXPRESSION: of the events for which the jq expression holds, how many there are.
 told() {
-	jq -s "map(select($2)) | length" "$NETNS_DIR/$1.log"
+	gojq -s "map(select($2)) | length" "$NETNS_DIR/$1.log"
 }
 
 was_told() {
@@ -80,14 +80,14 @@ closed_for() {
 	# an ordinary connection, on the packet path: the end of its flow is told
 	tcp_client "$LB4" 443 --sni www.alpnlb.test --alpn h2 http/1.1 --bytes 1000 --half-close >/dev/null
 	await_told all '.event == "ended" and .path == "packet"'
-	first=$(jq -c 'select(.event == "ended")' "$NETNS_DIR/all.log")
-	assert_equal "$(jq -r '[.frontend, .route, .farm, .server, .verdict, .sni, (.alpn | join(",")), .local,
+	first=$(gojq -c 'select(.event == "ended")' "$NETNS_DIR/all.log")
+	assert_equal "$(gojq -r '[.frontend, .route, .farm, .server, .verdict, .sni, (.alpn | join(",")), .local,
 		.server_address, .reason, .ech] | join(" ")' <<<"$first")" \
 		"web h2 one s11 tls www.alpnlb.test h2,http/1.1 $LB4:443 198.51.100.11:9000  false"
-	assert_matches "$(jq -r .client <<<"$first")" '^192\.0\.2\.2:[0-9]+$'
-	assert_matches "$(jq -r .time <<<"$first")" '^20[0-9-]+T[0-9:]+\.[0-9]{3}Z$'
-	assert_equal "$(jq .bytes_from_client <<<"$first")" "$(jq .bytes_from_server <<<"$first")"
-	(($(jq .bytes_from_client <<<"$first") > 1000))
+	assert_matches "$(gojq -r .client <<<"$first")" '^192\.0\.2\.2:[0-9]+$'
+	assert_matches "$(gojq -r .time <<<"$first")" '^20[0-9-]+T[0-9:]+\.[0-9]{3}Z$'
+	assert_equal "$(gojq .bytes_from_client <<<"$first")" "$(gojq .bytes_from_server <<<"$first")"
+	(($(gojq .bytes_from_client <<<"$first") > 1000))
 	netns_await 5 grep -Eq "^20[^ ]+Z ended client=192.0.2.2:[0-9]+ local=$LB4:443 frontend=web route=h2 farm=one server=s11 .* sni=www.alpnlb.test alpn=h2,http/1.1 path=packet bytes_from_client=[0-9]+ bytes_from_server=[0-9]+ duration_ms=[0-9]+ id=[0-9a-f]{24}$" "$NETNS_DIR/text.log" ||
 		fail "$(cat "$NETNS_DIR/text.log")"
 
@@ -129,7 +129,7 @@ closed_for() {
 
 # Their ends come when both legs are up: sockmap takes none before.
 all_have_sent() {
-	[[ $(alpnlb -j conn show | jq '[.[] | select(.bytes_from_client == 1000 and (.state == "open" or .state == "splicing"))] | length') == 4 ]]
+	[[ $(alpnlb -j conn show | gojq '[.[] | select(.bytes_from_client == 1000 and (.state == "open" or .state == "splicing"))] | length') == 4 ]]
 }
 
 @test "a connection that one side has finished and the other holds is closed after half_close_timeout (every path)" {
@@ -150,7 +150,7 @@ all_have_sent() {
 	netns_await 10 all_have_sent || fail "$(alpnlb conn show)"
 	for n in 443 444 445 446; do touch "$NETNS_DIR/client$n.go"; done
 	for n in 443 444 445 446; do
-		assert_equal "$(held_report "client$n" | jq -c '[.end, .seconds > 0.9]')" '["reset",true]' "$n"
+		assert_equal "$(held_report "client$n" | gojq -c '[.end, .seconds > 0.9]')" '["reset",true]' "$n"
 	done
 	for path in packet sockmap relay; do
 		await_told usual ".event == \"closed\" and .reason == \"half_close_timeouts\" and .path == \"$path\" and .bytes_from_client == 1000"

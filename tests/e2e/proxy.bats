@@ -54,7 +54,7 @@ start_haproxy() {
 
 # id_told N: what the log calls connection number N.
 ids_told() {
-	jq -r 'select(.event == "ended") | .id' "$NETNS_DIR/events.log"
+	gojq -r 'select(.event == "ended") | .id' "$NETNS_DIR/events.log"
 }
 
 has_ids() {
@@ -99,12 +99,12 @@ has_ids() {
 		assert_matches "$(report_field source <<<"$report")" '^(192\.0\.2\.2|2001:db8:1::2) [0-9]+$'
 		assert_equal "$(report_field destination <<<"$report")" "$address $port"
 		[[ $port != 447 ]] || break
-		assert_equal "$(jq -c '.tlvs | del(.unique_id)' <<<"$report")" \
-			'{"alpn":"02683208687474702f312e31","authority":"www.alpnlb.test","ssl":"0000000001","crc32c":true}' "$port"
+		assert_equal "$(gojq -c '.tlvs | del(.unique_id)' <<<"$report")" \
+			'{"alpn":"02683208687474702f312e31","authority":"www.alpnlb.test","crc32c":true,"ssl":"0000000001"}' "$port"
 	done
 	netns_await 10 has_ids 5
-	assert_equal "$(jq -r '.tlvs.unique_id // empty' "$NETNS_DIR/proxied.log" | sort)" \
-		"$(jq -r 'select(.event == "ended" and .frontend != "p447") | .id' "$NETNS_DIR/events.log" | sort)" "ids"
+	assert_equal "$(gojq -r '.tlvs.unique_id // empty' "$NETNS_DIR/proxied.log" | sort)" \
+		"$(gojq -r 'select(.event == "ended" and .frontend != "p447") | .id' "$NETNS_DIR/events.log" | sort)" "ids"
 	assert_equal "$(stats '[.paths.packet + .paths.relay, .paths.packet >= 1, .paths.sockmap] | join(" ")')" "4 true 1"
 
 	assert_equal "$(peers_curl "$LB4" www.alpnlb.test:448/ --output /dev/null --dump-header - | tr -d '\r' | sed -n 's/^x-client: //p')" 192.0.2.2
@@ -148,11 +148,11 @@ assert_passed() {
 	local report
 	report=$(proxied "$1")
 	assert_equal "$(report_field received_sha256 <<<"$report")" "$2" "connection $1: what came through" || return
-	assert_equal "$(jq -r '[.source, .destination] | join(" ")' <<<"$report")" "203.0.113.9 4711 203.0.113.1 8443" "connection $1"
+	assert_equal "$(gojq -r '[.source, .destination] | join(" ")' <<<"$report")" "203.0.113.9 4711 203.0.113.1 8443" "connection $1"
 }
 
 shown_on_paths() {
-	[[ $(alpnlb -j conn show | jq -r '[.[] | select(.state == "open") | .path] | sort | join(" ")') == "packet relay" ]]
+	[[ $(alpnlb -j conn show | gojq -r '[.[] | select(.state == "open") | .path] | sort | join(" ")') == "packet relay" ]]
 }
 
 @test "a PROXY header of a trusted source says who the client is, on every path" {
@@ -189,7 +189,7 @@ shown_on_paths() {
 	for version in v1 v2; do
 		for cut in 0 20 60; do
 			as_proxy "$NETNS_DIR/$version" --cut "$cut" >"$NETNS_DIR/client.log"
-			assert_equal "$(jq -r .received_sha256 "$NETNS_DIR/client.log" | sort -u)" "$wanted" "$version, cut $cut: what came back"
+			assert_equal "$(gojq -r .received_sha256 "$NETNS_DIR/client.log" | sort -u)" "$wanted" "$version, cut $cut: what came back"
 			for port in 443 444 445; do
 				((++n))
 				assert_passed "$n" "$wanted" || fail "$version, cut $cut, port $port"
@@ -198,14 +198,14 @@ shown_on_paths() {
 	done
 	# without routes, where the server may speak first, and where the packet path cannot be taken
 	as_proxy "$NETNS_DIR/v1" --each port 446 447 448 >"$NETNS_DIR/client.log"
-	assert_equal "$(jq -r .received_sha256 "$NETNS_DIR/client.log" | sort -u)" "$wanted" "no routes: what came back"
+	assert_equal "$(gojq -r .received_sha256 "$NETNS_DIR/client.log" | sort -u)" "$wanted" "no routes: what came back"
 	for ((n = 19; n <= 21; n++)); do assert_passed "$n" "$wanted"; done
 	# (one of which too much came at once is relayed until a quiet moment)
 	assert_equal "$(stats '[.paths.packet + .paths.relay, .paths.packet >= 3, .paths.sockmap] | join(" ")')" "21 true 0"
 	netns_await 10 has_ids 21
-	assert_equal "$(jq -r 'select(.event == "ended") | [.client, .via[:10], .route[:3]] | join(" ")' "$NETNS_DIR/events.log" | sort -u)" \
+	assert_equal "$(gojq -r 'select(.event == "ended") | [.client, .via[:10], .route[:3]] | join(" ")' "$NETNS_DIR/events.log" | sort -u)" \
 		"203.0.113.9:4711 192.0.2.4: def"$'\n'"203.0.113.9:4711 192.0.2.4: of4"
-	assert_equal "$(jq -r 'select(.event == "fallback") | [.frontend, .reason] | join(" ")' "$NETNS_DIR/events.log" | sort -u | grep -E 'p444|p448')" \
+	assert_equal "$(gojq -r 'select(.event == "fallback") | [.frontend, .reason] | join(" ")' "$NETNS_DIR/events.log" | sort -u | grep -E 'p444|p448')" \
 		"p444 sockmap cannot begin behind a PROXY header"$'\n'"p448 client and server are of different address families"
 
 	# by ALPN, and of an IPv6 client to an IPv4 server; live ones are shown as who they are
@@ -214,12 +214,12 @@ shown_on_paths() {
 	hold first "$LB4" 443 --source 192.0.2.4 --hello "$NETNS_DIR/h2"
 	hold second "$LB6" 445 --source 2001:db8:1::5 --hello "$NETNS_DIR/v6"
 	netns_await 10 shown_on_paths || fail "$(alpnlb conn show)"
-	assert_equal "$(alpnlb -j conn show | jq -r '[.[] | [.client, (.via | sub(":[0-9]+$"; "")), .path, .farm] | join(" ")] | sort | .[]')" \
+	assert_equal "$(alpnlb -j conn show | gojq -r '[.[] | [.client, (.via | sub(":[0-9]+$"; "")), .path, .farm] | join(" ")] | sort | .[]')" \
 		"203.0.113.9:1 192.0.2.4 packet h2"$'\n'"[2001:db8:77::9]:4711 [2001:db8:1::5] relay four"
 	end_held first >/dev/null
-	assert_equal "$(proxied 22 | jq -c '[.source, .tlvs]')" '["203.0.113.9 1",{"alpn":"026832","crc32c":true}]'
+	assert_equal "$(proxied 22 | gojq -c '[.source, .tlvs]')" '["203.0.113.9 1",{"alpn":"026832","crc32c":true}]'
 	end_held second >/dev/null
-	assert_equal "$(proxied 23 | jq -r '[.source, .destination] | join(" ")')" "2001:db8:77::9 4711 2001:db8:77::1 8443"
+	assert_equal "$(proxied 23 | gojq -r '[.source, .destination] | join(" ")')" "2001:db8:77::9 4711 2001:db8:77::1 8443"
 
 	# clients that are not welcome, and proxies that do not say who theirs is
 	header v1 203.0.113.66 4711 203.0.113.1 8443 <"$NETNS_DIR/hello" >"$NETNS_DIR/denied"
@@ -231,7 +231,7 @@ shown_on_paths() {
 	tcp_client "$LB4" 444 --source 192.0.2.5 --hello "$NETNS_DIR/v1" >/dev/null
 	assert_equal "$(stats '.counters | [.refused_source, .refused_proxy, .no_farm] | join(" ")')" "1 2 2"
 	netns_await 5 grep -q 'no_farm.*192.0.2.5' "$NETNS_DIR/events.log"
-	assert_equal "$(jq -r 'select(.event == "refused" or .event == "closed") | [.event, .reason, (.client | sub(":[0-9]+$"; ""))] | join(" ")' "$NETNS_DIR/events.log")" \
+	assert_equal "$(gojq -r 'select(.event == "refused" or .event == "closed") | [.event, .reason, (.client | sub(":[0-9]+$"; ""))] | join(" ")' "$NETNS_DIR/events.log")" \
 		"refused refused_source 203.0.113.66
 refused refused_proxy 192.0.2.4
 closed no_farm 192.0.2.4
@@ -243,6 +243,7 @@ closed no_farm 192.0.2.5"
 # switch_behind VERSION CONNECTIONS SERVER-ATTRIBUTE [CLIENT-OPTION...]: data comes from both ends throughout, see peers/crossing.c.
 switch_behind() {
 	local connections=$2 client
+	# shellcheck disable=SC2034 # packet_farm reads it
 	FRONTEND='proxy_sources: [ 192.0.2.0/24 ]'
 	packet_farm packet 11
 	[[ -z $3 ]] || sed -i "/name: s11/s/ }/, $3 }/" "$CONFIG"
