@@ -47,15 +47,27 @@ void event_emit(const struct event_record *record)
 		(void)!write(queue.fd, &one, sizeof(one));
 }
 
-void event_server(enum event_kind kind, uint32_t farm_id, uint32_t server_id, const char *why)
+static void emit_server(enum event_kind kind, uint32_t farm_id, uint32_t server_id, const char *why)
 {
 	struct event_record record = {.kind = kind};
 
-	if (!event_wanted(kind))
-		return;
 	record.conn.farm_id = farm_id;
 	record.conn.server_id = server_id;
 	snprintf(record.text, sizeof(record.text), "%s", why ? why : "");
+	event_emit(&record);
+}
+
+void event_server(enum event_kind kind, uint32_t farm_id, uint32_t server_id, const char *why)
+{
+	if (event_wanted(kind))
+		emit_server(kind, farm_id, server_id, why);
+}
+
+static void emit_limit(const char *name, uint32_t frontend_id)
+{
+	struct event_record record = {.kind = EVENT_LIMIT, .conn.frontend_id = frontend_id};
+
+	snprintf(record.text, sizeof(record.text), "%s", name);
 	event_emit(&record);
 }
 
@@ -67,14 +79,13 @@ void event_limit(enum event_limit limit, uint32_t frontend_id)
 #undef X
 	};
 	static _Atomic uint32_t told[LIMIT_MAX][MAX_FRONTENDS + 1]; /* in which second, from 1 */
-	uint32_t now = monotonic_time() / (1000 * MILLISECOND) + 1;
-	struct event_record record = {.kind = EVENT_LIMIT, .conn.frontend_id = frontend_id};
+	uint32_t now;
 
-	if (!event_wanted(EVENT_LIMIT) || frontend_id > MAX_FRONTENDS ||
-	    atomic_exchange(&told[limit][frontend_id], now) == now)
+	if (!event_wanted(EVENT_LIMIT) || frontend_id > MAX_FRONTENDS)
 		return;
-	snprintf(record.text, sizeof(record.text), "%s", names[limit]);
-	event_emit(&record);
+	now = monotonic_time() / (1000 * MILLISECOND) + 1;
+	if (atomic_exchange(&told[limit][frontend_id], now) != now)
+		emit_limit(names[limit], frontend_id);
 }
 
 /* Who it was and where it went, by what its packets were known by. */
@@ -106,29 +117,35 @@ static void conn_of_flow(struct conn *conn, const struct flow_event *event)
 	}
 }
 
+static void emit_flow(enum event_kind kind, enum counter counter, const struct flow_event *event)
+{
+	struct event_record record = {
+		.kind = kind,
+		.counter = counter,
+		.time = real_time() - (monotonic_time() - event->seen),
+		.duration = event->seen > event->started ? event->seen - event->started : 0,
+	};
+
+	conn_of_flow(&record.conn, event);
+	event_emit(&record);
+}
+
 void event_flow(const struct flow_event *event)
 {
-	static const enum counter counters[] = {
-		[FLOW_END_CLOSED] = COUNTER_MAX,
-		[FLOW_END_CLIENT_RESET] = COUNTER_CLIENT_RESETS,
-		[FLOW_END_SERVER_RESET] = COUNTER_SERVER_RESETS,
-		[FLOW_END_IDLE] = COUNTER_IDLE_TIMEOUTS,
-		[FLOW_END_FORCED] = COUNTER_MAX,
-		[FLOW_END_HALF_CLOSED] = COUNTER_HALF_CLOSE_TIMEOUTS,
+	static const struct {
+		enum event_kind kind;
+		enum counter counter;
+	} ends[] = {
+		[FLOW_END_CLOSED] = {EVENT_ENDED, COUNTER_MAX},
+		[FLOW_END_CLIENT_RESET] = {EVENT_ENDED, COUNTER_CLIENT_RESETS},
+		[FLOW_END_SERVER_RESET] = {EVENT_ENDED, COUNTER_SERVER_RESETS},
+		[FLOW_END_IDLE] = {EVENT_CLOSED, COUNTER_IDLE_TIMEOUTS},
+		[FLOW_END_FORCED] = {EVENT_ENDED, COUNTER_MAX},
+		[FLOW_END_HALF_CLOSED] = {EVENT_CLOSED, COUNTER_HALF_CLOSE_TIMEOUTS},
 	};
-	struct event_record record = {.kind = EVENT_ENDED};
 
-	if (event->end >= sizeof(counters) / sizeof(*counters))
-		return;
-	record.counter = counters[event->end];
-	if (event->end == FLOW_END_IDLE || event->end == FLOW_END_HALF_CLOSED)
-		record.kind = EVENT_CLOSED;
-	if (!event_wanted(record.kind))
-		return;
-	conn_of_flow(&record.conn, event);
-	record.time = real_time() - (monotonic_time() - event->seen);
-	record.duration = event->seen > event->started ? event->seen - event->started : 0;
-	event_emit(&record);
+	if (event->end < sizeof(ends) / sizeof(*ends) && event_wanted(ends[event->end].kind))
+		emit_flow(ends[event->end].kind, ends[event->end].counter, event);
 }
 
 /* ---- taking ------------------------------------------------------------------------------ */

@@ -219,37 +219,37 @@ static enum event_kind kind_of_end(const struct session *s)
 	}
 }
 
-/* Told of a connection: as it is now, with the server that was tried last. */
-static void record_conn(const struct session *s, struct event_record *record)
+/* Tells of a connection as it is now, with the server that was tried last. */
+static void tell(const struct session *s, enum event_kind kind, const char *why)
 {
-	record->conn = *s->conn;
-	record->conn.flow[CLIENT] &= FLOW_BYTES;
-	record->conn.flow[SERVER] &= FLOW_BYTES;
-	record->duration = monotonic_time() - s->conn->accepted;
-	if (!record->conn.server_id && s->n_tried)
-		record->conn.server_id = s->tried[s->n_tried - 1];
+	struct event_record record = {
+		.kind = kind,
+		.counter = s->reason,
+		.conn = *s->conn,
+		.duration = monotonic_time() - s->conn->accepted,
+	};
+
+	record.conn.flow[CLIENT] &= FLOW_BYTES;
+	record.conn.flow[SERVER] &= FLOW_BYTES;
+	if (!record.conn.server_id && s->n_tried)
+		record.conn.server_id = s->tried[s->n_tried - 1];
+	snprintf(record.text, sizeof(record.text), "%s", why ? why : "");
+	event_emit(&record);
 }
 
 static void tell_end(const struct session *s)
 {
-	struct event_record record = {.kind = kind_of_end(s), .counter = s->reason};
+	enum event_kind kind = kind_of_end(s);
 
-	if (!event_wanted(record.kind))
-		return;
-	record_conn(s, &record);
-	event_emit(&record);
+	if (event_wanted(kind))
+		tell(s, kind, NULL);
 }
 
 /* It goes on by another path than its frontend asks for, or than is tried first. */
 static void tell_fallback(const struct session *s, const char *why)
 {
-	struct event_record record = {.kind = EVENT_FALLBACK, .counter = COUNTER_MAX};
-
-	if (!event_wanted(EVENT_FALLBACK))
-		return;
-	record_conn(s, &record);
-	snprintf(record.text, sizeof(record.text), "%s", why ? why : "");
-	event_emit(&record);
+	if (event_wanted(EVENT_FALLBACK))
+		tell(s, EVENT_FALLBACK, why);
 }
 
 /* The packet path does not take it, and will not. */
