@@ -381,7 +381,7 @@ by_source() {
 
 # ---- PROXY protocol -----------------------------------------------------------------------
 
-# proxy_file VERSION: of the header that the only server gets.
+# proxy_file VERSION [ATTRIBUTE]: of the header that the only server gets; of the frontend.
 proxy_file() {
 	cat <<-END
 		farms:
@@ -389,8 +389,26 @@ proxy_file() {
 		    port: 8443
 		    servers: [ { name: a, address: $(server4 11), proxy_protocol_version: $1 } ]
 		frontends:
-		  - { name: web, port: "443", default_farm: web }
+		  - { name: web, port: "443", default_farm: web, ${2:-disabled: false} }
 	END
+}
+
+# start_front WORD: an HAProxy in front of the balancer, at two of the client's addresses, that tells it of its clients.
+start_front() {
+	cat >"$NETNS_DIR/front.cfg" <<-END
+		defaults
+		    timeout client 20s
+		    timeout connect 20s
+		    timeout server 20s
+		listen four
+		    bind 192.0.2.9:443
+		    server lb $LB4:443 source 192.0.2.9 $1
+		listen six
+		    bind [2001:db8:1::9]:443
+		    server lb [$LB6]:443 source [2001:db8:1::9] $1
+	END
+	netns_spawn client "$NETNS_DIR/front.log" haproxy -db -f "$NETNS_DIR/front.cfg"
+	netns_await 10 netns_listens client 443 || fail "$(cat "$NETNS_DIR/front.log")"
 }
 
 # client_seen LB SOURCE: which client the server tells of.
@@ -414,6 +432,19 @@ client_seen() {
 		assert_equal "$(client_seen "$LB4" 192.0.2.4)" 192.0.2.4
 		assert_equal "$(client_seen "$LB6" 2001:db8:1::5)" 2001:db8:1::5
 	done
+
+	# 3. behind another balancer the client is that one, until it tells of its clients
+	start_front ''
+	assert_equal "$(client_seen 192.0.2.9 192.0.2.4)" 192.0.2.9
+	netns_stop "$NETNS_PID"
+	proxy_file v1 'proxy_sources: [ 192.0.2.9, "2001:db8:1::9" ]' | apply_file
+	for version in send-proxy send-proxy-v2 send-proxy-v2-ssl; do
+		start_front "$version"
+		assert_equal "$(client_seen 192.0.2.9 192.0.2.4)" 192.0.2.4
+		assert_equal "$(client_seen 2001:db8:1::9 2001:db8:1::5)" 2001:db8:1::5
+		netns_stop "$NETNS_PID"
+	done
+	assert_equal "$(client_seen "$LB4" 192.0.2.5)" 192.0.2.5
 	stop_daemon
 }
 
