@@ -25,8 +25,10 @@ static void add(const struct object **objects, const struct object *object, uint
 int object_names_open(struct object_names *names, const struct config *config)
 {
 	*names = (struct object_names){0};
-	if (alloc(names))
+	if (alloc(names)) {
+		object_names_close(names);
 		return -ENOMEM;
+	}
 	for (size_t i = 0; i < config->n_frontends; i++)
 		add(names->frontends, &config->frontends[i].o, MAX_FRONTENDS);
 	for (size_t i = 0; i < config->n_routes; i++)

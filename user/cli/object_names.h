@@ -12,8 +12,9 @@ struct object_names {
 	const struct object **frontends, **farms, **servers, **routes;
 };
 
-/* 0 or -ENOMEM; object_names_close() has to follow in any case. */
+/* 0 or -ENOMEM. */
 int object_names_open(struct object_names *names, const struct config *config);
+/* Accepts one that is zero. */
 void object_names_close(struct object_names *names);
 
 /*
