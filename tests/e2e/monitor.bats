@@ -52,6 +52,7 @@ frontends_of_trouble() {
 trouble() {
 	farms one=11 dead=12
 	printf '  - { name: empty }\n'
+	printf '  - { name: probed, port: 9000, probe: { type: tcp, interval: 100ms }, servers: [ { name: s13, address: %s, probe: true } ] }\n' "$(server4 13)"
 	frontend auto one
 	frontends_of_trouble
 	printf 'routes:\n'
@@ -115,6 +116,12 @@ closed_for() {
 	end_held few >/dev/null
 	hold idle "$LB4" 449 --alpn h2
 	closed_for idle_timeouts
+
+	# a server that comes up, and goes down
+	start_tcp s13 13 9000 name
+	await_told usual '.event == "server_up" and .farm == "probed" and .server == "s13"'
+	netns_stop "$NETNS_PID"
+	await_told usual '.event == "server_down" and .server == "s13" and .reason == "L4CON: Connection refused"'
 
 	# a refresh, of whom; the objects of before keep their names
 	alpnlb frontend set idle idle_timeout 2s

@@ -119,8 +119,9 @@ json_t *event_row(const struct event_record *record, const struct object_names *
 		set_connection(row, record, names);
 		break;
 	default:
-		set_string(row, "reason",
-			   record->counter < COUNTER_MAX ? counter_names[record->counter] : NULL);
+		set_text(row, "reason",
+			 record->counter < COUNTER_MAX ? counter_names[record->counter]
+						       : record->text);
 		set_connection(row, record, names);
 	}
 	return row;

@@ -126,6 +126,8 @@ static void emit_flow(enum event_kind kind, enum counter counter, const struct f
 		.duration = event->seen > event->started ? event->seen - event->started : 0,
 	};
 
+	if (event->end == FLOW_END_FORCED)
+		snprintf(record.text, sizeof(record.text), "forced");
 	conn_of_flow(&record.conn, event);
 	event_emit(&record);
 }
@@ -140,7 +142,7 @@ void event_flow(const struct flow_event *event)
 		[FLOW_END_CLIENT_RESET] = {EVENT_ENDED, COUNTER_CLIENT_RESETS},
 		[FLOW_END_SERVER_RESET] = {EVENT_ENDED, COUNTER_SERVER_RESETS},
 		[FLOW_END_IDLE] = {EVENT_CLOSED, COUNTER_IDLE_TIMEOUTS},
-		[FLOW_END_FORCED] = {EVENT_ENDED, COUNTER_MAX},
+		[FLOW_END_FORCED] = {EVENT_CLOSED, COUNTER_MAX},
 		[FLOW_END_HALF_CLOSED] = {EVENT_CLOSED, COUNTER_HALF_CLOSE_TIMEOUTS},
 	};
 

@@ -13,6 +13,7 @@
 #include "../kernel/clock.h"
 #include "../kernel/instance.h"
 #include "../model/names.h"
+#include "events.h"
 #include "health_cut.h"
 #include "log.h"
 #include "probe.h"
@@ -23,7 +24,7 @@
 /* A server that is looked after. */
 struct watch {
 	struct health *health;
-	uint32_t id;
+	uint32_t id, farm_id;
 	char *name; /* "FARM/SERVER", for the log */
 	bool shutdown_sessions;
 	struct probe_target endpoint;
@@ -96,6 +97,20 @@ enum server_state health_state(const struct health *health, uint32_t server_id)
 
 /* ---- states -------------------------------------------------------------------------------- */
 
+static void tell_state(const struct watch *watch, const struct server_health *row, bool was_known)
+{
+	bool down = row->state == SERVER_DOWN;
+	char why[128];
+
+	snprintf(why, sizeof(why), "%s: %s", names_text(&check_status_names, row->status),
+		 row->text);
+	if (down)
+		log_line(LOG_WARN, "server %s is down: %s", watch->name, why);
+	else if (was_known)
+		log_line(LOG_INFO, "server %s is up", watch->name);
+	event_server(down ? EVENT_SERVER_DOWN : EVENT_SERVER_UP, watch->farm_id, watch->id, why);
+}
+
 /* The one place where a server goes up or down. */
 static void health_set(struct watch *watch, enum server_state state)
 {
@@ -107,11 +122,7 @@ static void health_set(struct watch *watch, enum server_state state)
 	if (state == SERVER_UP && was_known)
 		instance_server_up(watch->health->instance, watch->id, monotonic_time());
 	write_row(row, &now);
-	if (state == SERVER_DOWN)
-		log_line(LOG_WARN, "server %s is down: %s: %s", watch->name,
-			 names_text(&check_status_names, row->status), row->text);
-	else if (was_known)
-		log_line(LOG_INFO, "server %s is up", watch->name);
+	tell_state(watch, &now, was_known);
 	if (state == SERVER_DOWN && watch->shutdown_sessions)
 		health_cut(watch->health, watch->id);
 }
@@ -361,6 +372,7 @@ static struct watch *watch_new(struct health *health, const struct farm *farm,
 		return NULL;
 	watch->health = health;
 	watch->id = server->o.id;
+	watch->farm_id = farm->o.id;
 	watch->plan = plan;
 	plan->users++;
 	watch->shutdown_sessions = server->shutdown_sessions;
