@@ -125,7 +125,9 @@ closed_for() {
 
 	# a refresh, of whom; the objects of before keep their names
 	alpnlb frontend set idle idle_timeout 2s
+	alpnlb server set one/s11 status drain
 	alpnlb refresh run
+	await_told usual '.event == "server_drain" and .farm == "one" and .server == "s11"'
 	await_told usual '.event == "refresh" and .revision == 2 and .comment == "refresh" and .by == "uid 0"'
 	assert_equal "$(told usual '.event == "ended"')" 0
 	stop_daemon

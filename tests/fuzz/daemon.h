@@ -8,6 +8,7 @@
 
 #include "../../user/api/handlers.h"
 #include "../../user/daemon/daemon.h"
+#include "../../user/daemon/log.h"
 
 static const char first[] =
 	"farms: [{name: one, servers: [{name: a, address: 10.0.0.1}]}, {name: two}]\n"
@@ -37,6 +38,11 @@ int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *r
 int daemon_try(struct daemon *daemon, const struct config *config, char *failed, size_t size)
 {
 	return 0;
+}
+
+/* The command line's is no part of this. */
+void log_line(enum log_level level, const char *format, ...)
+{
 }
 
 /* There are no maps. */

@@ -30,10 +30,6 @@ static struct application known[] = {
 };
 
 /* In the place of others'. */
-void log_line(enum log_level level, const char *format, ...)
-{
-}
-
 time_t time(time_t *now)
 {
 	if (now)

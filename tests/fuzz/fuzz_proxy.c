@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		now = proxy_read(copy, n, &after);
 		free(copy);
 		if (answer != PROXY_NEED_MORE &&
-		    (now != answer || (now == PROXY_DONE && memcmp(&before, &after, sizeof(after)))))
+		    (now != answer ||
+		     (now == PROXY_DONE && memcmp(&before, &after, sizeof(after)))))
 			abort();
 		if (now == PROXY_DONE && (!after.size || after.size > n))
 			abort();

@@ -418,6 +418,30 @@ static void tell_refresh(const struct daemon *daemon, const struct refresh *refr
 	event_emit(&record);
 }
 
+/* Servers that were not told to drain before. */
+static void tell_drains(const struct config *before, const struct config *after)
+{
+	bool *drained = before && event_wanted(EVENT_SERVER_DRAIN)
+				? calloc(MAX_SERVERS + 1, sizeof(*drained))
+				: NULL;
+
+	if (!drained)
+		return;
+	for (size_t i = 0; i < before->n_farms; i++)
+		for (size_t j = 0; j < before->farms[i].n_servers; j++)
+			drained[before->farms[i].servers[j].o.id] =
+				before->farms[i].servers[j].status == STATUS_DRAIN;
+	for (size_t i = 0; i < after->n_farms; i++)
+		for (size_t j = 0; j < after->farms[i].n_servers; j++) {
+			const struct server *server = &after->farms[i].servers[j];
+
+			if (server->status == STATUS_DRAIN && !drained[server->o.id])
+				event_server(EVENT_SERVER_DRAIN, after->farms[i].o.id, server->o.id,
+					     NULL);
+		}
+	free(drained);
+}
+
 int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *refresh,
 		 char *failed, size_t size)
 {
@@ -446,6 +470,7 @@ int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *r
 	failed_to("open the control socket to the group", control_open_to(daemon, group));
 	resolver_keep(daemon->resolver, config);
 	monitors_forget_names(&daemon->monitors);
+	tell_drains(daemon->config, config);
 	config_free(daemon->config);
 	daemon->config = config;
 	daemon->refreshed = time(NULL);
