@@ -78,10 +78,14 @@ TABLE(members, struct member_row);
 TABLE(ring, struct member_row);
 TABLE(config, struct config_chunk); /* for the CLI; no program reads it */
 
-/* By farm id; a table's size is its farm's stick_size. */
+/*
+ * By farm id; a table's size is its farm's stick_size. Not an array: to find those that there are
+ * would take as many look-ups as it has places, each of which waits for RCU before 6.8.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, MAX_FARMS + 1);
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_FARMS);
 	__type(key, __u32);
 	__array(
 		values, struct {

@@ -64,7 +64,8 @@ static int walk(struct stick_job *job, const char *const *values, sticks_step *s
 	if (map < 0)
 		err = map == -ENOENT ? 0 : map;
 	for (size_t i = 0; map >= 0 && !err && i < config->n_farms; i++)
-		if (!job->filter.farm || job->filter.farm == config->farms[i].o.id)
+		if (config->farms[i].sticky &&
+		    (!job->filter.farm || job->filter.farm == config->farms[i].o.id))
 			err = walk_farm(job, map, &config->farms[i], step);
 	if (map >= 0)
 		close(map);

@@ -24,13 +24,17 @@ int sticks_table(int map, uint32_t farm_id)
 int sticks_open(struct instance *instance, bool adopted)
 {
 	int map = instance_map(instance, "sticks");
+	uint32_t farm_id, *before = NULL;
 
 	instance->sticks = malloc((MAX_FARMS + 1) * sizeof(*instance->sticks));
 	if (!instance->sticks)
 		return -ENOMEM;
 	instance->balance.sticks = instance->sticks;
-	for (uint32_t id = 0; id <= MAX_FARMS; id++)
-		instance->sticks[id] = adopted ? sticks_table(map, id) : -ENOENT;
+	for (farm_id = 0; farm_id <= MAX_FARMS; farm_id++)
+		instance->sticks[farm_id] = -ENOENT;
+	for (; adopted && !bpf_map_get_next_key(map, before, &farm_id); before = &farm_id)
+		if (farm_id <= MAX_FARMS)
+			instance->sticks[farm_id] = sticks_table(map, farm_id);
 	return 0;
 }
 
