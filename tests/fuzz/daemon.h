@@ -18,6 +18,7 @@ static const char first[] =
 
 static struct control control;
 static struct frontend_stats frontend_stats[MAX_FRONTENDS + 1];
+static struct server_health health[MAX_SERVERS + 1];
 
 static void require(bool condition)
 {
@@ -64,8 +65,11 @@ static void start(struct daemon *daemon)
 
 	*daemon = (struct daemon){
 		.name = "lb",
-		.engine.instance = {.control = &control, .frontend_stats = frontend_stats},
+		.engine.instance = {.control = &control,
+				    .frontend_stats = frontend_stats,
+				    .balance.health = health},
 	};
+	daemon->health.instance = &daemon->engine.instance;
 	daemon->base = event_base_new();
 	require(daemon->base);
 	monitors_init(&daemon->monitors, daemon);
