@@ -96,7 +96,7 @@ single() {
 }
 
 lint_scripts() {
-	shellcheck -x scripts/*.sh tests/bench/run .ci/run
+	shellcheck -x scripts/*.sh tests/bench/run tests/soak tests/e2e/peers/transfers .ci/run
 }
 
 lint_manual() {
@@ -139,19 +139,27 @@ long_first() {
 
 e2e_name() { printf '%s e2e %s' "$1" "$(basename "$2" .bats)"; }
 
-# They have namespaces of their own and wait more than they compute: two at a time for each CPU.
+# queue NAME SECONDS COMMAND...: runs it beside others. They have namespaces of their own and wait
+# more than they compute: two at a time for each CPU.
+queue() {
+	while (($(jobs -pr | wc -l) >= 2 * $(nproc))); do wait -n || true; done
+	run "$@" &
+}
+
 run_e2e() {
 	local test what
+	queue "sanitizer soak" 400 env ALPNLB="$PWD/${BINARY[sanitizer]}" tests/soak "${SOAK_SANITIZER:-20s}"
+	queue "default soak" 400 env ALPNLB="$PWD/${BINARY[default]}" tests/soak "${SOAK:-30s}"
 	for test in $(long_first); do
 		for what in sanitizer default; do
-			while (($(jobs -pr | wc -l) >= 2 * $(nproc))); do wait -n || true; done
 			# shellcheck disable=SC2086 # several words
-			run "$(e2e_name $what "$test")" 1200 env ${REPEATS[$what]} \
-				ALPNLB="$PWD/${BINARY[$what]}" bats --tap --timing "$test" &
+			queue "$(e2e_name $what "$test")" 1200 env ${REPEATS[$what]} \
+				ALPNLB="$PWD/${BINARY[$what]}" bats --tap --timing "$test"
 		done
 	done
 	wait
 	for what in default sanitizer; do
+		judge_run "$what soak"
 		for test in tests/e2e/*.bats; do
 			judge_run "$(e2e_name $what "$test")"
 		done

@@ -27,7 +27,7 @@ FUZZ_CFLAGS    = $(filter-out $(SANITIZE),$(ALL_CFLAGS)) -O1 $(FUZZ_SANITIZE)
 
 # make would take them for intermediate, delete them, and build them anew each time.
 .PRECIOUS: $(BUILD)/tests/unit/%.bpf.o $(BUILD)/tests/unit/%.skel.h
-.PHONY: test-build test-unit test-e2e fuzz fuzz-build verifier bench-routes bench-packets
+.PHONY: test-build test-unit test-e2e soak fuzz fuzz-build verifier bench-routes bench-packets
 test: verifier test-unit test-e2e fuzz ## run every test (root)
 test-build: $(BIN) $(PEERS) $(VERIFIER) $(UNIT_PROGRAMS) ## build the binary and the unit tests, run nothing
 
@@ -77,6 +77,11 @@ $(PEERS): %: %.o
 test-e2e: $(BIN) $(PEERS) ## run the tests in network namespaces (root; E2E=tests/e2e/route.bats for one)
 	$(Q)ALPNLB=$(abspath $(BIN)) PEERS=$(abspath $(BUILD)/tests/e2e/peers) NODE_PATH=$(abspath $(BUILD)/npm/node_modules) \
 		bats $(E2E)
+
+SOAK ?= 5m
+
+soak: $(BIN) $(PEERS) ## traffic while servers die, hang and are replaced (root; SOAK='2h --seed 7')
+	$(Q)ALPNLB=$(abspath $(BIN)) PEERS=$(abspath $(BUILD)/tests/e2e/peers) tests/soak $(SOAK)
 
 # ---- bench --------------------------------------------------------------------------------
 

@@ -15,6 +15,8 @@ export PYTHONDONTWRITEBYTECODE=1 # the tree is only read
 source "$TREE/scripts/netns.sh"
 # shellcheck source=scripts/peers.sh
 source "$TREE/scripts/peers.sh"
+# shellcheck source=tests/e2e/inside.bash
+source "$TREE/tests/e2e/inside.bash"
 
 # Shown when a test fails.
 test_logs() {
@@ -60,30 +62,6 @@ teardown() {
 	[[ -z $left ]] || fail "$left"
 }
 
-# Entries of the flow table that are left, for the log.
-show_flows() {
-	bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/flows" |
-		gojq -c '.[].formatted.value | del(.source, .destination)'
-}
-
-# pinned MAP: the number of its entries.
-pinned() {
-	bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/$1" | gojq length
-}
-
-# Entries of the flow table, hellos that are kept, source ports in use, and the live connections of
-# frontends, routes and servers.
-what_is_left() {
-	printf '%s entries, %s hellos, %s ports, live: %s' "$(pinned flows)" "$(pinned hellos)" \
-		"$(stats '.counters.ports_in_use')" \
-		"$(stats '[(.frontends[], .routes[], .servers[]).live] | join(" ")')"
-}
-
-flows_forgotten() {
-	[[ $(stats '[(.frontends[], .routes[], .servers[]).live, .counters.ports_in_use] | add') == 0 ]] || return
-	[[ ! -e /sys/fs/bpf/alpnlb/$NETNS_NAME/flows || $(pinned flows) == 0 && $(pinned hellos) == 0 ]]
-}
-
 fail() {
 	printf '%s\n' "$*"
 	return 1
@@ -114,15 +92,6 @@ daemon_under() {
 # limited_to N: descriptors, for a daemon that may not raise the limit.
 limited_to() {
 	daemon_under setpriv --bounding-set=-sys_resource -- prlimit --nofile="$1:$1" --
-}
-
-# How many the daemon has open.
-descriptors() {
-	find "/proc/$DAEMON_PID/fd" -type l | wc -l
-}
-
-no_sanitizer_report() {
-	! grep -E 'runtime error:|(Address|Leak|UndefinedBehavior)Sanitizer' "$NETNS_DIR/daemon.log"
 }
 
 # daemon_ended STATUS [SECONDS]: waits for the end of the daemon and looks at its exit status.
@@ -394,11 +363,6 @@ take_port() {
 }
 
 # ---- what alpnlb counts -------------------------------------------------------------------
-
-# stats EXPRESSION: a gojq expression over the output of `stat show`.
-stats() {
-	alpnlb -j stat show | gojq -r "$1"
-}
 
 stat_is() {
 	[[ $(stats "$1") == "$2" ]]

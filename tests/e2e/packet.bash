@@ -78,14 +78,6 @@ assert_clean() {
 	assert_equal "$(tail -n 1 <<<"$1" | gojq -c '[.bad, .stuck, .refused]')" "[0,0,0]" "bad, stuck, refused: $1"
 }
 
-# impair ROLE INTERFACE OPTION...: see peers/impair.c.
-impair() {
-	local role=$1 log=$NETNS_DIR/impair-$1-$2.log
-	shift
-	netns_spawn "$role" "$log" "$PEERS/impair" "$@"
-	netns_await 10 grep -q ready "$log" || fail "impair: $(cat "$log")"
-}
-
 # impair_all OPTION...: each direction on both legs.
 impair_all() {
 	impair client balancer "$@"

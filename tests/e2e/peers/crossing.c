@@ -4,18 +4,23 @@
  * direction and place. So loss, duplication and reordering are told apart, and so is another
  * connection's data.
  *
- *	crossing serve PORT ADDRESS... [-g GREETING]
+ *	crossing serve PORT ADDRESS... [-g GREETING] [-x NAME]
  *	crossing client ADDRESS PORT -f HELLO-FILE [-n CONNECTIONS] [-p PARALLEL] [-s SEED]
- *		[-m MOST-BYTES] [-g GREETING] [-w MILLISECONDS] [-q] [-1]
+ *		[-b BASE] [-m MOST-BYTES] [-g GREETING] [-w MILLISECONDS] [-q] [-1] [-x NAME]
  *
  * What a connection does follows from seed and number, at both ends: how many bytes go each way,
  * in writes of which size and with which pauses, and whether an end resets it halfway. The client
  * says seed and number behind its hello. With -g the server begins with a greeting, and half of
  * the clients wait for it. -w: pauses of up to so many milliseconds, throughout. -q: nobody
- * resets. -1: one line "started" when all connections are open.
+ * resets. -1: one line "started" when all connections are open. -b: what numbers begin behind.
+ *
+ * -x, at both ends: others may be killed at any time. A server says its name, a number, before
+ * anything else. A connection that ends before its plan has is `cut`, not `bad`: a line of JSON
+ * says which and when, for others to find whether it had to be.
  *
  * A client prints one JSON object at the end, a server on SIGTERM, when its connections have
- * ended; what was wrong with a connection goes to stderr, a line each.
+ * ended; what was wrong with a connection goes to stderr, a line each. A client opens no more
+ * connections after SIGTERM.
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -41,9 +46,10 @@
 #define EVENTS	     256
 #define STUCK	     40000 /* milliseconds without progress */
 #define TINY_WRITES  200
-#define PAUSED	     40 /* writes, of those that pause throughout */
-#define PAUSED_FIRST 40 /* writes that pauses are made between */
-#define FIRST_PAUSE  40 /* milliseconds, of a client behind its hello, at most */
+#define PAUSED	     40	 /* writes, of those that pause throughout */
+#define PAUSED_FIRST 40	 /* writes that pauses are made between */
+#define REFUSED	     250 /* milliseconds that a client waits then */
+#define FIRST_PAUSE  40	 /* milliseconds, of a client behind its hello, at most */
 
 enum { UP, DOWN };
 
@@ -72,6 +78,9 @@ struct connection {
 	uint32_t head_len;
 	uint64_t sent, received;   /* without the server's head */
 	uint64_t resume, progress; /* milliseconds */
+	uint64_t opened;	   /* milliseconds of the day's clock */
+	uint64_t server;	   /* its name, as the server sent it; 0 before */
+	char peer[64];		   /* client: its own address; server: the other end's */
 	uint64_t random;
 	uint32_t writes;
 	struct connection *next;
@@ -80,14 +89,16 @@ struct connection {
 static struct {
 	bool serves, quiet, say_started;
 	int epoll;
-	uint32_t greeting, connections, parallel, wait;
+	uint32_t greeting, connections, parallel, wait, base;
+	uint64_t name;		/* -x */
+	uint64_t refused_until; /* no new connection before then */
 	uint64_t seed, most;
 	uint8_t hello[HEAD_MAX];
 	uint32_t hello_len;
 	struct sockaddr_storage address;
 	struct connection *all;
 	uint32_t open, started, reached;
-	uint32_t ended, own_resets, resets, bad, stuck, refused;
+	uint32_t ended, own_resets, resets, bad, cut, stuck, refused;
 	uint64_t bytes;
 } run = {.connections = 1, .parallel = 1, .seed = 1, .most = 100000};
 
@@ -99,12 +110,17 @@ static void die(const char *what)
 	exit(2);
 }
 
-static uint64_t milliseconds(void)
+static uint64_t clock_milliseconds(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+}
+
+static uint64_t milliseconds(void)
+{
+	return clock_milliseconds(CLOCK_MONOTONIC);
 }
 
 /* ---- what a connection does -------------------------------------------------------------- */
@@ -195,6 +211,33 @@ static void finish(struct connection *c, const char *wrong)
 	run.bytes += c->received;
 }
 
+/* A server does not know a connection before it has said something. */
+static void say_cut(const struct connection *c, const char *how)
+{
+	printf("{\"end\": \"%s\", \"side\": \"%s\", \"number\": %u, \"server\": %llu, \"address\": "
+	       "\"%s\", \"from\": %llu, \"to\": %llu, \"sent\": %llu, \"received\": %llu}\n",
+	       how, run.serves ? "server" : "client", c->order.number,
+	       (unsigned long long)(run.serves ? run.name : c->server), c->peer,
+	       (unsigned long long)c->opened,
+	       (unsigned long long)clock_milliseconds(CLOCK_REALTIME), (unsigned long long)c->sent,
+	       (unsigned long long)c->received);
+	fflush(stdout);
+}
+
+/* Before its plan has ended. */
+static void cut(struct connection *c, const char *how)
+{
+	if (!run.name) {
+		finish(c, how);
+		return;
+	}
+	if (!run.serves || c->head_len) {
+		run.cut++;
+		say_cut(c, how);
+	}
+	finish(c, NULL);
+}
+
 static void reset(struct connection *c)
 {
 	struct linger linger = {.l_onoff = 1};
@@ -211,7 +254,10 @@ static void was_reset(struct connection *c)
 
 	run.resets++;
 	/* A client that resets within its hello has said nothing of its plan. */
-	finish(c, c->known && c->plan.reset[other] == NEVER ? "reset" : NULL);
+	if (c->known && c->plan.reset[other] == NEVER)
+		cut(c, "reset");
+	else
+		finish(c, NULL);
 }
 
 static void failed(struct connection *c, int error)
@@ -219,7 +265,18 @@ static void failed(struct connection *c, int error)
 	if (error == ECONNRESET || error == EPIPE)
 		was_reset(c);
 	else
-		finish(c, strerror(error));
+		cut(c, strerror(error));
+}
+
+/* Of the server, before the code. */
+static void greeting_fill(uint64_t at, uint8_t *buffer, size_t size)
+{
+	uint64_t name = htobe64(run.name);
+
+	if (run.name)
+		memcpy(buffer, (uint8_t *)&name + at, size);
+	else
+		code_fill(GREETING, DOWN, at, buffer, size);
 }
 
 /* What this end sends, head and code, from byte `at` on. */
@@ -228,10 +285,12 @@ static size_t outgoing(const struct connection *c, uint64_t at, uint8_t *buffer,
 	uint32_t head = run.serves ? run.greeting : c->head_len;
 	int side = run.serves ? DOWN : UP;
 
+	if (run.name && !c->known)
+		return 0;
 	if (at < head) {
 		size = size < head - at ? size : head - at;
 		if (run.serves)
-			code_fill(GREETING, DOWN, at, buffer, size);
+			greeting_fill(at, buffer, size);
 		else
 			memcpy(buffer, c->head + at, size);
 		return size;
@@ -305,6 +364,18 @@ static void send_some(struct connection *c, uint64_t now)
 	}
 }
 
+static void greeting_expect(struct connection *c, const uint8_t *data, uint8_t *expected,
+			    size_t size)
+{
+	if (!run.name) {
+		code_fill(GREETING, DOWN, c->received, expected, size);
+		return;
+	}
+	for (size_t i = 0; i < size; i++)
+		c->server = c->server << 8 | data[i];
+	memcpy(expected, data, size);
+}
+
 /* False if it is wrong. */
 static bool check(struct connection *c, const uint8_t *data, size_t size)
 {
@@ -315,7 +386,7 @@ static bool check(struct connection *c, const uint8_t *data, size_t size)
 
 	if (c->received < greeting) {
 		first = size < greeting - c->received ? size : greeting - c->received;
-		code_fill(GREETING, DOWN, c->received, expected, first);
+		greeting_expect(c, data, expected, first);
 	}
 	code_fill(c->order.number, side, c->received + first - greeting, expected + first,
 		  size - first);
@@ -401,7 +472,7 @@ static void take_end(struct connection *c)
 	c->read_all = true;
 	if (!c->known || c->received < greeting + c->plan.bytes[side] ||
 	    c->plan.reset[side] != NEVER)
-		finish(c, "ended early");
+		cut(c, "ended early");
 }
 
 static void receive_some(struct connection *c, uint64_t now)
@@ -428,6 +499,22 @@ static void receive_some(struct connection *c, uint64_t now)
 	}
 }
 
+static void name_peer(struct connection *c)
+{
+	struct sockaddr_storage address = {0};
+	struct sockaddr_in *v4 = (void *)&address;
+	struct sockaddr_in6 *v6 = (void *)&address;
+	socklen_t size = sizeof(address);
+	char text[INET6_ADDRSTRLEN] = "";
+
+	(run.serves ? getpeername : getsockname)(c->fd, (struct sockaddr *)&address, &size);
+	inet_ntop(address.ss_family,
+		  address.ss_family == AF_INET ? (void *)&v4->sin_addr : &v6->sin6_addr, text,
+		  sizeof(text));
+	snprintf(c->peer, sizeof(c->peer), address.ss_family == AF_INET ? "%s:%u" : "[%s]:%u", text,
+		 ntohs(v4->sin_port)); /* as sin6_port */
+}
+
 static void turn(struct connection *c, uint64_t now)
 {
 	int error = 0;
@@ -437,10 +524,12 @@ static void turn(struct connection *c, uint64_t now)
 		getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size);
 		if (error) {
 			run.refused++;
-			finish(c, strerror(error));
+			run.refused_until = now + REFUSED;
+			cut(c, strerror(error));
 			return;
 		}
 		c->connected = true;
+		name_peer(c);
 		run.reached++;
 	}
 	receive_some(c, now);
@@ -462,6 +551,7 @@ static struct connection *open_connection(int fd)
 		die("connection");
 	c->fd = fd;
 	c->progress = milliseconds();
+	c->opened = clock_milliseconds(CLOCK_REALTIME);
 	c->next = run.all;
 	run.all = c;
 	run.open++;
@@ -486,7 +576,7 @@ static void connect_one(void)
 	memcpy(c->order.magic, MAGIC, sizeof(c->order.magic));
 	c->order.seed = run.seed;
 	c->order.most = run.most;
-	c->order.number = ++run.started;
+	c->order.number = run.base + ++run.started;
 	c->order.wait = run.wait;
 	c->order.quiet = run.quiet;
 	plan_make(&c->order, &c->plan);
@@ -495,7 +585,7 @@ static void connect_one(void)
 	memcpy(c->head, run.hello, run.hello_len);
 	memcpy(c->head + run.hello_len, &c->order, sizeof(c->order));
 	c->head_len = run.hello_len + sizeof(c->order);
-	if (run.greeting && c->order.number & 1)
+	if (run.greeting && !run.name && c->order.number & 1)
 		c->resume = NEVER;
 }
 
@@ -503,8 +593,12 @@ static void accept_all(int listener)
 {
 	int fd;
 
-	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0)
-		open_connection(fd)->connected = true;
+	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
+		struct connection *c = open_connection(fd);
+
+		c->connected = true;
+		name_peer(c);
+	}
 }
 
 static socklen_t parse_address(const char *text, const char *port, struct sockaddr_storage *address)
@@ -578,7 +672,13 @@ static bool goes_on(void)
 {
 	if (run.serves)
 		return !stop || run.open;
-	return run.open || run.started < run.connections;
+	return run.open || (!stop && run.started < run.connections);
+}
+
+static bool opens_another(void)
+{
+	return !run.serves && !stop && run.open < run.parallel && run.started < run.connections &&
+	       run.refused_until <= milliseconds();
 }
 
 static void loop(void)
@@ -588,7 +688,7 @@ static void loop(void)
 	while (goes_on()) {
 		int n;
 
-		while (!run.serves && run.open < run.parallel && run.started < run.connections)
+		while (opens_another())
 			connect_one();
 		n = epoll_wait(run.epoll, events, EVENTS, 2);
 		for (int i = 0; i < n; i++)
@@ -604,9 +704,9 @@ static void loop(void)
 
 static void report(void)
 {
-	printf("{\"ended\": %u, \"own_resets\": %u, \"resets\": %u, \"bad\": %u, \"stuck\": %u, "
-	       "\"refused\": %u, \"bytes\": %llu}\n",
-	       run.ended, run.own_resets, run.resets, run.bad, run.stuck, run.refused,
+	printf("{\"ended\": %u, \"own_resets\": %u, \"resets\": %u, \"bad\": %u, \"cut\": %u, "
+	       "\"stuck\": %u, \"refused\": %u, \"bytes\": %llu}\n",
+	       run.ended, run.own_resets, run.resets, run.bad, run.cut, run.stuck, run.refused,
 	       (unsigned long long)run.bytes);
 }
 
@@ -630,7 +730,7 @@ static void options(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "f:n:p:s:m:g:w:q1")) != -1)
+	while ((option = getopt(argc, argv, "f:n:p:s:b:m:g:w:q1x:")) != -1)
 		switch (option) {
 		case 'f':
 			read_hello(optarg);
@@ -643,6 +743,9 @@ static void options(int argc, char **argv)
 			break;
 		case 's':
 			run.seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'b':
+			run.base = atoi(optarg);
 			break;
 		case 'm':
 			run.most = strtoull(optarg, NULL, 0);
@@ -659,6 +762,10 @@ static void options(int argc, char **argv)
 		case '1':
 			run.say_started = true;
 			break;
+		case 'x':
+			run.name = strtoull(optarg, NULL, 0);
+			run.greeting = sizeof(run.name);
+			break;
 		default:
 			exit(2);
 		}
@@ -670,12 +777,12 @@ int main(int argc, char **argv)
 	argv += optind;
 	argc -= optind;
 	run.epoll = epoll_create1(0);
+	signal(SIGTERM, on_signal);
 	if (argc == 3 && !strcmp(argv[0], "client")) {
 		parse_address(argv[1], argv[2], &run.address);
 	} else if (argc >= 3 && !strcmp(argv[0], "serve")) {
 		run.serves = true;
 		run.connections = GREETING;
-		signal(SIGTERM, on_signal);
 		for (int i = 2; i < argc; i++)
 			listen_at(argv[i], argv[1]);
 	} else {

@@ -8,9 +8,11 @@
 #include <stdbool.h>
 
 #define TCP_FIN 0x01
+#define TCP_RST 0x04
 #define TCP_ACK 0x10
 
 const volatile __u32 drop_per_mille;
+const volatile bool keep_resets;
 const volatile __u32 detour_per_mille;
 const volatile __u32 detour; /* interface */
 const volatile __u32 mark;   /* of packets that come back from it */
@@ -39,6 +41,15 @@ static __always_inline bool is_last_ack(struct __sk_buff *skb)
 	return seen_fin && flags == TCP_ACK && bpf_ntohs(total) == 20 + (offset >> 4) * 4;
 }
 
+/* Of a packet without options or extension headers. */
+static __always_inline bool is_reset(struct __sk_buff *skb)
+{
+	__u32 at = ETH_HLEN + (skb->protocol == bpf_htons(ETH_P_IP) ? 20 : 40);
+	__u8 flags;
+
+	return !bpf_skb_load_bytes(skb, at + 13, &flags, 1) && flags & TCP_RST;
+}
+
 SEC("tc")
 int impair(struct __sk_buff *skb)
 {
@@ -53,7 +64,7 @@ int impair(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	}
 	if (dice < drop_per_mille)
-		return TC_ACT_SHOT;
+		return keep_resets && is_reset(skb) ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 	if (dice < drop_per_mille + detour_per_mille)
 		return bpf_redirect(detour, 0);
 	return TC_ACT_UNSPEC;

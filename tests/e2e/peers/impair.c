@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Makes the network behind an interface worse, until it is ended:
+ * Makes the network behind an interface worse, until it is ended by SIGTERM:
  *
- *	impair INTERFACE [-d DROP] [-r REORDER] [-a ACKS] [-l LARGE]
+ *	impair INTERFACE [-d DROP [-k]] [-r REORDER] [-a ACKS] [-l LARGE]
  *
  * DROP and REORDER of 1000 packets that leave are lost, or come a few milliseconds later than those
  * behind them; they take a detour by this process, for there may be no netem. ACKS: so many
- * acknowledgements behind a FIN are lost. LARGE: frames of more bytes are lost that come in. Says
- * "ready".
+ * acknowledgements behind a FIN are lost. -k: no RST is lost, which nobody would repeat. LARGE:
+ *frames of more bytes are lost that come in. Says "ready".
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -18,6 +18,7 @@
 #include <net/ethernet.h>
 #include <arpa/inet.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,8 @@
 #define ATTACH_TCX_EGRESS  47
 #define MARK		   0x1a7e
 #define HELD		   4096
-#define DELAY_MAX	   6 /* milliseconds */
+#define DELAY_MAX	   6   /* milliseconds */
+#define IDLE		   100 /* milliseconds: a signal may come just before poll() */
 
 unsigned int if_nametoindex(const char *name);
 
@@ -42,6 +44,7 @@ struct held {
 	unsigned char bytes[65600];
 };
 
+static volatile sig_atomic_t stop;
 static struct held *held[HELD];
 static unsigned int n_held;
 
@@ -49,6 +52,11 @@ static void die(const char *what)
 {
 	perror(what);
 	exit(1);
+}
+
+static void on_signal(int number)
+{
+	stop = 1;
 }
 
 static unsigned long long microseconds(void)
@@ -104,10 +112,8 @@ static void hold(int detour)
 	}
 }
 
-static void release(int way_back)
+static void release(int way_back, unsigned long long now)
 {
-	unsigned long long now = microseconds();
-
 	for (unsigned int i = 0; i < n_held;) {
 		if (held[i]->due > now) {
 			i++;
@@ -123,10 +129,13 @@ static void options(int argc, char **argv, struct impair_bpf *programs)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "d:r:a:l:")) != -1)
+	while ((option = getopt(argc, argv, "d:kr:a:l:")) != -1)
 		switch (option) {
 		case 'd':
 			programs->rodata->drop_per_mille = atoi(optarg);
+			break;
+		case 'k':
+			programs->rodata->keep_resets = true;
 			break;
 		case 'r':
 			programs->rodata->detour_per_mille = atoi(optarg);
@@ -142,17 +151,20 @@ static void options(int argc, char **argv, struct impair_bpf *programs)
 		}
 }
 
-static void attach(const struct bpf_program *program, int ifindex, int where)
+static int attach(const struct bpf_program *program, int ifindex, int where)
 {
-	if (bpf_link_create(bpf_program__fd(program), ifindex, where, NULL) < 0)
+	int link = bpf_link_create(bpf_program__fd(program), ifindex, where, NULL);
+
+	if (link < 0)
 		die("attach");
+	return link;
 }
 
 int main(int argc, char **argv)
 {
 	struct impair_bpf *programs = impair_bpf__open();
 	char name[IFNAMSIZ];
-	int detour, way_back, ifindex;
+	int detour, way_back, ifindex, link;
 
 	if (!programs)
 		die("open");
@@ -166,16 +178,21 @@ int main(int argc, char **argv)
 	programs->rodata->mark = MARK;
 	if (impair_bpf__load(programs))
 		die("load");
-	attach(programs->progs.impair, ifindex, ATTACH_TCX_EGRESS);
+	link = attach(programs->progs.impair, ifindex, ATTACH_TCX_EGRESS);
 	if (programs->rodata->most)
 		attach(programs->progs.lose_large, ifindex, ATTACH_TCX_INGRESS);
 	printf("ready\n");
 	fflush(stdout);
-	for (;;) {
+	signal(SIGTERM, on_signal);
+	while (!stop) {
 		struct pollfd wait = {.fd = detour, .events = POLLIN};
 
-		poll(&wait, 1, n_held ? 1 : -1);
+		poll(&wait, 1, n_held ? 1 : IDLE);
 		hold(detour);
-		release(way_back);
+		release(way_back, microseconds());
 	}
+	/* Nobody repeats an RST that is lost. */
+	close(link);
+	hold(detour);
+	release(way_back, ~0ULL);
 }
