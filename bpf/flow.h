@@ -176,6 +176,30 @@ static __always_inline bool expires_half_closed(const struct flow *flow, const s
 	       (!flow->idle_timeout || timeout < flow->idle_timeout);
 }
 
+/*
+ * Who sent an RST has said nothing since. It was taken back because its receiver still said
+ * something; what that was may have crossed it, and the RST which answers it may be lost. So one of
+ * the two is likely to be gone, and nothing more to come.
+ */
+static __always_inline bool silent_since_reset(const struct flow *flow)
+{
+	return flow->reset && flow->seen <= flow->reset;
+}
+
+/* How long nothing may come on one that has not ended: nanoseconds. */
+static __always_inline __u64 longest_silence(const struct flow *flow, const struct flow *peer)
+{
+	__u64 most = FLOW_IDLE_OPEN;
+
+	if (expires_half_closed(flow, peer))
+		most = flow->half_close_timeout * 1000000000ULL;
+	else if (flow->idle_timeout)
+		most = flow->idle_timeout * 1000000ULL;
+	if (most > FLOW_LINGER_PLAIN && (silent_since_reset(flow) || silent_since_reset(peer)))
+		most = FLOW_LINGER_PLAIN;
+	return most;
+}
+
 /* When a flow may be forgotten; `peer` is NULL when it has made room for a new connection. */
 static __always_inline __u64 flow_expires(const struct flow *flow, const struct flow *peer)
 {
@@ -190,11 +214,7 @@ static __always_inline __u64 flow_expires(const struct flow *flow, const struct 
 		return peer->reset + FLOW_LINGER;
 	if (finished(flow, peer))
 		return seen + (flow->constant & FLOW_TIMESTAMPS ? FLOW_LINGER : FLOW_LINGER_PLAIN);
-	if (expires_half_closed(flow, peer))
-		return seen + flow->half_close_timeout * 1000000000ULL;
-	if (flow->idle_timeout)
-		return seen + flow->idle_timeout * 1000000ULL;
-	return seen + FLOW_IDLE_OPEN;
+	return seen + longest_silence(flow, peer);
 }
 
 /*
