@@ -173,6 +173,24 @@ static void wait_for_programs(void)
 	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
+/* The programs of an earlier daemon work on, and go by the control that it has pinned. */
+static void tell_earlier_programs(const struct instance *instance)
+{
+	int fd = pin_open(instance->name, "control");
+	struct bpf_map_info info = {0};
+	__u32 size = sizeof(info), zero = 0;
+	struct control control;
+
+	if (fd < 0)
+		return;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &size) && info.value_size == sizeof(control) &&
+	    !bpf_map_lookup_elem(fd, &zero, &control)) {
+		control.began = instance->control->began;
+		bpf_map_update_elem(fd, &zero, &control, BPF_EXIST);
+	}
+	close(fd);
+}
+
 /*
  * Connections of an earlier daemon ended with it. Spliced ones live, and are counted anew: from
  * here on, none of them leaves the count before, see note_ended() of the packet path.
@@ -180,6 +198,7 @@ static void wait_for_programs(void)
 static void reset_live(struct instance *instance)
 {
 	__atomic_store_n(&instance->control->began, monotonic_time(), __ATOMIC_RELEASE);
+	tell_earlier_programs(instance);
 	wait_for_programs();
 	for (uint32_t i = 0; i <= MAX_FRONTENDS; i++)
 		instance->frontend_stats[i].live = 0;
