@@ -173,6 +173,12 @@ static void test_read_nothing(void **state)
 	assert_int_equal(proxied.size, 16);
 	assert_int_equal(READ(V2 "\x20\x11\0\x0c" V4_ADDRESSES, &proxied), PROXY_DONE);
 	assert_false(proxied.has_addresses);
+	assert_int_equal(READ(V2 "\x20\x11\0\0", &proxied), PROXY_DONE);
+	assert_false(proxied.has_addresses);
+	assert_int_equal(READ(V2 "\x20\xff\0\x0e" V4_ADDRESSES "\4\0", &proxied), PROXY_DONE);
+	assert_false(proxied.has_addresses);
+	assert_int_equal(READ(V2 "\x21\0\0\0", &proxied), PROXY_DONE);
+	assert_false(proxied.has_addresses);
 	assert_int_equal(READ(V2 "\x21\x31\0\2xx", &proxied), PROXY_DONE);
 	assert_false(proxied.has_addresses);
 }
@@ -201,6 +207,8 @@ static void test_read_malformed(void **state)
 		PROXY_MALFORMED);
 	assert_int_equal(READ(V2 "\x11\x11\0\x0c" V4_ADDRESSES, &proxied), PROXY_MALFORMED);
 	assert_int_equal(READ(V2 "\x22\x11\0\x0c" V4_ADDRESSES, &proxied), PROXY_MALFORMED);
+	assert_int_equal(READ(V2 "\x21\x41\0\x0c" V4_ADDRESSES, &proxied), PROXY_MALFORMED);
+	assert_int_equal(READ(V2 "\x21\x13\0\x0c" V4_ADDRESSES, &proxied), PROXY_MALFORMED);
 	assert_int_equal(READ(V2 "\x21\x11\0\x0b" V4_ADDRESSES, &proxied), PROXY_MALFORMED);
 	assert_int_equal(READ(V2 "\x21\x21\0\x0c" V4_ADDRESSES, &proxied), PROXY_MALFORMED);
 	assert_int_equal(READ(V2 "\x21\x11\0\x0e" V4_ADDRESSES "\4\0", &proxied), PROXY_MALFORMED);

@@ -253,20 +253,32 @@ static void take_v2_addresses(const uint8_t *addresses, size_t each, struct prox
 	memcpy(&proxied->local_port, addresses + 2 * each + 2, 2);
 }
 
-/* Of a command LOCAL, and of families that are not TCP over IP, nothing is taken. */
+#define COMMAND_LOCAL 0x20
+#define COMMAND_PROXY 0x21
+
+/* Section 2.2: other addresses and transports than there are, must be refused. */
+static bool is_family(uint8_t family)
+{
+	return family >> 4 <= 3 && (family & 15) <= 2;
+}
+
+/* Of a command LOCAL, whose family is to be ignored, and of what is not TCP over IP, nothing. */
 static enum proxy_answer read_v2(const uint8_t *bytes, size_t len, struct proxied *proxied)
 {
-	size_t each = bytes[13] == 0x11 ? 4 : bytes[13] == 0x21 ? 16 : 0;
+	bool local = bytes[12] == COMMAND_LOCAL;
+	size_t each = local ? 0 : bytes[13] == 0x11 ? 4 : bytes[13] == 0x21 ? 16 : 0;
 	size_t used = V2_HEAD + (each ? 2 * each + 4 : 0);
 
 	proxied->size = V2_HEAD + (bytes[14] << 8 | bytes[15]);
-	if ((bytes[12] != 0x20 && bytes[12] != 0x21) || proxied->size < used)
+	if (!local && (bytes[12] != COMMAND_PROXY || !is_family(bytes[13])))
+		return PROXY_MALFORMED;
+	if (proxied->size < used)
 		return PROXY_MALFORMED;
 	if (len < proxied->size)
 		return PROXY_NEED_MORE;
 	if (each && !tlvs_are_valid(bytes, used, proxied->size))
 		return PROXY_MALFORMED;
-	if (each && bytes[12] == 0x21)
+	if (each)
 		take_v2_addresses(bytes + V2_HEAD, each, proxied);
 	return PROXY_DONE;
 }
