@@ -413,7 +413,10 @@ hosts() {
 @test "a server with a host name follows it" {
 	start_tcp one 11 9000 name
 	start_tcp two 12 9000 name
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=api \
+		-keyout "$NETNS_DIR/api.key" -out "$NETNS_DIR/api.pem" 2>/dev/null
 	{
+		printf 'api: { listen: "127.0.0.1:8443", certificate: %s, key: %s }\n' "$NETNS_DIR"/api.{pem,key}
 		printf 'farms:\n'
 		farm_of web 'type: tcp, interval: 200ms' 11 12='weight: 0'
 		frontend auto web
@@ -436,7 +439,11 @@ hosts() {
 	assert_equal "$(api GET 'tcp/farm/1/server?address=WEB.alpnlb.test' | gojq -c .)" '[1]'
 
 	# it leads elsewhere: connections go there, and checks; a name that is gone stays where it was
+	# ... as soon as what else it takes is there, too
+	mv "$NETNS_DIR/api.pem" "$NETNS_DIR/moved.pem"
 	hosts "$(server4 12)" web
+	netns_await 15 daemon_says 'cannot follow a host name yet: api.certificate: .*/api.pem: No such file or directory'
+	mv "$NETNS_DIR/moved.pem" "$NETNS_DIR/api.pem"
 	netns_await 15 is_served_by two || fail "$(alpnlb -j server show)"
 	await_state web/s11 up
 	netns_await 10 daemon_says 'host name gone.alpnlb.test: .*: its address stays as it was'

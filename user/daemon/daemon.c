@@ -490,22 +490,28 @@ static struct config *copy_config(const struct config *config)
 	return copy;
 }
 
-/* Host names lead elsewhere: what runs is compiled again, with the addresses as they are now. */
+/* What runs is compiled again, with the addresses as they are now. */
+static void follow_names(evutil_socket_t fd, short what, void *argument)
+{
+	static const struct timeval again = {5, 0};
+	struct daemon *daemon = argument;
+	struct config *config = copy_config(daemon->config);
+	char failed[512] = "out of memory";
+
+	if (config && !daemon_apply(daemon, config, NULL, failed, sizeof(failed)))
+		return;
+	log_line(LOG_ERROR, "cannot follow a host name yet: %s", failed);
+	event_add(daemon->follow_names, &again);
+}
+
+/* Host names lead elsewhere. */
 static void on_names(void *context)
 {
 	struct daemon *daemon = context;
-	struct config *config = NULL;
-	char failed[512] = "out of memory";
-	int err = -ENOMEM;
 
-	if (!daemon->config || daemon->draining ||
-	    !resolver_fill(daemon->resolver, daemon->config, 0))
-		return;
-	config = copy_config(daemon->config);
-	if (config)
-		err = daemon_apply(daemon, config, NULL, failed, sizeof(failed));
-	if (err)
-		log_line(LOG_ERROR, "cannot follow a host name: %s", failed);
+	if (daemon->config && !daemon->draining &&
+	    resolver_fill(daemon->resolver, daemon->config, 0))
+		follow_names(-1, 0, daemon);
 }
 
 /* ---- drain ------------------------------------------------------------------------------- */
@@ -541,6 +547,7 @@ static void on_stop(evutil_socket_t sig, short what, void *argument)
 		return;
 	}
 	daemon->draining = true;
+	event_del(daemon->follow_names);
 	notify("STOPPING=1");
 	listeners_close(&daemon->listeners);
 	log_line(LOG_INFO, "draining: %u connections, up to %g s",
@@ -560,7 +567,8 @@ static int init_main_loop(struct daemon *daemon)
 	monitors_init(&daemon->monitors, daemon);
 	daemon->drain_poll = event_new(daemon->base, -1, EV_PERSIST, on_drain_poll, daemon);
 	daemon->drain_end = event_new(daemon->base, -1, 0, on_drain_end, daemon);
-	return daemon->drain_poll && daemon->drain_end ? 0 : -ENOMEM;
+	daemon->follow_names = event_new(daemon->base, -1, 0, follow_names, daemon);
+	return daemon->drain_poll && daemon->drain_end && daemon->follow_names ? 0 : -ENOMEM;
 }
 
 static void on_early_stop(int sig)
@@ -658,6 +666,8 @@ static void daemon_end(struct daemon *daemon)
 		event_free(daemon->drain_poll);
 	if (daemon->drain_end)
 		event_free(daemon->drain_end);
+	if (daemon->follow_names)
+		event_free(daemon->follow_names);
 	if (daemon->base)
 		event_base_free(daemon->base);
 	if (daemon->lock >= 0)

@@ -40,6 +40,7 @@ struct daemon {
 	struct rerouter rerouter;
 	struct health health;
 	struct resolver *resolver;
+	struct event *follow_names; /* once more, after that failed */
 	struct event *drain_poll, *drain_end;
 	time_t started;
 	bool draining;
