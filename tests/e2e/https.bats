@@ -212,15 +212,26 @@ refused() {
 	stop_daemon
 }
 
+# read_events NAME: of the application whose keys are set, until it has no more; see NETNS_PID.
+read_events() {
+	sign GET "https://$HOST/1.0/alpnlb/events"
+	netns_spawn balancer "$NETNS_DIR/$1.log" curl --silent --no-buffer --cacert "$NETNS_DIR/api.pem" \
+		"${HEADERS[@]}" "https://$HOST/1.0/alpnlb/events"
+	netns_await 10 grep -q '"event":"monitor"' "$NETNS_DIR/$1.log" || fail "no events: $(cat "$NETNS_DIR/$1.log")"
+}
+
 @test "applications are made, listed and revoked under a running daemon" {
-	local first second
+	local first second reader
 	start_api
 	application one read-write
 	first="$KEY $SECRET $CONSUMER"
 	allowed GET ipLoadbalancing
+	read_events one
+	reader=$NETNS_PID
 	application two read-only
 	second="$KEY $SECRET $CONSUMER"
 	allowed GET ipLoadbalancing
+	read_events two
 	assert_equal "$(alpnlb -j application show | gojq -c 'map([.name, .access])')" \
 		'[["one","read-write"],["two","read-only"]]'
 	run ! grep -rE "${SECRET}|${CONSUMER}" <(alpnlb application show; alpnlb -j application show name two)
@@ -232,6 +243,8 @@ refused() {
 	run -3 alpnlb application delete three
 	run -3 alpnlb application show name three
 	alpnlb application delete one
+	netns_await 5 netns_dead "$reader" || fail "the application that is gone reads on"
+	netns_alive "$NETNS_PID" || fail "the other one does not"
 	read -r KEY SECRET CONSUMER <<<"$first"
 	refused "$(signed GET ipLoadbalancing)" 401 Unauthorized 'not valid'
 	read -r KEY SECRET CONSUMER <<<"$second"

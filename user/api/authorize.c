@@ -12,7 +12,8 @@
 #include "http.h"
 #include "signature.h"
 
-#define HEADER(name) "X-Ovh-" name
+#define HEADER(name)   "X-Ovh-" name
+#define BY_APPLICATION "application "
 
 /* What clients ask for before they can sign. */
 static bool is_open_to_all(const struct api_call *call)
@@ -93,9 +94,8 @@ static bool is_first(struct authorizer *authorizer, struct api_call *call, const
 }
 
 static const struct applications *applications_now(struct authorizer *authorizer,
-						   const struct api_call *call)
+						   const char *instance)
 {
-	const char *instance = call->daemon->name;
 	const struct applications *list;
 	int err;
 
@@ -117,13 +117,21 @@ void authorize(struct authorizer *authorizer, struct api_call *call,
 	if (is_open_to_all(call) || !read_request(call, request, &said) ||
 	    !in_time(call, said.timestamp, now, &timestamp) || !http_is_whole(request))
 		return;
-	application = signature_check(applications_now(authorizer, call), &said, digest);
+	application =
+		signature_check(applications_now(authorizer, call->daemon->name), &said, digest);
 	if (application)
-		snprintf(call->by, sizeof(call->by), "application %s", application->name);
+		snprintf(call->by, sizeof(call->by), BY_APPLICATION "%s", application->name);
 	if (!application)
 		api_refuse(call, 401,
 			   "the application, the consumer or the signature is not valid");
 	else if (is_first(authorizer, call, digest, timestamp, now) && !application->writes &&
 		 strcmp(call->method, "GET") != 0)
 		api_refuse(call, 403, "the application %s may only read", application->name);
+}
+
+bool authorize_still(struct authorizer *authorizer, const char *instance, const char *by)
+{
+	const struct applications *list = applications_now(authorizer, instance);
+
+	return list && applications_find(list, by + strlen(BY_APPLICATION));
 }

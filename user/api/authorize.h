@@ -3,6 +3,8 @@
 #ifndef ALPNLB_API_AUTHORIZE_H
 #define ALPNLB_API_AUTHORIZE_H
 
+#include <stdbool.h>
+
 #include "../daemon/applications.h"
 #include "seen.h"
 
@@ -20,5 +22,8 @@ struct authorizer {
  */
 void authorize(struct authorizer *authorizer, struct api_call *call,
 	       const struct http_request *request);
+
+/* Is there still an application that call->by has told of? */
+bool authorize_still(struct authorizer *authorizer, const char *instance, const char *by);
 
 #endif

@@ -24,6 +24,7 @@
 #define ANSWER_SECONDS	  30
 #define ANSWER_RATE	  65536 /* bytes a second that a client has to take of a large answer */
 #define ENDING_SECONDS	  5
+#define PERMIT_SECONDS	  1  /* until the next look whether a stream may go on */
 #define ACCEPTS_MAX	  16 /* before those that are accepted get a turn */
 #define EPISODE                                                                                    \
 	(60000 * MILLISECOND) /* without a failure to accept: the next one is told again           \
@@ -44,6 +45,7 @@ struct api_connection {
 	} phase;
 	bool leaving;		 /* the answer is the last one */
 	struct monitor *monitor; /* with STREAMING */
+	char by[64];		 /* likewise: whose it is */
 };
 
 static void connection_free(struct api_connection *connection)
@@ -69,7 +71,14 @@ static void wait_for(struct api_connection *connection, time_t seconds)
 
 static void on_deadline(evutil_socket_t fd, short what, void *argument)
 {
-	connection_free(argument);
+	struct api_connection *connection = argument;
+	struct api_service *service = connection->service;
+
+	if (connection->phase == STREAMING && !connection->leaving &&
+	    service->still_permits(service->daemon, connection->by))
+		wait_for(connection, PERMIT_SECONDS);
+	else
+		connection_free(connection);
 }
 
 /* ---- answers -------------------------------------------------------------------------- */
@@ -131,7 +140,10 @@ static void stream(struct api_connection *connection, struct api_call *call)
 	connection->phase = STREAMING;
 	connection->monitor = call->monitor;
 	call->monitor = NULL;
+	memcpy(connection->by, call->by, sizeof(connection->by));
 	event_del(connection->deadline);
+	if (connection->service->still_permits)
+		wait_for(connection, PERMIT_SECONDS);
 	evbuffer_add_printf(output, "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n"
 				    "Cache-Control: no-store\r\nConnection: close\r\n\r\n");
 	monitor_begin(connection->monitor, output);

@@ -29,6 +29,8 @@ struct api_service {
 	 * when there is a body: once it is to be read, and once it is there.
 	 */
 	void (*permit)(struct api_call *call, const struct http_request *request, int fd);
+	/* May who was let in go on to read an answer that does not end? NULL: always. */
+	bool (*still_permits)(struct daemon *daemon, const char *by);
 	SSL_CTX *tls;	 /* of new connections; NULL: in the clear */
 	size_t body_max; /* bytes; a body over 1 MB is of use for a configuration only */
 	unsigned int connections_max;

@@ -33,6 +33,11 @@ static void permit(struct api_call *call, const struct http_request *request, in
 	authorize(&call->daemon->https.authorizer, call, request);
 }
 
+static bool still_permits(struct daemon *daemon, const char *by)
+{
+	return authorize_still(&daemon->https.authorizer, daemon->name, by);
+}
+
 /* ---- servers -------------------------------------------------------------------------- */
 
 static void server_free(struct https_server *server)
@@ -151,6 +156,7 @@ static void init_service(struct daemon *daemon)
 		.name = "HTTPS",
 		.daemon = daemon,
 		.permit = permit,
+		.still_permits = still_permits,
 		.body_max = BODY_MAX,
 		.connections_max = HTTPS_CONNECTIONS,
 	};
