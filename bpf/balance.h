@@ -309,7 +309,7 @@ static __always_inline __u32 server_choose(struct choice *c, __u32 farm_id, cons
 	c->stats = stats_farm(farm_id);
 	if (!c->stats)
 		return 0;
-	c->full = c->stats->queued && !c->waited;
+	c->full = c->stats->in_line && !c->waited;
 	if (c->full)
 		return 0;
 	if (c->farm->stick_ttl)

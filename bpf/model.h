@@ -507,9 +507,9 @@ struct route_stats {
 
 struct farm_stats {
 	__u64 chosen;
-	__u64 next;   /* round-robin position */
-	__u64 queued; /* connections that wait now: who comes later does not go before them */
-	__u64 pad;
+	__u64 next;    /* round-robin position */
+	__u64 queued;  /* connections that wait now ... */
+	__u64 in_line; /* ... of them, those for any server: who comes later stands behind them */
 };
 
 struct server_stats {

@@ -380,7 +380,7 @@ table_size() {
 }
 
 @test "who sticks to a full server waits for that one, and keeps nobody else from another" {
-	start_sticky banner
+	start_sticky banner "queue_size: 1"
 	sed -i 's/, address/, max_connections: 1, address/' "$CONFIG"
 	alpnlb apply "$CONFIG"
 	hold first "$LB4" 443 --source 192.0.2.2 --alpn h2
@@ -388,6 +388,7 @@ table_size() {
 	hold second "$LB4" 443 --source 192.0.2.2 --alpn h2
 	await_states "2 open,2 queued"
 	assert_equal "$(tcp_client "$LB4" 444 --source 192.0.2.3 --half-close | report_field line)" two
+	assert_equal "$(tcp_client "$LB4" 443 --source 192.0.2.2 --alpn h2 | report_field end)" reset "the queue is full"
 	await_states "2 open,2 queued"
 	assert_equal "$(report_field line <<<"$(end_held first)") $(report_field line <<<"$(end_held second)")" "one one"
 	stop_daemon

@@ -309,7 +309,7 @@ static void who_comes_later_stands_behind_those_who_wait(void **state)
 	uint32_t server;
 
 	farm_of(&tables, "roundrobin", any, 2);
-	farm_stats[FARM].queued = 1;
+	farm_stats[FARM].in_line = 1;
 	assert_true(ask(&tables, false, &server).full);
 	assert_int_equal(server, 0);
 	ask(&tables, true, &server);

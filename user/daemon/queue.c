@@ -50,7 +50,14 @@ void queue_wake(struct worker *worker)
 	event_active(&worker->queue_event, EV_TIMEOUT, 0);
 }
 
-bool queue_enter(struct session *s, uint32_t size)
+static void set_in_line(struct session *s, bool in_line)
+{
+	if (s->in_line != in_line)
+		__atomic_fetch_add(&farm_stats(s)->in_line, in_line ? 1 : -1ULL, __ATOMIC_SEQ_CST);
+	s->in_line = in_line;
+}
+
+bool queue_enter(struct session *s, uint32_t size, bool in_line)
 {
 	struct queues *queues = queues_of(s);
 	struct queue *queue = &queues->farms[s->conn->farm_id];
@@ -65,6 +72,7 @@ bool queue_enter(struct session *s, uint32_t size)
 		APPEND(queue->waiting, s);
 		s->served = false;
 		__atomic_fetch_add(&farm_stats(s)->queued, 1, __ATOMIC_SEQ_CST);
+		set_in_line(s, in_line);
 	}
 	pthread_mutex_unlock(&queues->lock);
 	if (!room)
@@ -78,6 +86,7 @@ static void remove_waiting(struct queue *queue, struct session *s)
 {
 	DELETE(queue->waiting, s);
 	__atomic_fetch_sub(&farm_stats(s)->queued, 1, __ATOMIC_SEQ_CST);
+	set_in_line(s, false);
 	if (!queue->waiting)
 		LIST_REMOVE(queue, busy);
 }
@@ -107,6 +116,8 @@ static void serve_queue(struct worker *worker, struct queue *queue)
 		enum chosen chosen = session_choose(s, true);
 
 		next = s->next_queued;
+		if (chosen >= CHOSEN_FULL)
+			set_in_line(s, chosen == CHOSEN_FULL);
 		if (chosen == CHOSEN_FULL)
 			return;
 		if (chosen == CHOSEN_OWN_FULL)

@@ -26,8 +26,11 @@ struct queues {
 int queues_init(struct queues *queues);
 void queues_free(struct queues *queues);
 
-/* Puts a session behind the others of its farm; false if `size` are there already. */
-bool queue_enter(struct session *session, uint32_t size);
+/*
+ * Puts a session behind the others of its farm; false if `size` are there already. Who waits for
+ * some server of its own is not `in_line`, and holds up nobody.
+ */
+bool queue_enter(struct session *session, uint32_t size, bool in_line);
 
 /* Takes a session out, which may have been served meanwhile. */
 void queue_leave(struct session *session);

@@ -781,7 +781,7 @@ enum chosen session_choose(struct session *s, bool waited)
 		return CHOSEN_SERVER;
 	if (!asker.full)
 		return CHOSEN_NONE;
-	return asker.stuck || s->n_tried ? CHOSEN_OWN_FULL : CHOSEN_FULL;
+	return asker.stuck || s->n_tried || waited != asker.waited ? CHOSEN_OWN_FULL : CHOSEN_FULL;
 }
 
 static void connect_chosen(struct session *s)
@@ -797,13 +797,15 @@ static void connect_chosen(struct session *s)
 
 static void session_choose_and_connect(struct session *s)
 {
-	if (session_choose(s, false) < CHOSEN_FULL) {
+	enum chosen chosen = session_choose(s, false);
+
+	if (chosen < CHOSEN_FULL) {
 		connect_chosen(s);
 		return;
 	}
 	event_del(&s->timer);
 	s->conn->state = CONN_QUEUED;
-	if (!queue_enter(s, s->queue_size)) {
+	if (!queue_enter(s, s->queue_size, chosen == CHOSEN_FULL)) {
 		close_counted(s, COUNTER_QUEUE_FULL);
 		return;
 	}

@@ -51,6 +51,7 @@ struct session {
 	uint32_t queue_size, queue_timeout; /* of the farm; milliseconds */
 	uint32_t queue_farm;		    /* whose queue it stands in */
 	struct session *prev_queued, *next_queued; /* in the farm's queue or worker->served */
+	bool in_line;				   /* waits for any server, others behind it */
 	bool served;				   /* a choice was made for it in the queue */
 	bool queued;				   /* in worker->again */
 	struct session *next;			   /* in worker->again or worker->dead */
@@ -79,7 +80,8 @@ enum chosen {
 	CHOSEN_NONE = 0, /* there is nobody to wait for */
 	CHOSEN_SERVER,	 /* conn->server_id, counted as live */
 	CHOSEN_FULL,	 /* every server is full */
-	CHOSEN_OWN_FULL, /* those it may have are: it sticks to one, or others have failed it */
+	/* Those it may have are: it sticks to one, others have failed it, or it fell back. */
+	CHOSEN_OWN_FULL,
 };
 
 /*

@@ -206,7 +206,7 @@ static void reset_live(struct instance *instance)
 		if (instance->route_stats[i].live)
 			instance->route_stats[i].live = 0;
 	for (uint32_t i = 0; i <= MAX_FARMS; i++)
-		instance->balance.farms[i].queued = 0;
+		instance->balance.farms[i].queued = instance->balance.farms[i].in_line = 0;
 	for (uint32_t i = 0; i <= MAX_SERVERS; i++)
 		if (instance->balance.servers[i].live)
 			instance->balance.servers[i].live = 0;
