@@ -540,6 +540,7 @@ void health_free(struct health *health)
 		watch_end(health->watches[id]);
 	free(health->watches);
 	free(health->watched);
+	free(health->to_cut);
 	if (health->heard)
 		event_free(health->heard);
 	event_base_free(health->base);

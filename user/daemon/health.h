@@ -38,11 +38,12 @@ struct health {
 	struct regex_scratch *scratch;
 	struct watch **watches; /* by server id, NULL where there is none; of the thread */
 	atomic_bool *watched;	/* by server id: is there one? */
-	pthread_mutex_t lock;	/* of the failures */
+	pthread_mutex_t lock;	/* of the failures and the cuts */
 	struct failure failures[FAILURES_MAX];
 	unsigned int n_failures;
 	struct event *heard;
-	atomic_uint cuts; /* threads that cut connections */
+	bool *to_cut; /* by server id: whose connections are to be cut; NULL: nobody's */
+	bool cutting; /* there is a thread for it */
 };
 
 /* 0 or -errno. The instance is open, and the workers are there until health_stop(). */

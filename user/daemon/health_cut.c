@@ -13,66 +13,102 @@
 #include "session.h"
 #include "worker.h"
 
-struct cut {
-	struct health *health;
-	uint32_t server_id;
-};
-
 static void close_sessions(struct worker *worker, void *argument)
 {
-	const struct cut *cut = argument;
+	const bool *servers = argument;
 	struct session *s, *next;
 
 	for (s = LIST_FIRST(&worker->live); s; s = next) {
 		next = LIST_NEXT(s, live);
-		session_server_down(s, cut->server_id);
+		session_servers_down(s, servers);
 	}
 	worker_end_turn(worker);
 }
 
-static void *cut_main(void *argument)
+static void cut(struct health *health, bool *servers)
 {
-	struct cut *cut = argument;
-	struct health *health = cut->health;
 	uint64_t flows = 0;
 	int err;
 
 	/* Those that still have sockets first: what remains then has none. */
 	for (unsigned int i = 0; i < health->n_workers; i++)
-		worker_call(&health->workers[i], close_sessions, cut, true);
-	err = spliced_cut_server(health->instance->name, cut->server_id, &flows);
+		worker_call(&health->workers[i], close_sessions, servers, true);
+	err = spliced_cut_servers(health->instance->name, servers, &flows);
 	if (err && err != -ENOENT)
 		log_line(LOG_ERROR, "cannot end spliced connections of a server that is down: %s",
 			 strerror(-err));
 	__atomic_fetch_add(&health->instance->counters[COUNTER_MARKED_DOWN], flows,
 			   __ATOMIC_RELAXED);
-	free(cut);
-	atomic_fetch_sub(&health->cuts, 1);
+}
+
+/* Those that have been asked for since the last time; NULL: the thread is over. */
+static bool *take_servers(struct health *health)
+{
+	bool *servers;
+
+	pthread_mutex_lock(&health->lock);
+	servers = health->to_cut;
+	health->to_cut = NULL;
+	health->cutting = servers;
+	pthread_mutex_unlock(&health->lock);
+	return servers;
+}
+
+/* Servers that go down meanwhile share the next look. */
+static void *cut_main(void *argument)
+{
+	struct health *health = argument;
+	bool *servers;
+
+	while ((servers = take_servers(health))) {
+		cut(health, servers);
+		free(servers);
+	}
 	return NULL;
+}
+
+static int start_thread(struct health *health)
+{
+	pthread_t thread;
+	int err = -pthread_create(&thread, NULL, cut_main, health);
+
+	if (!err)
+		pthread_detach(thread);
+	return err;
 }
 
 void health_cut(struct health *health, uint32_t server_id)
 {
-	struct cut *cut = malloc(sizeof(*cut));
-	pthread_t thread;
+	int err = -ENOMEM;
 
-	atomic_fetch_add(&health->cuts, 1);
-	if (cut) {
-		*cut = (struct cut){health, server_id};
-		if (!pthread_create(&thread, NULL, cut_main, cut)) {
-			pthread_detach(thread);
-			return;
-		}
+	pthread_mutex_lock(&health->lock);
+	if (!health->to_cut)
+		health->to_cut = calloc(MAX_SERVERS + 1, sizeof(*health->to_cut));
+	if (health->to_cut) {
+		health->to_cut[server_id] = true;
+		err = health->cutting ? 0 : start_thread(health);
+		health->cutting |= !err;
 	}
-	log_line(LOG_ERROR, "connections of a server that is down go on: out of memory");
-	free(cut);
-	atomic_fetch_sub(&health->cuts, 1);
+	pthread_mutex_unlock(&health->lock);
+	if (err)
+		log_line(LOG_ERROR, "connections of a server that is down go on: %s",
+			 strerror(-err));
+}
+
+static bool is_cutting(struct health *health)
+{
+	bool cutting;
+
+	pthread_mutex_lock(&health->lock);
+	cutting = health->cutting;
+	pthread_mutex_unlock(&health->lock);
+	return cutting;
 }
 
 void health_cut_wait(struct health *health)
 {
 	static const struct timespec wait = {.tv_nsec = 1000000};
 
-	while (atomic_load(&health->cuts))
+	while (is_cutting(health))
 		nanosleep(&wait, NULL);
 }

@@ -343,9 +343,9 @@ static void close_counted(struct session *s, enum counter counter)
 	session_close(s, true);
 }
 
-void session_server_down(struct session *s, uint32_t server_id)
+void session_servers_down(struct session *s, const bool servers[MAX_SERVERS + 1])
 {
-	if (s->phase == PHASE_OPEN && s->conn->server_id == server_id)
+	if (s->phase == PHASE_OPEN && servers[s->conn->server_id])
 		close_counted(s, COUNTER_MARKED_DOWN);
 }
 

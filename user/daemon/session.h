@@ -114,8 +114,8 @@ void session_sweep(struct session *session);
  */
 void session_close(struct session *session, bool reset);
 
-/* Ends the session if it is connected to this server, which went down. */
-void session_server_down(struct session *session, uint32_t server_id);
+/* Ends the session if it is connected to one of these servers, by their ids: they went down. */
+void session_servers_down(struct session *session, const bool servers[MAX_SERVERS + 1]);
 
 /* Closes both sockets of a spliced connection without a packet: its flow lives on. */
 void session_vanish(struct session *session);

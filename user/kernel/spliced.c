@@ -305,33 +305,34 @@ void spliced_cuts_add(struct spliced_cuts *cuts, const struct spliced *spliced)
 	cuts->v[cuts->n++] = spliced_cut_of(spliced);
 }
 
-/* ---- of a server ------------------------------------------------------------------------- */
+/* ---- of servers ------------------------------------------------------------------------- */
 
-struct server_cut {
-	uint32_t server_id;
+struct servers_cut {
+	const bool *servers;
 	struct spliced_cuts cuts;
 };
 
-static bool is_of_server(const struct flow_key *key, const struct flow *server, void *context)
+static bool is_of_servers(const struct flow_key *key, const struct flow *server, void *context)
 {
-	return server->server_id == ((struct server_cut *)context)->server_id;
+	return server->server_id <= MAX_SERVERS &&
+	       ((struct servers_cut *)context)->servers[server->server_id];
 }
 
 static void add_cut(const struct spliced *spliced, void *context)
 {
-	spliced_cuts_add(&((struct server_cut *)context)->cuts, spliced);
+	spliced_cuts_add(&((struct servers_cut *)context)->cuts, spliced);
 }
 
-int spliced_cut_server(const char *instance, uint32_t server_id, uint64_t *cut)
+int spliced_cut_servers(const char *instance, const bool servers[MAX_SERVERS + 1], uint64_t *cut)
 {
-	struct server_cut job = {.server_id = server_id};
+	struct servers_cut job = {.servers = servers};
 	int map = spliced_open(instance), err;
 	size_t left = 0;
 
 	*cut = 0;
 	if (map < 0)
 		return map;
-	err = spliced_walk(map, is_of_server, add_cut, &job);
+	err = spliced_walk(map, is_of_servers, add_cut, &job);
 	close(map);
 	if (!err && job.cuts.n)
 		err = spliced_cut(instance, job.cuts.v, job.cuts.n, &left);

@@ -88,8 +88,11 @@ struct spliced_cuts {
  */
 void spliced_cuts_add(struct spliced_cuts *cuts, const struct spliced *spliced);
 
-/* Cuts all connections to a server; *cut are gone, others still have their sockets. 0 or -errno. */
-int spliced_cut_server(const char *instance, uint32_t server_id, uint64_t *cut);
+/*
+ * Cuts all connections to servers, of which `servers` tells by their ids; *cut are gone, others
+ * still have their sockets. 0 or -errno.
+ */
+int spliced_cut_servers(const char *instance, const bool servers[MAX_SERVERS + 1], uint64_t *cut);
 
 /*
  * Removes all connections from a table that another version has made, without a daemon, and resets
