@@ -403,7 +403,6 @@ is_served_by() {
 
 # hosts ADDRESS NAME...: what the daemon's host knows of names.
 hosts() {
-	local address
 	while (($# > 0)); do
 		printf '%s %s.alpnlb.test\n' "$1" "$2"
 		shift 2
