@@ -140,9 +140,9 @@ long_first() {
 e2e_name() { printf '%s e2e %s' "$1" "$(basename "$2" .bats)"; }
 
 # queue NAME SECONDS COMMAND...: runs it beside others. They have namespaces of their own and wait
-# more than they compute: two at a time for each CPU.
+# more than they compute: three at a time for each CPU.
 queue() {
-	while (($(jobs -pr | wc -l) >= 2 * $(nproc))); do wait -n || true; done
+	while (($(jobs -pr | wc -l) >= 3 * $(nproc))); do wait -n || true; done
 	run "$@" &
 }
 
