@@ -277,7 +277,6 @@ load api
 	refused 404 NotFound 'no rule with the id -7$' PUT tcp/route/1/rule/-7 '{}'
 	refused 404 NotFound 'no task with the id -0$' GET task/-0
 	refused 404 NotFound 'no task' GET task/99
-	refused 404 NotFound 'no metrics token' GET metricsToken
 	assert_equal "$(request GET ipLoadbalancing/other/status | gojq -r .class 2>/dev/null | tail -1)" "Client::NotFound"
 	assert_equal "$(api GET pendingChanges | jq -c .)" '[]'
 	stop_daemon
@@ -527,6 +526,7 @@ while True:
 	assert_equal "$(api GET status | gojq -c '[.service, .frontends.total, .frontends.status.ok, .farms.status.unknown, .servers.total]')" \
 		'["ok",1,1,2,2]'
 	assert_equal "$(api GET instancesState | gojq -c '.[0] | [.zone, .state]')" '["gra","running"]'
+	assert_equal "$(api GET metricsToken | jq -c .)" '{"endpoint":"/1.0/alpnlb/metrics","token":null}'
 	assert_equal "$(api GET natIp | jq -c .)" "[{\"zone\":\"gra\",\"ip\":[\"198.51.100.1\"]}]"
 	assert_equal "$(api GET quota)" '["gra"]'
 	assert_equal "$(api GET quota/gra | gojq .total)" null

@@ -5,6 +5,8 @@
 
 #include "resource.h"
 
+#define METRICS_PATH "/1.0/alpnlb/metrics"
+
 typedef void api_handler(struct api_call *call, const struct api_resource *resource);
 
 /* refresh.c */

@@ -78,7 +78,7 @@ static const struct path paths[] = {
 	GET("/1.0/alpnlb/revision/{id}/diff", revision_diff_get, .query = " to "),
 	POST("/1.0/alpnlb/revision/{id}/rollback", revision_rollback),
 	GET("/1.0/alpnlb/daemon", daemon_get),
-	GET("/1.0/alpnlb/metrics", metrics_get),
+	GET(METRICS_PATH, metrics_get),
 	GET("/1.0/alpnlb/events", events_get, .query = " connections "),
 	{.pattern = NULL},
 };

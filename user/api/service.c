@@ -287,5 +287,6 @@ void quota_get(struct api_call *call, const struct api_resource *resource)
 
 void metrics_token_get(struct api_call *call, const struct api_resource *resource)
 {
-	api_refuse(call, 404, "there is no metrics token: counters are read with alpnlb stat");
+	/* Who may read this may read them: no token is asked for. */
+	api_answer(call, json_pack("{s:s, s:n}", "endpoint", METRICS_PATH, "token"));
 }
