@@ -46,6 +46,14 @@ const struct applications *application_store_now(struct application_store *store
 	return &list;
 }
 
+const struct application *applications_find(const struct applications *list, const char *name)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (!strcmp(list->v[i].name, name))
+			return &list->v[i];
+	return NULL;
+}
+
 static uint8_t digests[64][20];
 static size_t n_digests;
 
