@@ -5,9 +5,10 @@
 
 #include "../../user/kernel/decide.h"
 
-static inline uint32_t choose_server(const struct tables *tables, const struct balance_stats *stats,
-				     uint32_t farm_id, const uint8_t source[16],
-				     const uint32_t *tried, uint32_t tried_count)
+static inline uint32_t choose_server(const struct tables *tables,
+				     const struct balance_stats *balance, uint32_t farm_id,
+				     const uint8_t source[16], const uint32_t *tried,
+				     uint32_t tried_count)
 {
 	struct asker asker = {
 		.farm_id = farm_id,
@@ -16,7 +17,7 @@ static inline uint32_t choose_server(const struct tables *tables, const struct b
 		.tried_count = tried_count,
 	};
 
-	return choose_server_or_wait(tables, stats, &asker);
+	return choose_server_or_wait(tables, balance, &asker);
 }
 
 #endif

@@ -16,19 +16,11 @@
 #include "../../user/kernel/clock.h"
 #include "../../user/model/decode.h"
 #include "../../user/model/text.h"
+#include "balance_memory.h"
 #include "choose.h"
 
 #define SERVERS 5
 #define FARM	1
-
-static struct farm_stats farm_stats[MAX_FARMS + 1];
-static struct server_stats server_stats[MAX_SERVERS + 1];
-static struct server_health health[MAX_SERVERS + 1];
-static const struct balance_stats stats = {
-	.farms = farm_stats,
-	.servers = server_stats,
-	.health = health,
-};
 
 /* Farm 1 with servers 10.0.0.1 to .n of ids 1 to n: attributes[i] are those of server i + 1. */
 static void farm_of(struct tables *tables, const char *balance, const char *const *attributes,

@@ -18,6 +18,7 @@
 #include "../../user/kernel/decide.h"
 #include "../../user/model/decode.h"
 #include "../../user/model/text.h"
+#include "balance_memory.h"
 #include "choose.h"
 
 /* ---- configurations ---------------------------------------------------------------------- */
@@ -703,14 +704,6 @@ static void routes_of_another_frontend_and_without_rules_do_not_match(void **sta
 
 /* ---- servers ----------------------------------------------------------------------------- */
 
-static struct farm_stats farm_stats[MAX_FARMS + 1];
-static struct server_stats server_stats[MAX_SERVERS + 1];
-static struct server_health health[MAX_SERVERS + 1];
-static const struct balance_stats stats = {
-	.farms = farm_stats,
-	.servers = server_stats,
-	.health = health,
-};
 static const uint8_t source[16] = {[10] = 0xff, 0xff, 192, 0, 2, 1};
 
 /* A farm whose servers have the ids 1 .. n. */

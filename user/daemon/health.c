@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "../kernel/clock.h"
 #include "../kernel/instance.h"
@@ -38,14 +37,6 @@ struct watch {
 };
 
 /* ---- rows of the map ---------------------------------------------------------------------- */
-
-static uint64_t milliseconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
-}
 
 /* Readers see a row as it was before or after, see view_server_health(). */
 static void write_row(struct server_health *row, const struct server_health *now)
@@ -118,7 +109,7 @@ static void health_set(struct watch *watch, enum server_state state)
 	bool was_known = row->state != SERVER_UNKNOWN;
 
 	now.state = state;
-	now.since = milliseconds_now();
+	now.since = real_time() / MILLISECOND;
 	if (state == SERVER_UP && was_known)
 		instance_server_up(watch->health->instance, watch->id, monotonic_time());
 	write_row(row, &now);
@@ -133,7 +124,7 @@ static void note_result(struct watch *watch, const struct check_result *result)
 
 	now.status = result->status;
 	now.code = result->code;
-	now.checked = milliseconds_now();
+	now.checked = real_time() / MILLISECOND;
 	memcpy(now.text, result->text, sizeof(now.text));
 	write_row(row, &now);
 }
