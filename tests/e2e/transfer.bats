@@ -109,6 +109,20 @@ client_closes_first() {
 @test "a client that half-closes still gets the whole answer (relay)" { client_closes_first relay; }
 @test "a client that half-closes still gets the whole answer (packet)" { client_closes_first packet; }
 
+legs_with_keepalive() {
+	netns_exec balancer ss -Htno state established "( sport = :443 or dport = :9000 )" |
+		grep -c 'timer:(keepalive'
+}
+
+both_legs_have_keepalive() { [[ $(legs_with_keepalive) == 2 ]]; }
+
+@test "a peer that vanishes is found out by keepalives (relay)" {
+	one_farm relay 11 echo
+	hold held "$LB4" 443 --alpn h2 --bytes 100
+	netns_await 10 both_legs_have_keepalive || fail "$(legs_with_keepalive) legs have keepalives"
+	end_held held
+}
+
 first_has_received() {
 	[[ $(alpnlb -j conn show | gojq '.[0].bytes_from_server') == "$1" ]]
 }

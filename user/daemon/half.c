@@ -19,6 +19,9 @@
 /* A direction that moves this much in one turn gets a pipe in the next one. */
 #define BULK_BYTES 16384
 
+/* A connection that has moved this much is no short one. */
+#define SHORT_BYTES (64 << 10)
+
 /*
  * linux/tcp.h and netinet/tcp.h exclude each other, and the latter's tcp_info ends too early.
  * The kernel's struct up to what is needed; its layout is ABI (since 4.2).
@@ -83,6 +86,8 @@ static void count_taken(struct session *s, enum side side, size_t n)
 {
 	s->half[side].taken += n;
 	s->conn->taken[side] = s->half[side].taken;
+	if (s->half[side].taken > SHORT_BYTES)
+		session_carry(s);
 	if (!s->cookie[side])
 		__atomic_store_n(&s->conn->flow[side], s->half[side].taken, __ATOMIC_RELAXED);
 }

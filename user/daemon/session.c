@@ -525,6 +525,8 @@ void session_sweep(struct session *s)
 	/* Before it is open, the server may still be another one; a flow has its own counters. */
 	if (s->phase == PHASE_OPEN && !s->spliced)
 		count_bytes(s);
+	if (s->phase == PHASE_OPEN && !s->spliced)
+		session_carry(s);
 	if (s->behind && s->phase == PHASE_OPEN)
 		catch_up(s);
 	for (int side = 0; side < 2; side++)
@@ -595,6 +597,14 @@ static bool send_proxy_header(struct session *s)
 	return send(s->fd[SERVER], header, size, MSG_NOSIGNAL | more) == (ssize_t)size;
 }
 
+void session_carry(struct session *s)
+{
+	if (s->carries)
+		return;
+	s->carries = true;
+	socket_carry(s->fd[SERVER], s->conn->path == PATH_SOCKMAP);
+}
+
 /* What the packet path did not take goes another way, or waits for a quiet moment. */
 static void leave_packet_path(struct session *s)
 {
@@ -605,7 +615,7 @@ static void leave_packet_path(struct session *s)
 	if (!s->behind)
 		count_refusal(s);
 	socket_carry(s->fd[CLIENT], s->conn->path == PATH_SOCKMAP);
-	socket_carry(s->fd[SERVER], s->conn->path == PATH_SOCKMAP);
+	session_carry(s);
 	session_watch(s, CLIENT, s->watched[CLIENT]);
 }
 
@@ -695,8 +705,11 @@ static int open_server_socket(struct session *s)
 	if (fd < 0)
 		return fd;
 	s->fd[SERVER] = fd;
-	if (s->conn->path != PATH_PACKET)
-		socket_carry(fd, s->conn->path == PATH_SOCKMAP);
+	s->carries = false;
+	if (s->conn->path == PATH_SOCKMAP)
+		session_carry(s);
+	else if (s->conn->path == PATH_RELAY)
+		socket_keep_urgent(fd);
 	if (s->conn->flow[CLIENT])
 		socket_set_quickack(fd, false); /* saves a packet: there is a hello to send */
 	if (connect(fd, (struct sockaddr *)&address, size) && errno != EINPROGRESS)

@@ -65,6 +65,7 @@ struct session {
 	uint64_t told[2];		/* by side: bytes of the stream that the program knows of */
 	uint64_t moved[2];		/* by side: those moved before the flow began */
 	bool spliced;			/* its flow has all that is to be accounted for */
+	bool carries;			/* the server leg is prepared for a long life */
 	bool behind;			/* to be spliced at a quiet moment, relayed until then */
 };
 
@@ -122,6 +123,13 @@ void session_vanish(struct session *session);
 
 /* Frees the slots of closed sessions. */
 void worker_reap(struct worker *worker);
+
+/*
+ * Prepares the server leg to carry the connection, as socket_carry(), once it is clear that it
+ * lives for a while, or moves more than a little: for a short one that is three system calls for
+ * nothing.
+ */
+void session_carry(struct session *session);
 
 /* Asks epoll for these events of a leg (0 = none but errors). */
 void session_watch(struct session *session, enum side side, uint32_t events);

@@ -75,10 +75,15 @@ static int tcp_socket(int family)
 	return fd;
 }
 
+void socket_keep_urgent(int fd)
+{
+	set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+}
+
 void socket_carry(int fd, bool redirect)
 {
+	socket_keep_urgent(fd);
 	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1); /* urgent data is data, and stops no read */
 	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, LEG_RECEIVE_BUFFER);
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, LEG_SEND_BUFFER);
 	if (redirect) /* no other limit than the buffer */

@@ -32,6 +32,9 @@ __be16 socket_endpoint(const struct sockaddr_storage *from, uint8_t address[16])
 /* A non-blocking socket to connect with: its fd, or -errno. */
 int socket_for_leg(int family);
 
+/* Urgent data is data, and stops no read. */
+void socket_keep_urgent(int fd);
+
 /*
  * Prepares a leg to carry the connection as long as it lives: bounded memory, keepalive. Legs that
  * become spliced do without, so that the kernel chooses larger windows for both ends. With
