@@ -451,6 +451,8 @@ struct throttle_event {
 	X(FALLBACKS, "fallbacks", "times a farm without a server gave way to its fallback farm")   \
 	X(MARKED_DOWN, "marked_down", "closed: the server went down (on_marked_down)")             \
 	X(CONNECT_FAILED, "connect_failed", "closed: every server tried failed")                   \
+	X(CONNECT_TIMEOUTS, "connect_timeouts",                                                    \
+	  "closed: every server tried failed, the last by the connect timeout")                    \
 	X(QUEUED, "queued", "connections that waited: every server was at max_connections")        \
 	X(QUEUE_TIMEOUTS, "queue_timeouts", "closed: no server was free within queue_timeout")     \
 	X(QUEUE_FULL, "queue_full", "closed: every server full, and queue_size waiting")           \

@@ -130,6 +130,22 @@ start_tcp() {
 		netns_await 10 netns_listens_at "[$(server6 "$host")]" "$port"
 }
 
+# Nobody answers there: packets go to a neighbour that is none.
+black_hole() {
+	netns_exec balancer ip neigh replace "$(host_address "$1")" lladdr 02:00:00:00:00:99 dev server
+}
+
+# fill_backlog HOST: a listener that accepts nothing, and whose queue is full: SYNs are dropped.
+fill_backlog() {
+	netns_spawn server "$NETNS_DIR/deaf.log" /usr/bin/python3 -c '
+import socket, sys
+listener = socket.create_server((sys.argv[1], 9000), backlog=0)
+one = socket.create_connection((sys.argv[1], 9000))
+print("full", flush=True)
+one.recv(1)' "$(host_address "$1")"
+	netns_await 10 grep -q full "$NETNS_DIR/deaf.log"
+}
+
 # start_postfix HOST PORT: takes mail behind a PROXY header, and throws it away.
 start_postfix() {
 	local dir=$NETNS_DIR/postfix

@@ -47,10 +47,11 @@ frontends_of_trouble() {
 	port 447 empty empty
 	port 448 few one 'max_connections: 1'
 	port 449 idle one 'idle_timeout: 1s, path: sockmap'
+	port 450 silent silent 'connect_timeout: 100ms'
 }
 
 trouble() {
-	farms one=11 dead=12
+	farms one=11 dead=12 silent=99
 	printf '  - { name: empty }\n'
 	printf '  - { name: probed, port: 9000, probe: { type: tcp, interval: 100ms }, servers: [ { name: s13, address: %s, probe: true } ] }\n' "$(server4 13)"
 	frontend auto one
@@ -106,6 +107,9 @@ closed_for() {
 	tcp_client "$LB4" 446 --alpn h2 >/dev/null
 	closed_for connect_failed
 	assert_equal "$(told all '.reason == "connect_failed" and .server == "s12" and .farm == "dead"')" 1
+	black_hole 99
+	tcp_client "$LB4" 450 --alpn h2 >/dev/null
+	closed_for connect_timeouts
 	tcp_client "$LB4" 447 --alpn h2 >/dev/null
 	closed_for no_server
 	hold few "$LB4" 448 --alpn h2

@@ -316,10 +316,16 @@ chosen_again() {
 		printf 'farms:\n'
 		farm_of cut 'type: tcp, port: 9001, interval: 200ms, fall: 1' 11='on_marked_down: shutdown-sessions'
 		farm_of keep 'type: tcp, port: 9001, interval: 200ms, fall: 1' 12
+		farm_of deaf 'type: tcp, port: 9001, interval: 200ms, fall: 1' 13='on_marked_down: shutdown-sessions, max_connections: 1'
+		printf '  - { name: other, port: 9000, balance: first, servers: [\n'
+		printf '      { name: s13, address: %s, probe: true, on_marked_down: shutdown-sessions }, { name: s12, address: %s } ],\n' \
+			"$(server4 13)" "$(server4 12)"
+		printf '    probe: { type: tcp, port: 9001, interval: 200ms, fall: 1 } }\n'
 		printf 'frontends:\n'
-		for frontend in "packet 443 cut" "sockmap 444 cut" "relay 445 cut" "packet 446 keep"; do
+		for frontend in "packet 443 cut" "sockmap 444 cut" "relay 445 cut" "packet 446 keep" "packet 447 other" \
+			"sockmap 448 other" "relay 449 deaf"; do
 			# shellcheck disable=SC2086 # three words
-			printf '  - { name: f%s, port: "%s", path: %s, default_farm: %s }\n' "$(cut -d' ' -f2 <<<"$frontend")" \
+			printf '  - { name: f%s, port: "%s", path: %s, default_farm: %s, connect_timeout: 30s }\n' "$(cut -d' ' -f2 <<<"$frontend")" \
 				"$(cut -d' ' -f2 <<<"$frontend")" ${frontend%% *} "${frontend##* }"
 		done
 	} >"$CONFIG"
@@ -329,15 +335,26 @@ chosen_again() {
 	probes+=("$NETNS_PID")
 	start_tcp probe-keep 12 9001 name
 	probes+=("$NETNS_PID")
+	start_tcp probe-deaf 13 9001 name
+	probes+=("$NETNS_PID")
+	fill_backlog 13
 	start_daemon
 	await_state cut/s11 up
 	await_state keep/s12 up
+	await_state other/s13 up
+	await_state deaf/s13 up
 	for frontend in 443 444 445 446; do
 		hold "$frontend" "$LB4" "$frontend" --text hello
 	done
 	await_flows 2
 	await_connections 4
-	assert_equal "$(stats '[.frontends[].live] | join(" ")')" "1 1 1 1"
+	for frontend in 447 448 449; do # they wait for a server that does not answer
+		hold "$frontend" "$LB4" "$frontend" --text hello
+	done
+	await_connections 7
+	hold queued "$LB4" 449 --text hello
+	await_connections 8
+	assert_equal "$(stats '[.frontends[].live] | join(" ")')" "1 1 1 1 1 1 2"
 	for probe in "${probes[@]}"; do
 		netns_stop "$probe"
 	done
@@ -346,8 +363,14 @@ chosen_again() {
 	for frontend in 443 444 445; do
 		assert_equal "$(held_report "$frontend" | report_field end)" reset "frontend $frontend"
 	done
-	await_stat .counters.marked_down 3
-	flows_are 1
+	for frontend in 447 448; do
+		assert_echoed "$(end_held "$frontend")"
+	done
+	for frontend in 449 queued; do
+		assert_matches "$(held_report "$frontend" | report_field end)" '^(eof|reset)$' "connection $frontend"
+	done
+	assert_equal "$(stats '.counters | [.marked_down, .no_server, .retries] | join(" ")')" "4 1 2"
+	assert_equal "$(server other/s13 .timeouts)" 0
 	assert_echoed "$(end_held 446)"
 	stop_daemon
 }

@@ -30,6 +30,7 @@
 
 static void session_decided(struct session *s);
 static void session_choose_and_connect(struct session *s);
+static void leave_server(struct session *s, enum counter why);
 static void poll_program(struct session *s);
 static void refuse_header(struct session *s);
 static void header_event(struct session *s, uint32_t events);
@@ -345,8 +346,12 @@ static void close_counted(struct session *s, enum counter counter)
 
 void session_servers_down(struct session *s, const bool servers[MAX_SERVERS + 1])
 {
-	if (s->phase == PHASE_OPEN && servers[s->conn->server_id])
+	if (!servers[s->conn->server_id])
+		return;
+	if (s->phase == PHASE_OPEN)
 		close_counted(s, COUNTER_MARKED_DOWN);
+	else if (s->phase == PHASE_CONNECT)
+		leave_server(s, COUNTER_MARKED_DOWN);
 }
 
 /* ---- open -------------------------------------------------------------------------------- */
@@ -669,7 +674,20 @@ static void tell_of_failure(const struct session *s, int err)
 		      monotonic_time() - waited);
 }
 
-/* Leaves a server that could not be reached, for another one while tries are left. */
+/* For another one, while tries are left. */
+static void leave_server(struct session *s, enum counter why)
+{
+	s->failure = why;
+	close_leg(s, SERVER, true);
+	s->half[SERVER].ended = s->half[SERVER].readable = false; /* said of that socket */
+	release_server(s);
+	if (s->n_tried >= MAX_TRIES)
+		close_counted(s, why);
+	else
+		session_choose_and_connect(s);
+}
+
+/* The server could not be reached. */
 static void connect_failed(struct session *s, int err)
 {
 	struct server_stats *stats = server_stats(s);
@@ -681,14 +699,7 @@ static void connect_failed(struct session *s, int err)
 	else
 		add(&stats->errors, 1);
 	tell_of_failure(s, err);
-	close_leg(s, SERVER, true);
-	s->half[SERVER].ended = s->half[SERVER].readable = false; /* said of that socket */
-	release_server(s);
-	if (s->n_tried >= MAX_TRIES) {
-		close_counted(s, COUNTER_CONNECT_FAILED);
-		return;
-	}
-	session_choose_and_connect(s);
+	leave_server(s, err == ETIMEDOUT ? COUNTER_CONNECT_TIMEOUTS : COUNTER_CONNECT_FAILED);
 }
 
 static int open_server_socket(struct session *s)
@@ -724,6 +735,10 @@ static void session_connect(struct session *s)
 
 	s->tried[s->n_tried++] = s->conn->server_id;
 	add(&server_stats(s)->chosen, 1);
+	if (health_state(s->worker->engine->health, s->conn->server_id) == SERVER_DOWN) {
+		leave_server(s, COUNTER_NO_SERVER); /* since it was chosen */
+		return;
+	}
 	err = open_server_socket(s);
 	if (err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM) {
 		close_counted(s, COUNTER_INTERNAL_ERRORS);
@@ -800,7 +815,7 @@ enum chosen session_choose(struct session *s, bool waited)
 static void connect_chosen(struct session *s)
 {
 	if (!s->conn->server_id) {
-		close_counted(s, s->n_tried ? COUNTER_CONNECT_FAILED : COUNTER_NO_SERVER);
+		close_counted(s, s->n_tried ? s->failure : COUNTER_NO_SERVER);
 		return;
 	}
 	if (s->n_tried)

@@ -45,11 +45,12 @@ struct session {
 	uint32_t connect_timeout, idle_timeout, half_close_timeout; /* milliseconds */
 	uint32_t tried[MAX_TRIES];
 	uint32_t n_tried;
-	struct proxied proxied;		    /* what a proxy has told; size 0 = no header came */
-	bool refused;			    /* by its frontend */
-	enum counter reason;		    /* why it is closed; COUNTER_MAX: by its two ends */
-	uint32_t queue_size, queue_timeout; /* of the farm; milliseconds */
-	uint32_t queue_farm;		    /* whose queue it stands in */
+	enum counter failure;	/* what it is closed for if nobody is left: the last one's */
+	struct proxied proxied; /* what a proxy has told; size 0 = no header came */
+	bool refused;		/* by its frontend */
+	enum counter reason;	/* why it is closed; COUNTER_MAX: by its two ends */
+	uint32_t queue_size, queue_timeout;	   /* of the farm; milliseconds */
+	uint32_t queue_farm;			   /* whose queue it stands in */
 	struct session *prev_queued, *next_queued; /* in the farm's queue or worker->served */
 	bool in_line;				   /* waits for any server, others behind it */
 	bool served;				   /* a choice was made for it in the queue */
@@ -115,7 +116,10 @@ void session_sweep(struct session *session);
  */
 void session_close(struct session *session, bool reset);
 
-/* Ends the session if it is connected to one of these servers, by their ids: they went down. */
+/*
+ * One of these servers, by their ids, is the session's, and went down: ends it if it is connected,
+ * else has it choose another one.
+ */
 void session_servers_down(struct session *session, const bool servers[MAX_SERVERS + 1]);
 
 /* Closes both sockets of a spliced connection without a packet: its flow lives on. */
