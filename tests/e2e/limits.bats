@@ -5,6 +5,7 @@
 # sticks.
 
 load lib
+load api
 
 # three_frontends FARM [ATTRIBUTE...]: packet on 443, sockmap on 444, relay on 445, else alike.
 three_frontends() {
@@ -217,6 +218,11 @@ reaches_one() {
 
 # ---- drain --------------------------------------------------------------------------------
 
+# drain_request STATUS [SERVER-ID]: what the API answers.
+drain_request() {
+	request PUT "alpnlb/farm/1/server/${2:-1}/status" "{\"status\": \"$1\"}" | paste -sd' '
+}
+
 # Over two paths, of which one has no socket left that would end.
 @test "server drain waits until no connection is left, and undrain undoes it" {
 	{ farms default=11,12 && three_frontends default; } >"$CONFIG"
@@ -233,13 +239,18 @@ reaches_one() {
 	alpnlb server set s12 weight 7
 	run -1 alpnlb server drain s11
 	assert_equal "$output" "alpnlb: server default/s11: there are staged changes, which the refresh would make run, too; see them with: alpnlb refresh diff"
+	assert_matches "$(drain_request drain)" '^409.*there are staged changes'
 	alpnlb server set s12 weight null
+	assert_matches "$(drain_request inactive)" '^400.*allowed: active, drain'
+	assert_matches "$(drain_request drain 99)" '^404.*there is no server with the id 99'
+	assert_equal "$(alpnlb -j server show s11 | gojq -r .status) $(alpnlb -j revision show | gojq length)" "active 1"
 	run -2 alpnlb server drain s11 wait soon
 	run -3 alpnlb server drain s99
 
 	run -0 alpnlb server drain s11
 	assert_equal "$output" "server default/s11: drain, 2 live connections"
 	assert_equal "$(alpnlb -j server show s11 | gojq -r .status) $(alpnlb -j pending show)" "drain []"
+	assert_equal "$(alpnlb -j revision show | gojq -r ".[-1].comment")" "drain default/s11"
 	run -1 alpnlb -j server drain s11 wait 100ms
 	assert_equal "$(gojq -r '"\(.name) \(.live) \(.error)"' <<<"$output")" \
 		"s11 2 server default/s11: 2 live connections after 100ms; it goes on to drain, until: alpnlb server undrain default/s11"

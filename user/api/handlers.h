@@ -29,6 +29,9 @@ api_handler metrics_get;
 /* config.c */
 api_handler config_get, config_put, daemon_get;
 
+/* drain.c */
+api_handler server_status_put;
+
 /* revisions.c */
 api_handler revisions_get, revision_get, revision_diff_get, revision_rollback;
 

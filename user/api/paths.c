@@ -73,6 +73,7 @@ static const struct path paths[] = {
 	PUT("/1.0/alpnlb/config", config_put, .raw = true),
 	POST("/1.0/alpnlb/dryRun", dry_run_post),
 	GET("/1.0/alpnlb/diff", diff_get, .query = " zone "),
+	PUT("/1.0/alpnlb/farm/{parent}/server/{id}/status", server_status_put),
 	GET("/1.0/alpnlb/revision", revisions_get),
 	GET("/1.0/alpnlb/revision/{id}", revision_get),
 	GET("/1.0/alpnlb/revision/{id}/diff", revision_diff_get, .query = " to "),

@@ -22,7 +22,7 @@ struct drain {
 	struct staging staging;
 	const struct server *server;
 	const struct farm *farm;
-	enum server_status status; /* as it runs */
+	char status[16]; /* as it runs */
 	char name[sizeof("server /") + 2 * NAME_MAX_LEN];
 };
 
@@ -37,7 +37,6 @@ static int drain_open(struct drain *drain, const char *argument)
 		return code;
 	drain->server = (const struct server *)found.object;
 	drain->farm = (const struct farm *)found.parent;
-	drain->status = drain->server->status;
 	snprintf(drain->name, sizeof(drain->name), "server %s/%s", drain->farm->o.name,
 		 drain->server->o.name);
 	return CLI_OK;
@@ -45,72 +44,23 @@ static int drain_open(struct drain *drain, const char *argument)
 
 /* ---- the status ---------------------------------------------------------------------- */
 
-static int put_status(const struct drain *drain, enum server_status status)
+/* Makes it run, and nothing else: the daemon refuses where other changes are staged. */
+static int set_status(struct drain *drain, const char *status)
 {
 	char path[SERVICE_PATH_MAX];
+	json_t *answer;
+	int code;
 
-	snprintf(path, sizeof(path), "tcp/farm/%u/server/%u", drain->farm->o.id,
+	snprintf(path, sizeof(path), "/1.0/alpnlb/farm/%u/server/%u/status", drain->farm->o.id,
 		 drain->server->o.id);
-	return service_call(drain->name, "PUT", path,
-			    json_pack("{s:s}", "status", server_status_name(status)), NULL);
-}
-
-/* Returns an exit code. */
-static int refresh(const struct drain *drain)
-{
-	json_t *task, *body = json_pack("{s:s?}", "zone", drain->farm->zone);
-	const char *status;
-	int code = service_call(drain->name, "POST", "refresh", body, &task);
-
+	code = service_call(drain->name, "PUT", path, json_pack("{s:s}", "status", status),
+			    &answer);
 	if (code)
 		return code;
-	status = json_string_value(json_object_get(task, "status"));
-	if (!status || strcmp(status, "done"))
-		code = fail(CLI_FAILED, "%s: the refresh: %s", drain->name,
-			    json_string_value(json_object_get(task, "message")));
-	json_decref(task);
-	return code;
-}
-
-/* What somebody else has staged is not this command's to make run. */
-static int check_pending(const struct drain *drain, bool *pending)
-{
-	json_t *zones, *zone;
-	int code = service_call(drain->name, "GET", "pendingChanges", NULL, &zones);
-	size_t i;
-
-	*pending = false;
-	if (code)
-		return code;
-	json_array_foreach (zones, i, zone)
-		*pending |= json_integer_value(json_object_get(zone, "number")) > 0;
-	json_decref(zones);
+	snprintf(drain->status, sizeof(drain->status), "%s",
+		 json_string_value(json_object_get(answer, "status")));
+	json_decref(answer);
 	return CLI_OK;
-}
-
-/* Stages a status and makes it run, and nothing else. */
-static int set_status(struct drain *drain, enum server_status status)
-{
-	enum server_status before = drain->server->status;
-	bool pending;
-	int code = check_pending(drain, &pending);
-
-	if (code || (!pending && before == status))
-		return code;
-	if (pending)
-		return fail(CLI_FAILED,
-			    "%s: there are staged changes, which the refresh would make run, too; "
-			    "see them with: alpnlb refresh diff",
-			    drain->name);
-	code = put_status(drain, status);
-	if (code)
-		return code;
-	code = refresh(drain);
-	if (code)
-		(void)put_status(drain, before);
-	else
-		drain->status = status;
-	return code;
 }
 
 /* ---- waiting ------------------------------------------------------------------------- */
@@ -161,7 +111,7 @@ static json_t *answer(const struct drain *drain, uint64_t live)
 {
 	return json_pack("{s:i, s:s, s:s, s:s, s:I}", "id", drain->server->o.id, "farm",
 			 drain->farm->o.name, "name", drain->server->o.name, "status",
-			 server_status_name(drain->status), "live", (json_int_t)live);
+			 drain->status, "live", (json_int_t)live);
 }
 
 static int print_done(const struct drain *drain, uint64_t live)
@@ -172,8 +122,7 @@ static int print_done(const struct drain *drain, uint64_t live)
 	if (options.json)
 		code = output_json(row);
 	else
-		printf("%s: %s, %" PRIu64 " live connections\n", drain->name,
-		       server_status_name(drain->status), live);
+		printf("%s: %s, %" PRIu64 " live connections\n", drain->name, drain->status, live);
 	json_decref(row);
 	return code;
 }
@@ -219,9 +168,8 @@ int server_drain(enum kind kind, const char *argument, const char *const *values
 
 	if (!code)
 		code = drain_open(&drain, argument);
-	/* An inactive one is no better for it, and would come back by undrain. */
-	if (!code && drain.server->status != STATUS_INACTIVE)
-		code = set_status(&drain, STATUS_DRAIN);
+	if (!code)
+		code = set_status(&drain, "drain");
 	if (!code)
 		code = wait_and_tell(&drain, time);
 	staging_close(&drain.staging);
@@ -233,10 +181,8 @@ int server_undrain(enum kind kind, const char *argument, const char *const *valu
 	struct drain drain = {0};
 	int code = drain_open(&drain, argument);
 
-	if (!code && drain.server->status == STATUS_INACTIVE)
-		code = fail(CLI_FAILED, "%s: it is inactive, not draining", drain.name);
 	if (!code)
-		code = set_status(&drain, STATUS_ACTIVE);
+		code = set_status(&drain, "active");
 	if (!code)
 		code = wait_and_tell(&drain, 0);
 	staging_close(&drain.staging);
