@@ -298,8 +298,9 @@ enum flow_end {
 	FLOW_END_CLIENT_RESET,
 	FLOW_END_SERVER_RESET,
 	FLOW_END_IDLE,
-	FLOW_END_FORCED,      /* asked for */
-	FLOW_END_HALF_CLOSED, /* one side has finished, and nothing came for too long */
+	FLOW_END_FORCED,	/* asked for, by what does not say why */
+	FLOW_END_HALF_CLOSED,	/* one side has finished, and nothing came for too long */
+	FLOW_END_COUNTER = 256, /* asked for: the sum with the enum counter that says why */
 };
 
 /*
@@ -338,7 +339,7 @@ struct move_request {
 struct remove_request {
 	__u8 ethernet[16];
 	__u32 n;
-	__u32 force;			  /* also those that have not ended, or shall linger */
+	__u32 force;			  /* also those that have not ended, or shall linger: why */
 	__u32 removed[REMOVE_MAX];	  /* answer: 1 = the flow is gone, or was before */
 	struct flow_key keys[REMOVE_MAX]; /* of packets from the server */
 };

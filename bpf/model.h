@@ -450,6 +450,7 @@ struct throttle_event {
 	X(NO_SERVER, "no_server", "closed: the farm has no server to choose")                      \
 	X(FALLBACKS, "fallbacks", "times a farm without a server gave way to its fallback farm")   \
 	X(MARKED_DOWN, "marked_down", "closed: the server went down (on_marked_down)")             \
+	X(DELETED, "deleted", "closed: by flow delete")                                            \
 	X(CONNECT_FAILED, "connect_failed", "closed: every server tried failed")                   \
 	X(CONNECT_TIMEOUTS, "connect_timeouts",                                                    \
 	  "closed: every server tried failed, the last by the connect timeout")                    \

@@ -1551,6 +1551,8 @@ static __always_inline void count_end(enum flow_end end)
 		count(COUNTER_IDLE_TIMEOUTS);
 	else if (end == FLOW_END_HALF_CLOSED)
 		count(COUNTER_HALF_CLOSE_TIMEOUTS);
+	else if (end == FLOW_END_COUNTER + COUNTER_DELETED)
+		count(COUNTER_DELETED);
 }
 
 /* What the log tells of the connection. */
@@ -1623,8 +1625,10 @@ static __noinline int try_remove(const struct flow_key *key, struct flow *flow, 
 		peer = bpf_map_lookup_elem(&flows, &peer_key);
 	if (!force && bpf_ktime_get_ns() < flow_expires(flow, peer))
 		return 0;
+	if (force && force < FLOW_END_COUNTER)
+		force = FLOW_END_FORCED;
 	if (peer)
-		end = force && !has_closed(flow, peer) ? FLOW_END_FORCED : why_ended(flow, peer);
+		end = force && !has_closed(flow, peer) ? force : why_ended(flow, peer);
 	else if (was_reset(flow))
 		end = FLOW_END_CLIENT_RESET;
 	return remove_entries(key, flow, &peer_key, peer, end);

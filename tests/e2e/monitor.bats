@@ -48,12 +48,13 @@ frontends_of_trouble() {
 	port 448 few one 'max_connections: 1'
 	port 449 idle one 'idle_timeout: 1s, path: sockmap'
 	port 450 silent silent 'connect_timeout: 100ms'
+	port 451 probed probed 'path: packet'
 }
 
 trouble() {
 	farms one=11 dead=12 silent=99
 	printf '  - { name: empty }\n'
-	printf '  - { name: probed, port: 9000, probe: { type: tcp, interval: 100ms }, servers: [ { name: s13, address: %s, probe: true } ] }\n' "$(server4 13)"
+	printf '  - { name: probed, port: 9000, probe: { type: tcp, port: 9001, interval: 100ms }, servers: [ { name: s13, address: %s, probe: true, on_marked_down: shutdown-sessions } ] }\n' "$(server4 13)"
 	frontend auto one
 	frontends_of_trouble
 	printf 'routes:\n'
@@ -71,7 +72,7 @@ closed_for() {
 }
 
 @test "each connection that is refused or closed is told with the reason, all ends to those who ask" {
-	local first
+	local first probe
 	trouble >"$CONFIG"
 	start_tcp one 11 9000 echo
 	start_daemon
@@ -122,10 +123,22 @@ closed_for() {
 	closed_for idle_timeouts
 
 	# a server that comes up, and goes down
-	start_tcp s13 13 9000 name
+	start_tcp held 13 9000 echo
+	start_tcp s13 13 9001 name
+	probe=$NETNS_PID
 	await_told usual '.event == "server_up" and .farm == "probed" and .server == "s13"'
-	netns_stop "$NETNS_PID"
+	hold cut "$LB4" 451 --bytes 1000
+	hold deleted "$LB4" 443 --alpn h2 --source 192.0.2.9
+	await_flows 2
+	netns_stop "$probe"
 	await_told usual '.event == "server_down" and .server == "s13" and .reason == "L4CON: Connection refused"'
+
+	# its connection on the packet path is cut, and another one on purpose
+	closed_for marked_down
+	assert_equal "$(told all '.reason == "marked_down" and .path == "packet" and .server == "s13" and .bytes_from_client == 1000')" 1
+	alpnlb flow delete client 192.0.2.9 >/dev/null
+	closed_for deleted
+	assert_equal "$(told all '.reason == "deleted" and .event == "closed" and .path == "packet" and .client[:10] == "192.0.2.9:"')" 1
 
 	# a refresh, of whom; the objects of before keep their names
 	alpnlb frontend set idle idle_timeout 2s

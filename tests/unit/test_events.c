@@ -178,6 +178,35 @@ static void test_connection(void **state)
 	reader_close(&reader);
 }
 
+/* One that was removed on purpose is told as what it is counted as. */
+static void test_flow_cut(void **state)
+{
+	static const struct {
+		uint32_t end;
+		const char *event, *reason;
+	} cuts[] = {
+		{FLOW_END_COUNTER + COUNTER_MARKED_DOWN, "closed", "marked_down"},
+		{FLOW_END_COUNTER + COUNTER_DELETED, "closed", "deleted"},
+		{FLOW_END_COUNTER + COUNTER_SERVER_RESETS, "ended", "server_resets"},
+		{FLOW_END_FORCED, "closed", "forced"},
+	};
+	struct reader reader = reader_open(ALL);
+
+	for (size_t i = 0; i < sizeof(cuts) / sizeof(*cuts); i++) {
+		struct flow_event flow = {.end = cuts[i].end};
+		json_t *event;
+
+		event_flow(&flow);
+		event = reader_next(&reader);
+		assert_string_equal(json_string_value(json_object_get(event, "event")),
+				    cuts[i].event);
+		assert_string_equal(json_string_value(json_object_get(event, "reason")),
+				    cuts[i].reason);
+		json_decref(event);
+	}
+	reader_close(&reader);
+}
+
 static void test_flow(void **state)
 {
 	struct flow_event flow = {
@@ -322,10 +351,15 @@ static void test_too_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_servers),	      cmocka_unit_test(test_refresh),
-		cmocka_unit_test(test_connection),    cmocka_unit_test(test_flow),
-		cmocka_unit_test(test_nobody_asks),   cmocka_unit_test(test_limits_once_a_second),
-		cmocka_unit_test(test_queue_is_full), cmocka_unit_test(test_slow_reader),
+		cmocka_unit_test(test_servers),
+		cmocka_unit_test(test_refresh),
+		cmocka_unit_test(test_connection),
+		cmocka_unit_test(test_flow),
+		cmocka_unit_test(test_flow_cut),
+		cmocka_unit_test(test_nobody_asks),
+		cmocka_unit_test(test_limits_once_a_second),
+		cmocka_unit_test(test_queue_is_full),
+		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_too_many),
 	};
 

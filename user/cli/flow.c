@@ -150,7 +150,8 @@ static int delete_flows(struct flow_job *job)
 	json_t *row;
 
 	if (job->cuts.n)
-		err = spliced_cut(options.instance, job->cuts.v, job->cuts.n, &left);
+		err = spliced_cut(options.instance, COUNTER_DELETED, job->cuts.v, job->cuts.n,
+				  &left);
 	if (err)
 		return fail(CLI_FAILED, "instance '%s': cannot remove flows: %s", options.instance,
 			    strerror(-err));

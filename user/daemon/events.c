@@ -88,6 +88,19 @@ void event_limit(enum event_limit limit, uint32_t frontend_id)
 		emit_limit(names[limit], frontend_id);
 }
 
+enum event_kind event_kind_of_end(enum counter counter)
+{
+	switch (counter) {
+	case COUNTER_CLIENT_GONE:
+	case COUNTER_CLIENT_RESETS:
+	case COUNTER_SERVER_RESETS:
+	case COUNTER_MAX:
+		return EVENT_ENDED;
+	default:
+		return EVENT_CLOSED;
+	}
+}
+
 /* Who it was and where it went, by what its packets were known by. */
 static void conn_of_flow(struct conn *conn, const struct flow_event *event)
 {
@@ -126,6 +139,8 @@ static void emit_flow(enum event_kind kind, enum counter counter, const struct f
 		.duration = event->seen > event->started ? event->seen - event->started : 0,
 	};
 
+	if (!event_wanted(kind))
+		return;
 	if (event->end == FLOW_END_FORCED)
 		snprintf(record.text, sizeof(record.text), "forced");
 	conn_of_flow(&record.conn, event);
@@ -146,7 +161,11 @@ void event_flow(const struct flow_event *event)
 		[FLOW_END_HALF_CLOSED] = {EVENT_CLOSED, COUNTER_HALF_CLOSE_TIMEOUTS},
 	};
 
-	if (event->end < sizeof(ends) / sizeof(*ends) && event_wanted(ends[event->end].kind))
+	enum counter counter = event->end - FLOW_END_COUNTER;
+
+	if (event->end >= FLOW_END_COUNTER && counter < COUNTER_MAX)
+		emit_flow(event_kind_of_end(counter), counter, event);
+	else if (event->end < sizeof(ends) / sizeof(*ends))
 		emit_flow(ends[event->end].kind, ends[event->end].counter, event);
 }
 

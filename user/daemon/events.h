@@ -86,6 +86,9 @@ void event_server(enum event_kind kind, uint32_t farm_id, uint32_t server_id, co
 /* Once a second at most for each limit and frontend, which is 0 where it is of none. */
 void event_limit(enum event_limit limit, uint32_t frontend_id);
 
+/* A peer that leaves ends a connection; whatever else has a counter is the balancer's doing. */
+enum event_kind event_kind_of_end(enum counter counter);
+
 /* Of a spliced connection that is gone. */
 void event_flow(const struct flow_event *event);
 

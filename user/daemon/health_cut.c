@@ -33,7 +33,7 @@ static void cut(struct health *health, bool *servers)
 	/* Those that still have sockets first: what remains then has none. */
 	for (unsigned int i = 0; i < health->n_workers; i++)
 		worker_call(&health->workers[i], close_sessions, servers, true);
-	err = spliced_cut_servers(health->instance->name, servers, &flows);
+	err = spliced_cut_servers(health->instance->name, COUNTER_MARKED_DOWN, servers, &flows);
 	if (err && err != -ENOENT)
 		log_line(LOG_ERROR, "cannot end spliced connections of a server that is down: %s",
 			 strerror(-err));

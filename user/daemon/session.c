@@ -204,22 +204,6 @@ static void account_end(struct session *s)
 	count(s, COUNTER_CLOSED);
 }
 
-/* A peer that leaves ends a connection; whatever else has a counter is the balancer's doing. */
-static enum event_kind kind_of_end(const struct session *s)
-{
-	if (s->refused)
-		return EVENT_REFUSED;
-	switch (s->reason) {
-	case COUNTER_CLIENT_GONE:
-	case COUNTER_CLIENT_RESETS:
-	case COUNTER_SERVER_RESETS:
-	case COUNTER_MAX:
-		return EVENT_ENDED;
-	default:
-		return EVENT_CLOSED;
-	}
-}
-
 /* Tells of a connection as it is now, with the server that was tried last. */
 static void tell(const struct session *s, enum event_kind kind, const char *why)
 {
@@ -240,7 +224,7 @@ static void tell(const struct session *s, enum event_kind kind, const char *why)
 
 static void tell_end(const struct session *s)
 {
-	enum event_kind kind = kind_of_end(s);
+	enum event_kind kind = s->refused ? EVENT_REFUSED : event_kind_of_end(s->reason);
 
 	if (event_wanted(kind))
 		tell(s, kind, NULL);

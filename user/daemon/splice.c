@@ -338,8 +338,10 @@ bool splice_retry(struct session *s)
 
 void splice_cancel(struct session *s)
 {
-	struct remove_request request = {.n = 1, .force = 1};
+	struct remove_request request = {.n = 1, .force = FLOW_END_FORCED};
 
+	if (s->reason < COUNTER_MAX)
+		request.force = FLOW_END_COUNTER + s->reason;
 	s->conn->state = CONN_CLOSING; /* the program keeps flows whose sockets are needed */
 	request.keys[0] = s->server_key;
 	(void)flows_remove(flows_remove_program(&s->worker->engine->flows), &request);

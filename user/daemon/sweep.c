@@ -81,7 +81,9 @@ static int on_removed(void *context, void *data, size_t size)
 	struct sweeper *sweeper = context;
 	const struct flow_event *event = data;
 
-	if (event->end != FLOW_END_CLOSED && event->end != FLOW_END_FORCED)
+	/* Who asked for the end has told both sides. */
+	if (event->end != FLOW_END_CLOSED && event->end != FLOW_END_FORCED &&
+	    event->end < FLOW_END_COUNTER)
 		(void)flow_reset(&sweeper->resets, event);
 	/* One that is counted as live only when it is taken over. */
 	if (!ports_give_flow(&sweeper->engine->ports, &event->key[SERVER]) && event->was_live)

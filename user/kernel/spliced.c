@@ -173,6 +173,7 @@ struct spliced_cut spliced_cut_of(const struct spliced *spliced)
 
 /* What is needed of the instance. */
 struct cutter {
+	enum counter why;
 	int program;		  /* flow_remove */
 	struct ring_buffer *ring; /* `removed`, which nobody else reads: there is no daemon */
 	int conns;		  /* without a daemon, else -1 */
@@ -198,11 +199,12 @@ static void cutter_close(struct cutter *cutter)
  * Without a daemon, the ring it would read has to be emptied in its place. The ring is opened
  * before the look at the lock: so it cannot be that of a daemon that starts meanwhile.
  */
-static int cutter_open(const char *instance, struct cutter *cutter)
+static int cutter_open(const char *instance, enum counter why, struct cutter *cutter)
 {
 	int ring = pin_open(instance, "removed");
 
-	*cutter = (struct cutter){.program = pin_open(instance, "flow_remove"),
+	*cutter = (struct cutter){.why = why,
+				  .program = pin_open(instance, "flow_remove"),
 				  .conns = -1,
 				  .resets = RESET_SOCKETS_NONE};
 	if (ring >= 0 && !lock_is_taken(instance)) {
@@ -235,7 +237,7 @@ static void forget_sockets(const struct cutter *cutter, const struct spliced_cut
 static int cut_batch(struct cutter *cutter, struct spliced_cut *cuts, size_t first, size_t n,
 		     size_t *left)
 {
-	struct remove_request request = {.n = n, .force = 1};
+	struct remove_request request = {.n = n, .force = FLOW_END_COUNTER + cutter->why};
 	int err;
 
 	for (size_t i = 0; i < n; i++)
@@ -268,10 +270,11 @@ static int cut_round(struct cutter *cutter, struct spliced_cut *cuts, size_t n, 
 	return err;
 }
 
-int spliced_cut(const char *instance, struct spliced_cut *cuts, size_t n, size_t *left)
+int spliced_cut(const char *instance, enum counter why, struct spliced_cut *cuts, size_t n,
+		size_t *left)
 {
 	struct cutter cutter;
-	int err = cutter_open(instance, &cutter);
+	int err = cutter_open(instance, why, &cutter);
 
 	*left = n;
 	for (int tries = 0; n && !err && tries < CUT_TRIES; tries++) {
@@ -323,7 +326,8 @@ static void add_cut(const struct spliced *spliced, void *context)
 	spliced_cuts_add(&((struct servers_cut *)context)->cuts, spliced);
 }
 
-int spliced_cut_servers(const char *instance, const bool servers[MAX_SERVERS + 1], uint64_t *cut)
+int spliced_cut_servers(const char *instance, enum counter why, const bool servers[MAX_SERVERS + 1],
+			uint64_t *cut)
 {
 	struct servers_cut job = {.servers = servers};
 	int map = spliced_open(instance), err;
@@ -335,7 +339,7 @@ int spliced_cut_servers(const char *instance, const bool servers[MAX_SERVERS + 1
 	err = spliced_walk(map, is_of_servers, add_cut, &job);
 	close(map);
 	if (!err && job.cuts.n)
-		err = spliced_cut(instance, job.cuts.v, job.cuts.n, &left);
+		err = spliced_cut(instance, why, job.cuts.v, job.cuts.n, &left);
 	*cut = err ? 0 : job.cuts.n - left;
 	free(job.cuts.v);
 	return !err && job.cuts.out_of_memory ? -ENOMEM : err;

@@ -72,10 +72,12 @@ struct spliced_cut {
 struct spliced_cut spliced_cut_of(const struct spliced *spliced);
 
 /*
- * Removes connections from the table and resets both ends. Those whose sockets are still there
- * stay: they come first in `cuts` then, and their number is *left. 0 or -errno.
+ * Removes connections from the table and resets both ends; `why` is what the log tells. Those whose
+ * sockets are still there stay: they come first in `cuts` then, and their number is *left. 0 or
+ * -errno.
  */
-int spliced_cut(const char *instance, struct spliced_cut *cuts, size_t n, size_t *left);
+int spliced_cut(const char *instance, enum counter why, struct spliced_cut *cuts, size_t n,
+		size_t *left);
 
 /* A growing list of those to be cut; zero at first, and `v` is the caller's to free. */
 struct spliced_cuts {
@@ -89,10 +91,11 @@ struct spliced_cuts {
 void spliced_cuts_add(struct spliced_cuts *cuts, const struct spliced *spliced);
 
 /*
- * Cuts all connections to servers, of which `servers` tells by their ids; *cut are gone, others
- * still have their sockets. 0 or -errno.
+ * Cuts all connections likewise to servers, of which `servers` tells by their ids; *cut are gone,
+ * others still have their sockets. 0 or -errno.
  */
-int spliced_cut_servers(const char *instance, const bool servers[MAX_SERVERS + 1], uint64_t *cut);
+int spliced_cut_servers(const char *instance, enum counter why, const bool servers[MAX_SERVERS + 1],
+			uint64_t *cut);
 
 /*
  * Removes all connections from a table that another version has made, without a daemon, and resets
