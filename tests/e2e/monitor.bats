@@ -54,7 +54,7 @@ frontends_of_trouble() {
 trouble() {
 	farms one=11 dead=12 silent=99
 	printf '  - { name: empty }\n'
-	printf '  - { name: probed, port: 9000, probe: { type: tcp, port: 9001, interval: 100ms }, servers: [ { name: s13, address: %s, probe: true, on_marked_down: shutdown-sessions } ] }\n' "$(server4 13)"
+	printf '  - { name: probed, port: 9000, probe: { type: tcp, port: 9001, interval: 100ms }, servers: [ { name: s13, address: %s, probe: true, max_connections: 1, on_marked_down: shutdown-sessions } ] }\n' "$(server4 13)"
 	frontend auto one
 	frontends_of_trouble
 	printf 'routes:\n'
@@ -130,6 +130,8 @@ closed_for() {
 	hold cut "$LB4" 451 --bytes 1000
 	hold deleted "$LB4" 443 --alpn h2 --source 192.0.2.9
 	await_flows 2
+	await_told usual '.event == "limit" and .limit == "max_connections" and .farm == "probed" and .server == "s13"'
+	assert_equal "$(told usual '.event == "limit" and .server == "s13"')" 1
 	netns_stop "$probe"
 	await_told usual '.event == "server_down" and .server == "s13" and .reason == "L4CON: Connection refused"'
 

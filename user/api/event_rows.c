@@ -106,7 +106,7 @@ json_t *event_row(const struct event_record *record, const struct object_names *
 		break;
 	case EVENT_LIMIT:
 		set_text(row, "limit", record->text);
-		set_objects(row, record, names, frontend);
+		set_objects(row, record, names, record->conn.server_id ? server : frontend);
 		break;
 	case EVENT_SERVER_UP:
 	case EVENT_SERVER_DOWN:

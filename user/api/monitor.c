@@ -71,24 +71,26 @@ static void hand_on(struct monitors *monitors, const struct event_record *record
 	json_decref(row);
 }
 
-static void note_lost(struct monitors *monitors, uint64_t lost)
+/* Of the kinds that each of them has asked for. */
+static void note_lost(struct monitors *monitors, const uint64_t lost[EVENT_KIND_MAX])
 {
 	struct monitor *monitor;
 
-	LIST_FOREACH(monitor, &monitors->list, entry)
-	monitor->lost += lost;
+	for (int kind = 0; kind < EVENT_KIND_MAX; kind++)
+		LIST_FOREACH(monitor, &monitors->list, entry)
+	monitor->lost += monitor->kinds >> kind & 1 ? lost[kind] : 0;
 }
 
 /* Takes `n` records at most; false when that was all. */
 static bool take_some(struct monitors *monitors, unsigned int n)
 {
+	uint64_t lost[EVENT_KIND_MAX];
 	struct event_record record;
-	uint64_t lost;
 
 	if (!monitors->names.routes)
 		(void)object_names_open(&monitors->names, monitors->daemon->config);
 	while (n--) {
-		bool taken = events_take(&record, &lost);
+		bool taken = events_take(&record, lost);
 
 		note_lost(monitors, lost);
 		if (!taken)
@@ -164,8 +166,8 @@ void monitor_begin(struct monitor *monitor, struct evbuffer *output)
 void monitor_close(struct monitor *monitor)
 {
 	struct monitors *monitors;
+	uint64_t lost[EVENT_KIND_MAX];
 	struct event_record record;
-	uint64_t lost;
 
 	if (!monitor)
 		return;
@@ -175,7 +177,7 @@ void monitor_close(struct monitor *monitor)
 	(void)want(monitors);
 	if (--monitors->n)
 		return;
-	while (events_take(&record, &lost)) /* nobody is left to read it */
+	while (events_take(&record, lost)) /* nobody is left to read it */
 		;
 	object_names_close(&monitors->names);
 }

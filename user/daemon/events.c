@@ -18,7 +18,7 @@ static struct {
 	pthread_mutex_t lock;
 	struct event_record *records; /* NULL as long as nobody wanted any */
 	unsigned int first, n;
-	uint64_t lost;
+	uint64_t lost[EVENT_KIND_MAX];
 	int fd;
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
 
@@ -37,7 +37,7 @@ void event_emit(const struct event_record *record)
 	if (queue.n < EVENTS_MAX)
 		place = &queue.records[(queue.first + queue.n++) % EVENTS_MAX];
 	else
-		queue.lost++;
+		queue.lost[record->kind]++;
 	if (place) {
 		*place = *record;
 		place->time = record->time ? record->time : now;
@@ -63,29 +63,43 @@ void event_server(enum event_kind kind, uint32_t farm_id, uint32_t server_id, co
 		emit_server(kind, farm_id, server_id, why);
 }
 
-static void emit_limit(const char *name, uint32_t frontend_id)
-{
-	struct event_record record = {.kind = EVENT_LIMIT, .conn.frontend_id = frontend_id};
-
-	snprintf(record.text, sizeof(record.text), "%s", name);
-	event_emit(&record);
-}
-
-void event_limit(enum event_limit limit, uint32_t frontend_id)
+static void emit_limit(enum event_limit limit, struct event_record *record,
+		       _Atomic uint32_t *second)
 {
 	static const char *const names[] = {
 #define X(id, name) name,
 		EVENT_LIMITS(X)
 #undef X
 	};
+	uint32_t now = monotonic_time() / (1000 * MILLISECOND) + 1;
+
+	if (atomic_exchange(second, now) == now)
+		return;
+	record->kind = EVENT_LIMIT;
+	snprintf(record->text, sizeof(record->text), "%s", names[limit]);
+	event_emit(record);
+}
+
+void event_limit(enum event_limit limit, uint32_t frontend_id)
+{
 	static _Atomic uint32_t told[LIMIT_MAX][MAX_FRONTENDS + 1]; /* in which second, from 1 */
-	uint32_t now;
+	struct event_record record;
 
 	if (!event_wanted(EVENT_LIMIT) || frontend_id > MAX_FRONTENDS)
 		return;
-	now = monotonic_time() / (1000 * MILLISECOND) + 1;
-	if (atomic_exchange(&told[limit][frontend_id], now) != now)
-		emit_limit(names[limit], frontend_id);
+	record = (struct event_record){.conn.frontend_id = frontend_id};
+	emit_limit(limit, &record, &told[limit][frontend_id]);
+}
+
+void event_server_full(uint32_t farm_id, uint32_t server_id)
+{
+	static _Atomic uint32_t told[MAX_SERVERS + 1]; /* likewise */
+	struct event_record record;
+
+	if (!event_wanted(EVENT_LIMIT) || server_id > MAX_SERVERS)
+		return;
+	record = (struct event_record){.conn = {.farm_id = farm_id, .server_id = server_id}};
+	emit_limit(LIMIT_MAX_CONNECTIONS, &record, &told[server_id]);
 }
 
 enum event_kind event_kind_of_end(enum counter counter)
@@ -201,14 +215,14 @@ int events_fd(void)
 	return queue.fd;
 }
 
-bool events_take(struct event_record *record, uint64_t *lost)
+bool events_take(struct event_record *record, uint64_t lost[EVENT_KIND_MAX])
 {
 	uint64_t ignored;
 	bool taken;
 
 	pthread_mutex_lock(&queue.lock);
-	*lost = queue.lost;
-	queue.lost = 0;
+	memcpy(lost, queue.lost, sizeof(queue.lost));
+	memset(queue.lost, 0, sizeof(queue.lost));
 	taken = queue.n;
 	if (taken) {
 		*record = queue.records[queue.first];

@@ -35,7 +35,7 @@ enum event_kind {
 
 #define EVENT_LIMITS(X)                                                                            \
 	X(SLOTS, "slots")		      /* --max-connections, or descriptors */              \
-	X(MAX_CONNECTIONS, "max_connections") /* of a frontend */                                  \
+	X(MAX_CONNECTIONS, "max_connections") /* of a frontend or a server */                      \
 	X(RATE, "rate_limit")		      /* of a frontend, or of each of its clients */       \
 	X(NAT_PORTS, "nat_ports")                                                                  \
 	X(MAX_FLOWS, "max_flows")
@@ -54,7 +54,7 @@ struct event_record {
 	uint64_t time; /* CLOCK_REALTIME, nanoseconds; 0: now */
 	/*
 	 * Of a connection: who, where to, what it said; bytes in `flow`. Of a server: server_id,
-	 * farm_id. Of a limit: frontend_id, 0 for none.
+	 * farm_id. Of a limit: of which frontend or server it is, 0 for none.
 	 */
 	struct conn conn;
 	uint64_t duration; /* of a connection: nanoseconds */
@@ -86,6 +86,9 @@ void event_server(enum event_kind kind, uint32_t farm_id, uint32_t server_id, co
 /* Once a second at most for each limit and frontend, which is 0 where it is of none. */
 void event_limit(enum event_limit limit, uint32_t frontend_id);
 
+/* The server has as many connections as its max_connections; likewise for each server. */
+void event_server_full(uint32_t farm_id, uint32_t server_id);
+
 /* A peer that leaves ends a connection; whatever else has a counter is the balancer's doing. */
 enum event_kind event_kind_of_end(enum counter counter);
 
@@ -103,10 +106,10 @@ int events_want(unsigned int kinds);
 int events_fd(void);
 
 /*
- * The oldest record. False when there is none; then the fd is not readable, until one comes. *lost
- * is the number of those that found no room since the last call.
+ * The oldest record. False when there is none; then the fd is not readable, until one comes. `lost`
+ * are, by their kind, the numbers of those that found no room since the last call.
  */
-bool events_take(struct event_record *record, uint64_t *lost);
+bool events_take(struct event_record *record, uint64_t lost[EVENT_KIND_MAX]);
 
 /* Frees the queue, when no other thread tells any more. */
 void events_free(void);

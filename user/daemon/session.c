@@ -712,6 +712,21 @@ static int open_server_socket(struct session *s)
 	return 0;
 }
 
+/* Who asks for it is told that the server, for which this one counts, has no more places. */
+static void tell_if_full(const struct session *s)
+{
+	struct engine *engine = s->worker->engine;
+	const struct server_row *row;
+
+	if (!event_wanted(EVENT_LIMIT))
+		return;
+	pthread_rwlock_rdlock(&engine->tables_lock);
+	row = tables_row(&engine->instance.tables[s->conn->half], servers, s->conn->server_id);
+	if (row && row->max_connections && server_stats(s)->live >= row->max_connections)
+		event_server_full(s->conn->farm_id, s->conn->server_id);
+	pthread_rwlock_unlock(&engine->tables_lock);
+}
+
 /* Begins to connect to the server that conn->server_id names. */
 static void session_connect(struct session *s)
 {
@@ -723,6 +738,7 @@ static void session_connect(struct session *s)
 		leave_server(s, COUNTER_NO_SERVER); /* since it was chosen */
 		return;
 	}
+	tell_if_full(s);
 	err = open_server_socket(s);
 	if (err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM) {
 		close_counted(s, COUNTER_INTERNAL_ERRORS);
