@@ -268,6 +268,17 @@ is_forgetting() {
 	netns_await 30 daemon_says 'goes on with [0-9]+ spliced connections' || fail "it does not get ready with them"
 	await_stat '.frontends[0].live' 397952
 	assert_equal "$(stats '.servers[0].live')" 397952
+
+	# a limit of connections holds from the first one on
+	alpnlb server set s11 max_connections 397952
+	alpnlb farm set default queue_size 0
+	alpnlb refresh run
+	kill_daemon
+	start_daemon
+	daemon_says 'goes on with [0-9]+ spliced connections' || fail "it begins without having counted them"
+	assert_equal "$(stats '.servers[0].live')" 397952
+	assert_equal "$(tcp_client "$LB4" 443 | report_field end)" reset
+	assert_equal "$(stats .counters.queue_full)" 1
 }
 
 # ---- where the ends are -------------------------------------------------------------------

@@ -182,7 +182,7 @@ static int load_packet_path(struct daemon *daemon, const struct config *config)
 }
 
 /* From here on packets run through the programs. */
-static void attach_packet_path(struct daemon *daemon)
+static void attach_packet_path(struct daemon *daemon, const struct config *config)
 {
 	struct flows *flows = &daemon->engine.flows;
 	int err;
@@ -199,7 +199,7 @@ static void attach_packet_path(struct daemon *daemon)
 		leave_packet_path(daemon, "pin the flow table", err);
 		return;
 	}
-	sweeper_adopt(&daemon->sweeper);
+	sweeper_adopt(&daemon->sweeper, config);
 	err = rerouter_start(&daemon->rerouter, flows);
 	if (err)
 		log_line(LOG_WARN, "spliced connections will not follow changes of the routes: %s",
@@ -625,7 +625,7 @@ static int daemon_start(struct daemon *daemon, const struct arguments *arguments
 	err = err ? err : startup_stage(&startup, daemon);
 	err = err ? err : start_engine(daemon, arguments, startup_config(&startup, daemon));
 	if (!err) {
-		attach_packet_path(daemon);
+		attach_packet_path(daemon, startup_config(&startup, daemon));
 		err = startup_run(&startup, daemon);
 	}
 	startup_free(&startup);

@@ -336,10 +336,23 @@ static int watch_interfaces(struct sweeper *sweeper, struct event_base *base)
 	return sweeper->interfaces && !event_add(sweeper->interfaces, NULL) ? 0 : -ENOMEM;
 }
 
-void sweeper_adopt(struct sweeper *sweeper)
+/* Does a limit want to know of all connections that there are? */
+static bool has_limits(const struct config *config)
+{
+	for (size_t i = 0; i < config->n_frontends; i++)
+		if (config->frontends[i].max_connections)
+			return true;
+	for (size_t i = 0; i < config->n_farms; i++)
+		for (size_t j = 0; j < config->farms[i].n_servers; j++)
+			if (config->farms[i].servers[j].max_connections)
+				return true;
+	return false;
+}
+
+void sweeper_adopt(struct sweeper *sweeper, const struct config *config)
 {
 	sweeper->step = adopt_entry;
-	walk_until(sweeper, monotonic_time() + ADOPT_TIME);
+	walk_until(sweeper, has_limits(config) ? UINT64_MAX : monotonic_time() + ADOPT_TIME);
 }
 
 void sweeper_start(struct sweeper *sweeper, uint32_t shortest_idle)

@@ -39,10 +39,11 @@ int sweeper_init(struct sweeper *sweeper, struct engine *engine, struct event_ba
 
 /*
  * Takes over what is in the flow table, before the first connection; if there is much, most of it
- * afterwards. Until ports.whole says that it is done, the table knows of ports that the book does
- * not. Needs the programs to be pinned: the end of a flow has to come to this daemon.
+ * afterwards, unless the configuration limits connections, which has them counted. Until
+ * ports.whole says that it is done, the table knows of ports that the book does not. Needs the
+ * programs to be pinned: the end of a flow has to come to this daemon.
  */
-void sweeper_adopt(struct sweeper *sweeper);
+void sweeper_adopt(struct sweeper *sweeper, const struct config *config);
 
 /* Claims the source ports of a configuration, unless another instance has them. */
 void sweeper_claim(struct sweeper *sweeper, const struct config *config);
