@@ -228,6 +228,7 @@ read_events() {
 	allowed GET ipLoadbalancing
 	read_events one
 	reader=$NETNS_PID
+	assert_matches "$(netns_exec balancer ss -Htno state established "sport = :${HOST##*:}")" 'timer:\(keepalive,([12][0-9]|30)sec'
 	application two read-only
 	second="$KEY $SECRET $CONSUMER"
 	allowed GET ipLoadbalancing

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../daemon/log.h"
+#include "../daemon/socket.h"
 #include "../kernel/clock.h"
 #include "call.h"
 #include "http.h"
@@ -24,6 +25,7 @@
 #define ANSWER_SECONDS	  30
 #define ANSWER_RATE	  65536 /* bytes a second that a client has to take of a large answer */
 #define ENDING_SECONDS	  5
+#define GONE_SECONDS	  60 /* until a client that is gone is missed, however long its answer is */
 #define PERMIT_SECONDS	  1  /* until the next look whether a stream may go on */
 #define ACCEPTS_MAX	  16 /* before those that are accepted get a turn */
 #define EPISODE                                                                                    \
@@ -302,6 +304,7 @@ static struct bufferevent *stream_new(struct api_service *service, int fd)
 
 	if (!service->tls)
 		return bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+	socket_end_with_peer(fd, GONE_SECONDS);
 	ssl = SSL_new(service->tls);
 	if (!ssl)
 		return NULL;

@@ -90,6 +90,14 @@ void socket_carry(int fd, bool redirect)
 		set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1);
 }
 
+void socket_end_with_peer(int fd, int seconds)
+{
+	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds / 2);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds / 4);
+	set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, seconds * 1000);
+}
+
 void socket_reuse_address(int fd)
 {
 	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);

@@ -42,6 +42,9 @@ void socket_keep_urgent(int fd);
  */
 void socket_carry(int fd, bool redirect);
 
+/* Ends the connection when its peer has been gone, or has taken nothing, for so long. */
+void socket_end_with_peer(int fd, int seconds);
+
 /* The address that the kernel chooses to connect there from. 0 or -errno. */
 int socket_source(const uint8_t to[16], uint8_t address[16]);
 
