@@ -359,7 +359,7 @@ table_size() {
 }
 
 @test "clients are let go by command, by time and for want of room" {
-	local n
+	local n state=/var/lib/alpnlb/$NETNS_NAME/state.json
 	start_sticky name "stick_on_drain: true" "stick_size: 1000"
 	assert_equal "$(table_size)" "lru_hash 1000"
 	assert_equal "$(sticks 2) $(sticks 3)" "one two"
@@ -383,6 +383,20 @@ table_size() {
 	netns_await 5 stuck_are "" || fail "$(stuck) after a second"
 	assert_matches "$(reached "$LB4" 443 --source 192.0.2.2 --alpn h2) $(reached "$LB4" 443 --source 192.0.2.3 --alpn h2)" \
 		"^(one two|two one)$"
+
+	# a refresh that fails takes no table away
+	change 's/stick_ttl: 1s/stick_ttl: 1h/'
+	assert_matches "$(sticks 2) $(sticks 3)" "^(one two|two one)$"
+	n=$(stuck)
+	mv "$state" "$NETNS_DIR/state.json"
+	echo {} >"$state" # as by somebody else
+	sed '/stick/d' "$CONFIG" >"$NETNS_DIR/unstuck.yaml"
+	run -1 alpnlb apply "$NETNS_DIR/unstuck.yaml"
+	sed '/stick_size/s/1000/2000/' "$CONFIG" >"$NETNS_DIR/larger.yaml"
+	run -1 alpnlb apply "$NETNS_DIR/larger.yaml"
+	mv "$NETNS_DIR/state.json" "$state"
+	assert_equal "$(stuck)" "$n"
+	assert_equal "$(table_size)" "lru_hash 1000"
 
 	change '/stick/d'
 	assert_equal "$(stuck)" "" "the farm is not sticky any more"

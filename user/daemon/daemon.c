@@ -368,12 +368,11 @@ static int keep_revision(struct daemon *daemon, struct refresh *refresh, char *f
 	return err;
 }
 
-static int make_stick_tables(struct daemon *daemon, const struct config *config, char *failed,
-			     size_t size)
+static int make_stick_tables(struct daemon *daemon, const struct config *config, int **sticks,
+			     char *failed, size_t size)
 {
 	const struct farm *farm = NULL;
-	int err = sticks_configure(&daemon->engine.instance, config, &daemon->engine.tables_lock,
-				   &farm);
+	int err = sticks_prepare(&daemon->engine.instance, config, sticks, &farm);
 
 	if (err)
 		snprintf(failed, size, "farm %s: no table for stick_size %u: %s",
@@ -385,7 +384,7 @@ static int make_stick_tables(struct daemon *daemon, const struct config *config,
 static int switch_tables(struct daemon *daemon, const struct config *config, struct tables *tables,
 			 struct refresh *refresh, char *failed, size_t size)
 {
-	int err = make_stick_tables(daemon, config, failed, size);
+	int *sticks = NULL, err = make_stick_tables(daemon, config, &sticks, failed, size);
 
 	err = err ? err : keep_revision(daemon, refresh, failed, size);
 	if (!err) {
@@ -398,8 +397,13 @@ static int switch_tables(struct daemon *daemon, const struct config *config, str
 			state_undo(&daemon->state);
 	}
 	if (err) {
+		sticks_abort(&sticks);
 		https_abort(daemon);
 		listeners_abort(&daemon->listeners);
+	} else {
+		failed_to("put tables of clients that stick in their places",
+			  sticks_commit(&daemon->engine.instance, &sticks,
+					&daemon->engine.tables_lock));
 	}
 	return err;
 }

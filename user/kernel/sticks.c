@@ -105,54 +105,97 @@ static void put_table(struct instance *instance, pthread_rwlock_t *lock, uint32_
 		close(before);
 }
 
-/* Returns the new table, or -errno. */
-static int make_table(const struct instance *instance, uint32_t farm_id, uint32_t size)
+/* In the place of a table, in what a configuration wants: the one there is, or none. */
+enum {
+	SAME = -1,
+	NONE = -2,
+};
+
+static int new_table(uint32_t size)
 {
-	int before = instance->sticks[farm_id], err;
 	int table = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "stick", ADDRESS_SIZE,
 				   sizeof(struct stick_row), size, NULL);
 
-	if (table < 0)
-		return -errno;
-	if (before >= 0)
-		(void)sticks_walk(before, copy_entry, &table);
-	if (!bpf_map_update_elem(instance_map(instance, "sticks"), &farm_id, &table, BPF_ANY))
-		return table;
-	err = -errno;
-	close(table);
-	return err;
+	return table < 0 ? -errno : table;
 }
 
-static int configure_farm(struct instance *instance, pthread_rwlock_t *lock, uint32_t farm_id,
-			  uint32_t size)
+/* Fills what farms want to have; 0 or -errno. */
+static int make_tables(const struct instance *instance, const struct farm **farms, int *tables,
+		       const struct farm **failed)
 {
-	int table = -ENOENT;
+	for (uint32_t id = 1; id <= MAX_FARMS; id++) {
+		uint32_t size = farms[id] ? farms[id]->stick_size : 0;
 
-	if (size == size_of(instance->sticks[farm_id]))
-		return 0;
-	if (size)
-		table = make_table(instance, farm_id, size);
-	else
-		(void)bpf_map_delete_elem(instance_map(instance, "sticks"), &farm_id);
-	if (size && table < 0)
-		return table;
-	put_table(instance, lock, farm_id, table);
+		if (size == size_of(instance->sticks[id]))
+			continue;
+		*failed = farms[id];
+		tables[id] = size ? new_table(size) : NONE;
+		if (size && tables[id] < 0) {
+			int err = tables[id];
+
+			tables[id] = SAME;
+			return err;
+		}
+	}
 	return 0;
 }
 
-int sticks_configure(struct instance *instance, const struct config *config, pthread_rwlock_t *lock,
-		     const struct farm **failed)
+int sticks_prepare(const struct instance *instance, const struct config *config, int **tables,
+		   const struct farm **failed)
 {
 	const struct farm **farms = calloc(MAX_FARMS + 1, sizeof(*farms));
-	int err = farms ? 0 : -ENOMEM;
+	int err = -ENOMEM;
 
+	*tables = malloc((MAX_FARMS + 1) * sizeof(**tables));
+	for (uint32_t id = 0; *tables && id <= MAX_FARMS; id++)
+		(*tables)[id] = SAME;
 	for (size_t i = 0; farms && i < config->n_farms; i++)
 		if (config->farms[i].sticky)
 			farms[config->farms[i].o.id] = &config->farms[i];
-	for (uint32_t id = 1; id <= MAX_FARMS && !err; id++) {
-		*failed = farms[id];
-		err = configure_farm(instance, lock, id, farms[id] ? farms[id]->stick_size : 0);
-	}
+	if (farms && *tables)
+		err = make_tables(instance, farms, *tables, failed);
 	free(farms);
+	if (err)
+		sticks_abort(tables);
+	return err;
+}
+
+void sticks_abort(int **tables)
+{
+	for (uint32_t id = 0; *tables && id <= MAX_FARMS; id++)
+		if ((*tables)[id] >= 0)
+			close((*tables)[id]);
+	free(*tables);
+	*tables = NULL;
+}
+
+static int put_in_place(struct instance *instance, uint32_t farm_id, int table)
+{
+	int map = instance_map(instance, "sticks"), before = instance->sticks[farm_id];
+
+	if (table == NONE) {
+		(void)bpf_map_delete_elem(map, &farm_id);
+		return 0;
+	}
+	if (before >= 0)
+		(void)sticks_walk(before, copy_entry, &table);
+	return bpf_map_update_elem(map, &farm_id, &table, BPF_ANY) ? -errno : 0;
+}
+
+int sticks_commit(struct instance *instance, int **tables, pthread_rwlock_t *lock)
+{
+	int err = 0;
+
+	for (uint32_t id = 1; id <= MAX_FARMS; id++) {
+		int table = (*tables)[id], failed;
+
+		failed = table == SAME ? 0 : put_in_place(instance, id, table);
+		if (table != SAME && !failed) {
+			put_table(instance, lock, id, table);
+			(*tables)[id] = SAME;
+		}
+		err = err ? err : failed;
+	}
+	sticks_abort(tables);
 	return err;
 }

@@ -12,12 +12,21 @@ int sticks_open(struct instance *instance, bool adopted);
 void sticks_close(struct instance *instance);
 
 /*
- * Makes the tables that the farms of a configuration want, of the sizes they want, and removes
- * others; who sticks goes on to do so where the new table has room. Workers read instance->sticks
- * with `lock` held. 0 or -errno; then *failed is the farm.
+ * Makes the tables that the farms of a configuration want beside those there are; they are
+ * *tables, for one of the next two. 0 or -errno; then *failed is the farm.
  */
-int sticks_configure(struct instance *instance, const struct config *config, pthread_rwlock_t *lock,
-		     const struct farm **failed);
+int sticks_prepare(const struct instance *instance, const struct config *config, int **tables,
+		   const struct farm **failed);
+
+/* Accepts NULL in *tables. */
+void sticks_abort(int **tables);
+
+/*
+ * Puts them in the place of the others; who sticks goes on to do so where the new table has room.
+ * Workers read instance->sticks with `lock` held. 0 or -errno: a farm goes on with the table it
+ * had.
+ */
+int sticks_commit(struct instance *instance, int **tables, pthread_rwlock_t *lock);
 
 /* The table of a farm in the pinned map `sticks`: a new fd, -ENOENT if it has none, or -errno. */
 int sticks_table(int map, uint32_t farm_id);
