@@ -173,6 +173,16 @@ unprobed unknown  "
 	await_state mysql/a up
 	daemon_says 'server mysql/a is up'
 
+	# a file of trusted certificates is read again by a refresh
+	mv "$NETNS_DIR/ca.pem" "$NETNS_DIR/other.pem"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=other \
+		-keyout /dev/null -out "$NETNS_DIR/ca.pem" 2>/dev/null
+	alpnlb refresh run
+	await_state tls/a down
+	mv "$NETNS_DIR/other.pem" "$NETNS_DIR/ca.pem"
+	alpnlb refresh run
+	await_state tls/a up
+
 	# a file that is missing is told at the refresh; when it went missing later, the daemon starts
 	alpnlb farm set tls probe.ca /no/such.pem
 	run alpnlb refresh run

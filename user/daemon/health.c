@@ -28,6 +28,7 @@ struct watch {
 	bool shutdown_sessions;
 	struct probe_target endpoint;
 	struct plan *plan;
+	struct plan *renewed; /* the same with its files read again, for the next check; or NULL */
 	struct check check;
 	struct event next;	   /* check */
 	uint64_t began;		   /* monotonic_time() of the latest check ... */
@@ -192,10 +193,26 @@ static void on_checked(void *context, bool good, const struct check_result *resu
 	check_in_turn(watch);
 }
 
+static void plan_leave(struct plan *plan)
+{
+	if (plan && !--plan->users)
+		plan_free(plan);
+}
+
+static void take_renewed(struct watch *watch)
+{
+	if (!watch->renewed)
+		return;
+	plan_leave(watch->plan);
+	watch->plan = watch->renewed;
+	watch->renewed = NULL;
+}
+
 static void on_next(evutil_socket_t fd, short what, void *context)
 {
 	struct watch *watch = context;
 
+	take_renewed(watch);
 	watch->began = monotonic_time();
 	check_begin(&watch->check, watch->plan, &watch->endpoint, watch->health->scratch);
 }
@@ -348,8 +365,8 @@ static void watch_free(struct watch *watch)
 {
 	if (!watch)
 		return;
-	if (watch->plan && !--watch->plan->users)
-		plan_free(watch->plan);
+	plan_leave(watch->plan);
+	plan_leave(watch->renewed);
 	free(watch->name);
 	free(watch);
 }
@@ -421,11 +438,11 @@ static void add_farm(struct change *change, const struct config *config, const s
 	}
 	plan->users = 1;
 	add_watches(change, config, farm, plan);
-	if (!--plan->users)
-		plan_free(plan);
+	plan_leave(plan);
 }
 
-/* Goes on as it is, under what may be another name. */
+/* Goes on as it is, under what may be another name; a check that runs has the plan it began with.
+ */
 static bool keep(struct watch *old, struct watch *now)
 {
 	char *name = old->name;
@@ -436,6 +453,9 @@ static bool keep(struct watch *old, struct watch *now)
 	old->name = now->name;
 	now->name = name;
 	old->shutdown_sessions = now->shutdown_sessions;
+	plan_leave(old->renewed);
+	old->renewed = now->plan;
+	now->plan = NULL;
 	watch_free(now);
 	return true;
 }
