@@ -272,8 +272,7 @@ struct splice_request {
 	X(BEHIND, "more has come already than a socket sends at once")                             \
 	X(INTERFACE, "a leg's interface has no program")                                           \
 	X(EARLY, "the server's data was already taken")                                            \
-	X(OFF, "the packet path does not work here")                                               \
-	X(HEADER, "sockmap cannot begin behind a PROXY header")
+	X(OFF, "the packet path does not work here")
 
 enum splice_result {
 #define X(id, text) SPLICE_##id,

@@ -152,7 +152,12 @@ assert_passed() {
 }
 
 shown_on_paths() {
-	[[ $(alpnlb -j conn show | gojq -r '[.[] | select(.state == "open") | .path] | sort | join(" ")') == "packet relay" ]]
+	[[ $(alpnlb -j conn show | gojq -r '[.[] | select(.state == "open") | .path] | sort | join(" ")') == "packet relay sockmap" ]]
+}
+
+# Of the one connection that is on the sockmap path.
+both_legs_redirect() {
+	[[ $(bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/sockets" | gojq length) == 2 ]]
 }
 
 @test "a PROXY header of a trusted source says who the client is, on every path" {
@@ -201,24 +206,27 @@ shown_on_paths() {
 	assert_equal "$(gojq -r .received_sha256 "$NETNS_DIR/client.log" | sort -u)" "$wanted" "no routes: what came back"
 	for ((n = 19; n <= 21; n++)); do assert_passed "$n" "$wanted"; done
 	# (one of which too much came at once is relayed until a quiet moment)
-	assert_equal "$(stats '[.paths.packet + .paths.relay, .paths.packet >= 3, .paths.sockmap] | join(" ")')" "21 true 0"
+	assert_equal "$(stats '[.paths.packet + .paths.relay + .paths.sockmap, .paths.packet >= 3, .paths.sockmap >= 6] | join(" ")')" "21 true true"
 	netns_await 10 has_ids 21
 	assert_equal "$(gojq -r 'select(.event == "ended") | [.client, .via[:10], .route[:3]] | join(" ")' "$NETNS_DIR/events.log" | sort -u)" \
 		"203.0.113.9:4711 192.0.2.4: def"$'\n'"203.0.113.9:4711 192.0.2.4: of4"
 	assert_equal "$(gojq -r 'select(.event == "fallback") | [.frontend, .reason] | join(" ")' "$NETNS_DIR/events.log" | sort -u | grep -E 'p444|p448')" \
-		"p444 sockmap cannot begin behind a PROXY header"$'\n'"p448 client and server are of different address families"
+		"p448 client and server are of different address families"
 
 	# by ALPN, and of an IPv6 client to an IPv4 server; live ones are shown as who they are
 	"$TREE/tests/e2e/peers/tcp.py" hello --alpn h2 | header v1 203.0.113.9 1 203.0.113.1 2 >"$NETNS_DIR/h2"
 	header v2 2001:db8:77::9 4711 2001:db8:77::1 8443 <"$NETNS_DIR/hello" >"$NETNS_DIR/v6"
 	hold first "$LB4" 443 --source 192.0.2.4 --hello "$NETNS_DIR/h2"
 	hold second "$LB6" 445 --source 2001:db8:1::5 --hello "$NETNS_DIR/v6"
+	hold third "$LB4" 444 --source 192.0.2.4 --hello "$NETNS_DIR/h2"
+	netns_await 10 both_legs_redirect || fail "the legs are not the program's"
 	netns_await 10 shown_on_paths || fail "$(alpnlb conn show)"
 	assert_equal "$(alpnlb -j conn show | gojq -r '[.[] | [.client, (.via | sub(":[0-9]+$"; "")), .path, .farm] | join(" ")] | sort | .[]')" \
-		"203.0.113.9:1 192.0.2.4 packet h2"$'\n'"[2001:db8:77::9]:4711 [2001:db8:1::5] relay four"
+		"203.0.113.9:1 192.0.2.4 packet h2"$'\n'"203.0.113.9:1 192.0.2.4 sockmap h2"$'\n'"[2001:db8:77::9]:4711 [2001:db8:1::5] relay four"
 	end_held first >/dev/null
 	assert_equal "$(proxied 22 | gojq -c '[.source, .tlvs]')" '["203.0.113.9 1",{"alpn":"026832","crc32c":true}]'
 	end_held second >/dev/null
+	assert_equal "$(end_held third | report_field end)" eof
 	assert_equal "$(proxied 23 | gojq -r '[.source, .destination] | join(" ")')" "2001:db8:77::9 4711 2001:db8:77::1 8443"
 
 	# clients that are not welcome, and proxies that do not say who theirs is
@@ -240,12 +248,13 @@ closed no_farm 192.0.2.5"
 	stop_daemon
 }
 
-# switch_behind VERSION CONNECTIONS SERVER-ATTRIBUTE [CLIENT-OPTION...]: data comes from both ends throughout, see peers/crossing.c.
+# switch_behind PATH VERSION CONNECTIONS SERVER-ATTRIBUTE [CLIENT-OPTION...]: data comes from both ends throughout, see peers/crossing.c.
 switch_behind() {
-	local connections=$2 client
+	local path=$1 connections=$3 client
+	shift
 	# shellcheck disable=SC2034 # packet_farm reads it
 	FRONTEND='proxy_sources: [ 192.0.2.0/24 ]'
-	packet_farm packet 11
+	packet_farm "$path" 11
 	[[ -z $3 ]] || sed -i "/name: s11/s/ }/, $3 }/" "$CONFIG"
 	header "$1" 203.0.113.9 4711 203.0.113.1 8443 <"$NETNS_DIR/hello" >"$NETNS_DIR/behind"
 	mv "$NETNS_DIR/behind" "$NETNS_DIR/hello"
@@ -254,13 +263,16 @@ switch_behind() {
 	client=$(crossing_client "$LB4" -n "$connections" -p 50 "${@:4}") || fail "client: $client"
 	assert_clean "$client"
 	assert_clean "$(crossing_report)"
-	(($(stats .counters.spliced) > connections / 2)) || fail "$(stats .counters.spliced) of $connections were spliced"
+	(($(stats ".paths.$path") > connections / 2)) || fail "$(stats ".paths.$path") of $connections on the $path path"
 	assert_equal "$(stats '.counters.refused_proxy')" 0
 }
 @test "the switch under load behind a proxy that says version 1, to a server that is told version 2" {
-	switch_behind v1 "${PACKET_CONNECTIONS:-1000}" 'proxy_protocol_version: v2'
+	switch_behind packet v1 "${PACKET_CONNECTIONS:-1000}" 'proxy_protocol_version: v2'
+}
+@test "the sockmap path under load behind a proxy" {
+	switch_behind sockmap v2 "$((${PACKET_CONNECTIONS:-1000} / 2))" 'proxy_protocol_version: v2'
 }
 @test "the switch behind a proxy that says version 2, where packets are lost" {
 	impair_all -d 10 -r 50 # of a thousand: dropped, and out of order
-	switch_behind v2 "$((${PACKET_CONNECTIONS:-1000} / 5))" '' -q
+	switch_behind packet v2 "$((${PACKET_CONNECTIONS:-1000} / 5))" '' -q
 }

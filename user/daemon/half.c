@@ -216,6 +216,8 @@ static enum half_result source_empty(struct session *s, enum side side, uint64_t
 	half->readable = false;
 	if (!half->pipe.len)
 		pipes_give(&s->worker->pipes, &half->pipe);
+	if (side == CLIENT && s->conn->path == PATH_SOCKMAP)
+		session_join(s);
 	if (!try_redirect(s, side) && !(s->watched[side] & EPOLLIN))
 		session_watch(s, side, s->watched[side] | EPOLLIN | EPOLLRDHUP);
 	return HALF_WAITS;
@@ -351,6 +353,8 @@ static enum half_result settle(struct session *s, enum side side)
 		/* The program has seen all of them by then, see read_info(). */
 		if (leg_received(s->fd[side], &bytes))
 			return HALF_SOURCE_FAILED;
+		if (side == CLIENT)
+			bytes -= s->proxied.size; /* a header, which is not of its stream */
 		if ((s->conn->flow[side] & FLOW_BYTES) < bytes)
 			return HALF_WAITS;
 	}

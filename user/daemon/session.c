@@ -3,11 +3,13 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -536,18 +538,20 @@ static int attach_filters(struct session *s)
 
 /*
  * Puts both legs under the program. The server leg redirects from its first byte on, since
- * nothing was sent to the client yet.
+ * nothing was sent to the client yet. Behind a PROXY header the client's bytes may be in the middle
+ * of a packet: until session_join() both directions are copied.
  */
 static bool open_sockmap(struct session *s)
 {
+	bool unread = !s->cookie[CLIENT], later = s->proxied.size;
 	struct conn *conn = s->conn;
-	bool unread = !s->cookie[CLIENT];
-	int err = 0;
+	int err = attach_filters(s);
 
-	conn->flow[SERVER] = FLOW_REDIRECT;
-	s->half[SERVER].mode = HALF_REDIRECT;
-	err = attach_filters(s);
-	if (!err && unread && !s->half[CLIENT].taken) {
+	if (!later) {
+		conn->flow[SERVER] = FLOW_REDIRECT;
+		s->half[SERVER].mode = HALF_REDIRECT;
+	}
+	if (!err && unread && !later && !s->half[CLIENT].taken) {
 		/* The client is a target from now on, and no source before the server is one. */
 		conn->flow[CLIENT] = 0;
 		err = leg_insert(s, CLIENT);
@@ -560,6 +564,22 @@ static bool open_sockmap(struct session *s)
 	s->half[SERVER].mode = HALF_COPY;
 	count(s, COUNTER_SOCKMAP_FAILED);
 	return false;
+}
+
+void session_join(struct session *s)
+{
+	int unread;
+
+	if (s->cookie[CLIENT] || !s->cookie[SERVER] || s->half[CLIENT].ended ||
+	    ioctl(s->fd[CLIENT], SIOCINQ, &unread) || unread)
+		return;
+	s->conn->taken[CLIENT] = s->half[CLIENT].taken;
+	if (leg_insert(s, CLIENT)) {
+		count(s, COUNTER_SOCKMAP_FAILED);
+		leave_sockmap(s);
+		return;
+	}
+	session_queue(s); /* the server's direction is redirected, too */
 }
 
 /* A proxy has told of the address that its client came to, too. */
@@ -598,9 +618,7 @@ void session_carry(struct session *s)
 static void leave_packet_path(struct session *s)
 {
 	s->behind = s->conn->refusal == SPLICE_BEHIND;
-	s->conn->path = s->worker->engine->sockmap_auto && !s->behind && !s->proxied.size
-				? PATH_SOCKMAP
-				: PATH_RELAY;
+	s->conn->path = s->worker->engine->sockmap_auto && !s->behind ? PATH_SOCKMAP : PATH_RELAY;
 	if (!s->behind)
 		count_refusal(s);
 	socket_carry(s->fd[CLIENT], s->conn->path == PATH_SOCKMAP);
@@ -1209,20 +1227,10 @@ static enum path_kind choose_path(const struct engine *engine, const struct fron
 	return row->path != PATH_RELAY && sockmap ? PATH_SOCKMAP : PATH_RELAY;
 }
 
-/*
- * The client is known when its proxy has told of it, and admitted then. The header is read from the
- * socket before a program could see it, and what is behind it may be in the same packet: that is no
- * place to begin for sockmap.
- */
-static bool await_header(struct session *s, const struct frontend_row *row)
+/* The client is known when its proxy has told of it, and admitted then. */
+static bool await_header(struct session *s)
 {
 	s->phase = PHASE_HEADER;
-	if (s->conn->path != PATH_SOCKMAP)
-		return true;
-	s->conn->path = PATH_RELAY;
-	s->conn->refusal = SPLICE_HEADER;
-	if (row->path == PATH_SOCKMAP)
-		count(s, COUNTER_PATH_FALLBACKS);
 	return true;
 }
 
@@ -1289,7 +1297,7 @@ static bool admit(struct session *s, const atomic_uint *frontend_id, uint32_t *f
 		if (row->max_connections && live > row->max_connections)
 			s->reason = COUNTER_REFUSED_LIMIT;
 		else if (source_is_proxy(tables, row, conn->client))
-			admitted = await_header(s, row);
+			admitted = await_header(s);
 		else
 			admitted = admit_client(s, tables, row);
 	}
@@ -1369,8 +1377,6 @@ static void header_done(struct session *s)
 	bool admitted;
 
 	take_client(s);
-	if (s->conn->refusal == SPLICE_HEADER)
-		tell_fallback(s, splice_refusal(SPLICE_HEADER));
 	event_del(&s->timer);
 	s->half[CLIENT].readable = true; /* what came with the header is not told again */
 	pthread_rwlock_rdlock(&engine->tables_lock);

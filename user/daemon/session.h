@@ -138,6 +138,12 @@ void session_carry(struct session *session);
 /* Asks epoll for these events of a leg (0 = none but errors). */
 void session_watch(struct session *session, enum side side, uint32_t events);
 
+/*
+ * Nothing is to be read from the client at this moment. On the sockmap path behind a PROXY header:
+ * puts its leg under the program, which has not seen what was read so far.
+ */
+void session_join(struct session *session);
+
 /* Puts a session on the worker's list of those that go on after this turn. */
 void session_queue(struct session *session);
 
