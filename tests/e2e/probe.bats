@@ -39,13 +39,14 @@ start_mariadb() {
 	netns_spawn server "$dir.log" mariadbd --no-defaults --user=mysql --datadir="$dir" \
 		--socket="$dir/socket" --pid-file="$dir/pid" --bind-address="$(server4 "$1")" --port="$2" \
 		--innodb-log-file-size=4M --innodb-buffer-pool-size=8M --skip-name-resolve --log-warnings=9 \
-		--init-file="$dir.sql"
+		--init-file="$dir.sql" --ssl-cert="$NETNS_DIR/cert.pem" --ssl-key="$dir.key"
 	MARIADB_PID=$NETNS_PID
 	netns_await 20 netns_listens_at "$(server4 "$1")" "$2" || fail "$(cat "$dir.log")"
 }
 
 # A user who may come from the balancer: whoever has none there is not let in at all.
 make_mariadb() {
+	install -o mysql -m 600 "$NETNS_DIR/key.pem" "$NETNS_DIR/mariadb.key"
 	echo "CREATE USER IF NOT EXISTS app@'%' IDENTIFIED BY 'secret';" >"$NETNS_DIR/mariadb.sql"
 	mariadb-install-db --no-defaults --user=mysql --datadir="$NETNS_DIR/mariadb" --skip-test-db \
 		--skip-name-resolve --innodb-log-file-size=4M --auth-root-authentication-method=normal
@@ -54,6 +55,7 @@ make_mariadb() {
 make_postgres() {
 	local dir=$NETNS_DIR/postgres
 	install -d -o postgres -m 700 "$dir" &&
+		install -o postgres -m 600 "$NETNS_DIR/key.pem" "$dir.key" &&
 		as_user postgres "$(pg_config --bindir)/initdb" --no-sync --auth-local=trust -D "$dir" \
 			--auth-host=scram-sha-256 &&
 		echo 'host all all 0.0.0.0/0 scram-sha-256' >>"$dir/pg_hba.conf"
@@ -64,7 +66,8 @@ start_postgres() {
 	local dir=$NETNS_DIR/postgres
 	netns_spawn server "$dir.log" setpriv --reuid=postgres --regid=postgres --clear-groups -- \
 		"$(pg_config --bindir)/postgres" -D "$dir" -c fsync=off -c unix_socket_directories= \
-		-c listen_addresses="$(server4 "$1")" -c port="$2"
+		-c listen_addresses="$(server4 "$1")" -c port="$2" \
+		-c ssl=on -c ssl_cert_file="$NETNS_DIR/cert.pem" -c ssl_key_file="$dir.key"
 	netns_await 20 netns_listens_at "$(server4 "$1")" "$2" || fail "$(cat "$dir.log")"
 }
 
@@ -81,6 +84,7 @@ states() {
 
 @test "every kind of probe, on real servers" {
 	local making trust
+	peers_certificate
 	make_mariadb >"$NETNS_DIR/make-mariadb.out" 2>&1 &
 	making=$!
 	make_postgres >"$NETNS_DIR/make-postgres.out" 2>&1 || fail "$(cat "$NETNS_DIR/make-postgres.out")"
@@ -121,6 +125,9 @@ states() {
 		probed tls-name 9001 "type: tls, cert_name: www.example.com, $trust"
 		probed tls-days 9001 "type: tls, cert_days: 30, $trust"
 		probed tls-clear 9000 'type: tls'
+		probed mysql-tls 3306 "type: mysql, force_ssl: true, cert_name: www.alpnlb.test, $trust"
+		probed pgsql-tls 5432 "type: pgsql, force_ssl: true, cert_name: www.alpnlb.test, $trust"
+		probed pgsql-trust 5432 "type: pgsql, force_ssl: true, verify: true"
 		printf '  - { name: unprobed, servers: [ { name: a, address: %s } ] }\n' "$(server4 12)"
 		frontend auto http
 	} >"$CONFIG"
@@ -151,6 +158,9 @@ tls-trust down L6RSP
 tls-name down L6RSP 
 tls-days down L6RSP 
 tls-clear down L6RSP 
+mysql-tls up L7OK 
+pgsql-tls up L7OK 
+pgsql-trust down L6RSP 
 unprobed unknown  "
 	# what the API says of it
 	assert_matches "$(api GET tcp/farm/5/server/5 | gojq -c '.serverState[0]')" \
@@ -158,7 +168,7 @@ unprobed unknown  "
 	assert_equal "$(api GET tcp/farm/4/server/4 | gojq -c '.serverState[0] | [.status, .checkCode, .lastCheckContent]')" \
 		'["error",111,"Connection refused"]'
 	assert_equal "$(api GET status | gojq -c '[.servers, .farms.status]')" \
-		'[{"status":{"error":12,"ok":13,"unknown":1,"warn":0},"total":26},{"error":12,"ok":13,"unknown":1,"warn":0}]'
+		'[{"status":{"error":13,"ok":15,"unknown":1,"warn":0},"total":29},{"error":13,"ok":15,"unknown":1,"warn":0}]'
 	assert_matches "$(server tls/a .check_text)" '^TLSv1.[23], h2, certificate: 1 days left$'
 	assert_matches "$(server mysql/a .check_text)" 'MariaDB'
 	assert_matches "$(alpnlb server show tls-name/a)" $'STATE +down\nSINCE +20[^\n]+\nLAST CHECK +20[^\n]+\nCHECK +L6RSP\nCHECK CODE +-\nCHECK TEXT +certificate: is not for www.example.com\n'

@@ -445,6 +445,59 @@ static void mysql_logs_in_in_vain(void **state)
 	assert_string_equal(said.text + 44, "mysql_native_password");
 }
 
+/* A greeting behind the version, with TLS among what the server is capable of, or without. */
+#define CAPABLE(low, high)                                                                         \
+	"\x1b\0\0\0\x0a"                                                                           \
+	"10.11.6\0"                                                                                \
+	"1234saltsalt\0" low high "more"
+
+static void mysql_turns_to_tls(void **state)
+{
+	struct probe probe = {.type = PROBE_MYSQL, .force_ssl = true};
+	struct bytes capable = BYTES(CAPABLE("\0", "\x08")), not = BYTES(CAPABLE("\xff", "\xf7"));
+	struct talk talk;
+
+	said.len = 0;
+	begin(&talk, &probe);
+	assert_int_equal(feed(&talk, &capable, 100, false), ANSWER_TLS);
+	hear_say(&talk);
+	assert_int_equal(said.len, 4 + 32);
+	assert_memory_equal(said.text, "\x20\0\0\1\x01\x8a", 6);
+	talk.encrypted = true;
+	said.len = 0;
+	assert_int_equal(talk_begin(&talk), ANSWER_MORE);
+	hear_say(&talk);
+	assert_int_equal(said.text[3], 2);
+	assert_string_equal(said.text + 36, "alpnlb");
+	begin(&talk, &probe);
+	assert_int_equal(feed(&talk, &not, 100, false), ANSWER_BAD);
+	assert_string_equal(talk.result.text, "the server does not take TLS");
+}
+
+static void pgsql_turns_to_tls(void **state)
+{
+	struct probe probe = {.type = PROBE_PGSQL, .force_ssl = true};
+	struct bytes yes = BYTES("S"), no = BYTES("N"), more = BYTES("SR\0\0\0\x08\0\0\0\0");
+	struct talk talk;
+
+	said.len = 0;
+	begin(&talk, &probe);
+	hear_say(&talk);
+	assert_int_equal(said.len, 8);
+	assert_memory_equal(said.text, "\0\0\0\x08\x04\xd2\x16\x2f", 8);
+	assert_int_equal(feed(&talk, &yes, 100, false), ANSWER_TLS);
+	talk.encrypted = true;
+	said.len = 0;
+	assert_int_equal(talk_begin(&talk), ANSWER_MORE);
+	hear_say(&talk);
+	assert_memory_equal(said.text + 4, "\0\3\0\0user", 8);
+	begin(&talk, &probe);
+	assert_int_equal(feed(&talk, &no, 100, false), ANSWER_BAD);
+	assert_string_equal(talk.result.text, "the server does not take TLS");
+	begin(&talk, &probe);
+	assert_int_equal(feed(&talk, &more, 100, false), ANSWER_BAD);
+}
+
 static void pgsql_begins_a_session(void **state)
 {
 	static const struct example examples[] = {
@@ -561,6 +614,8 @@ int main(void)
 		cmocka_unit_test(smtp_greets),
 		cmocka_unit_test(mysql_logs_in_in_vain),
 		cmocka_unit_test(pgsql_begins_a_session),
+		cmocka_unit_test(mysql_turns_to_tls),
+		cmocka_unit_test(pgsql_turns_to_tls),
 		cmocka_unit_test(defaults_of_timeouts),
 		cmocka_unit_test(copies_are_equal_until_they_differ),
 		cmocka_unit_test(texts_are_printable_and_cut),

@@ -53,7 +53,20 @@ void plan_free(struct plan *plan)
 	free(plan);
 }
 
+#define STREAM_OPTIONS (BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS)
+
 /* ---- the end ----------------------------------------------------------------------------- */
+
+/* What TLS has written to the stream below it, if there is one. */
+static void send_below(struct check *check)
+{
+	struct bufferevent *below = bufferevent_get_underlying(check->stream);
+	struct evbuffer *output = below ? bufferevent_get_output(below) : NULL;
+
+	if (output && evbuffer_get_length(output))
+		(void)!send(bufferevent_getfd(below), evbuffer_pullup(output, -1),
+			    evbuffer_get_length(output), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
 
 /* A farewell is worth a try, but not to wait for. */
 static void send_rest(struct check *check)
@@ -69,6 +82,7 @@ static void send_rest(struct check *check)
 			    MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (check->ssl)
 		(void)SSL_shutdown(check->ssl);
+	send_below(check);
 }
 
 void check_cancel(struct check *check)
@@ -134,6 +148,32 @@ static void send_say(struct check *check)
 	check->talk.say_len = 0;
 }
 
+static void on_read(struct bufferevent *stream, void *context);
+static void on_event(struct bufferevent *stream, short what, void *context);
+
+/* The connection goes on encrypted, behind what is still to be sent. */
+static void turn_to_tls(struct check *check)
+{
+	SSL *ssl = probe_tls_new(check->plan->tls, &check->plan->probe);
+	struct bufferevent *stream =
+		ssl ? bufferevent_openssl_filter_new(check->base, check->stream, ssl,
+						     BUFFEREVENT_SSL_CONNECTING, STREAM_OPTIONS)
+		    : NULL;
+
+	if (!stream) {
+		SSL_free(ssl);
+		finish_broken(check, ENOMEM);
+		return;
+	}
+	check->stream = stream;
+	check->ssl = ssl;
+	check->talk.encrypted = true;
+	check->stage = STAGE_TLS;
+	bufferevent_openssl_set_allow_dirty_shutdown(stream, 1);
+	bufferevent_setcb(stream, on_read, NULL, on_event, check);
+	bufferevent_enable(stream, EV_READ | EV_WRITE);
+}
+
 /* Goes through what has come; `ended`: no more will. */
 static void hear(struct check *check, bool ended)
 {
@@ -146,10 +186,12 @@ static void hear(struct check *check, bool ended)
 		answer = talk_read(&check->talk, len ? evbuffer_pullup(input, -1) : (void *)"", len,
 				   ended || len > HEARD_MAX, &used);
 		evbuffer_drain(input, used);
-		if (answer == ANSWER_MORE)
+		if (answer == ANSWER_MORE || answer == ANSWER_TLS)
 			send_say(check);
 	} while (answer == ANSWER_MORE && used);
-	if (answer != ANSWER_MORE)
+	if (answer == ANSWER_TLS)
+		turn_to_tls(check);
+	else if (answer != ANSWER_MORE)
 		finish(check, answer == ANSWER_GOOD);
 	else if (ended)
 		finish_broken(check, 0);
@@ -222,16 +264,15 @@ static bool send_proxy_header(const struct check *check)
 
 static struct bufferevent *open_stream(struct check *check)
 {
-	int options = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS;
 	struct bufferevent *stream;
 
-	if (!check->plan->tls)
-		return bufferevent_socket_new(check->base, check->fd, options);
+	if (!check->plan->tls || probe_turns_to_tls(&check->plan->probe))
+		return bufferevent_socket_new(check->base, check->fd, STREAM_OPTIONS);
 	check->ssl = probe_tls_new(check->plan->tls, &check->plan->probe);
 	if (!check->ssl)
 		return NULL;
 	stream = bufferevent_openssl_socket_new(check->base, check->fd, check->ssl,
-						BUFFEREVENT_SSL_CONNECTING, options);
+						BUFFEREVENT_SSL_CONNECTING, STREAM_OPTIONS);
 	if (stream)
 		bufferevent_openssl_set_allow_dirty_shutdown(stream, 1);
 	else

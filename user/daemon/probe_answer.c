@@ -54,6 +54,12 @@ static void say_text(struct talk *talk, const char *text)
 	say(talk, text, strlen(text));
 }
 
+/* TLS begins in the midst of it, and has not yet. */
+static bool asks_for_tls(const struct talk *talk)
+{
+	return probe_turns_to_tls(talk->probe) && !talk->encrypted;
+}
+
 /* ---- patterns ---------------------------------------------------------------------------- */
 
 static bool wants_pattern(const struct probe *probe)
@@ -314,16 +320,48 @@ static void say_mysql(struct talk *talk, uint8_t sequence, const void *payload, 
  * A login that is refused. Without one the server would count an error of this host, and after
  * max_connect_errors of them let nobody in from here.
  */
-static void log_in(struct talk *talk, uint8_t sequence)
-{
-	static const uint8_t login[] =
-		"\x01\x82\x08\x00" /* long password, 4.1, secure, plugin */
-		"\x00\x00\x00\x01" /* longest packet */
-		"\x21\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" /* UTF-8 */
-		USER "\0\0"					     /* no password */
-		"mysql_native_password";
+#define MYSQL_TLS	  0x0800 /* of the capabilities: CLIENT_SSL */
+#define MYSQL_TLS_REQUEST 32	 /* of a login, its first bytes ask for TLS */
 
-	say_mysql(talk, sequence, login, sizeof(login));
+/* `size` bytes of it, 0 = all. */
+static void log_in(struct talk *talk, uint8_t sequence, size_t size)
+{
+	uint8_t login[] = "\x01\x82\x08\x00" /* long password, 4.1, secure, plugin */
+			  "\x00\x00\x00\x01" /* longest packet */
+			  "\x21\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" /* UTF-8 */
+		USER "\0\0"						       /* no password */
+			  "mysql_native_password";
+
+	if (probe_turns_to_tls(talk->probe))
+		login[1] |= MYSQL_TLS >> 8;
+	say_mysql(talk, sequence, login, size ? size : sizeof(login));
+}
+
+/* Behind the version: a number (4), random bytes (8), one more, and what the server is capable of.
+ */
+static bool takes_tls(const uint8_t *payload, size_t size)
+{
+	size_t at = strlen((const char *)payload + 1) + 2 + 13;
+
+	return at + 2 <= size && (payload[at] | payload[at + 1] << 8) & MYSQL_TLS;
+}
+
+static enum answer ask_mysql_for_tls(struct talk *talk, const uint8_t *payload, size_t size,
+				     uint8_t sequence)
+{
+	if (!takes_tls(payload, size))
+		return fail(talk, "the server does not take TLS");
+	log_in(talk, sequence + 1, MYSQL_TLS_REQUEST);
+	talk->sequence = sequence + 2;
+	return ANSWER_TLS;
+}
+
+static void begin_mysql(struct talk *talk)
+{
+	if (!talk->encrypted)
+		return; /* the server speaks first */
+	log_in(talk, talk->sequence, 0);
+	talk->step = 1;
 }
 
 /* An error, behind its 0xff: the number, a state of 5 digits behind #, and words. */
@@ -357,7 +395,9 @@ static enum answer read_greeting(struct talk *talk, const uint8_t *payload, size
 	if (!size || *payload != MYSQL_PROTOCOL || !memchr(payload, '\0', size))
 		return fail(talk, "the answer is not MySQL");
 	result_text(&talk->result, payload + 1, strlen((const char *)payload + 1));
-	log_in(talk, sequence + 1);
+	if (asks_for_tls(talk))
+		return ask_mysql_for_tls(talk, payload, size, sequence);
+	log_in(talk, sequence + 1, 0);
 	talk->step = 1;
 	return ANSWER_MORE;
 }
@@ -419,6 +459,10 @@ static void begin_pgsql(struct talk *talk)
 				      "application_name\0" USER "\0"; /* and one more */
 	uint32_t size = htobe32(sizeof(size) + sizeof(startup));
 
+	if (asks_for_tls(talk)) {
+		say(talk, "\0\0\0\x08\x04\xd2\x16\x2f", 8); /* SSLRequest */
+		return;
+	}
 	say(talk, &size, sizeof(size));
 	say(talk, startup, sizeof(startup));
 }
@@ -450,10 +494,24 @@ static enum answer read_pgsql_error(struct talk *talk, const uint8_t *body, size
 	return judge(talk, !strncmp(state, "28", 2) || !strncmp(state, "3D", 2));
 }
 
-static enum answer read_pgsql(struct talk *talk, const uint8_t *data, size_t len, bool ended)
+/* One byte; what came with it in the clear would be taken for encrypted. */
+static enum answer read_pgsql_tls(struct talk *talk, const uint8_t *data, size_t len, size_t *used)
+{
+	if (*data == 'N')
+		return fail(talk, "the server does not take TLS");
+	if (*data != 'S' || len > 1)
+		return fail(talk, "the answer is not PostgreSQL");
+	*used = 1;
+	return ANSWER_TLS;
+}
+
+static enum answer read_pgsql(struct talk *talk, const uint8_t *data, size_t len, bool ended,
+			      size_t *used)
 {
 	uint32_t size = len < 5 ? 4 : be32_at(data + 1);
 
+	if (len && asks_for_tls(talk) && *data != 'E')
+		return read_pgsql_tls(talk, data, len, used);
 	if (len && *data != 'R' && *data != 'E')
 		return fail(talk, "the answer is not PostgreSQL");
 	if (size < 4 || size > PACKET_MAX)
@@ -480,8 +538,10 @@ enum answer talk_begin(struct talk *talk)
 	case PROBE_PGSQL:
 		begin_pgsql(talk);
 		return ANSWER_MORE;
-	case PROBE_SMTP:
 	case PROBE_MYSQL:
+		begin_mysql(talk);
+		return ANSWER_MORE;
+	case PROBE_SMTP:
 	case PROBE_OCO:
 		return ANSWER_MORE;
 	default:
@@ -500,7 +560,7 @@ enum answer talk_read(struct talk *talk, const uint8_t *data, size_t len, bool e
 	case PROBE_MYSQL:
 		return read_mysql(talk, data, len, ended, used);
 	case PROBE_PGSQL:
-		return read_pgsql(talk, data, len, ended);
+		return read_pgsql(talk, data, len, ended, used);
 	case PROBE_OCO:
 		return read_oco(talk, data, len, ended);
 	default:

@@ -18,6 +18,7 @@ enum answer {
 	ANSWER_MORE = 0, /* not known yet */
 	ANSWER_GOOD,
 	ANSWER_BAD,
+	ANSWER_TLS, /* talk_begin() again, once the connection is encrypted */
 };
 
 /* How a check ended, as struct server_health keeps it. */
@@ -31,6 +32,8 @@ struct talk {
 	const struct probe *probe;
 	const struct regex *regex; /* of the match `matches` */
 	struct regex_scratch *scratch;
+	bool encrypted;	  /* told by the caller, after ANSWER_TLS */
+	uint8_t sequence; /* of MySQL: the number of the next packet, meanwhile */
 	unsigned int step;
 	size_t looked;	      /* bytes there were when the expression was tried last */
 	uint8_t say[SAY_MAX]; /* what is to be sent now; the caller empties it */

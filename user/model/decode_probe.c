@@ -93,8 +93,6 @@ static void check_uses(struct decoder *d, const struct value *value, const struc
 		refuse_use(d, value, "method", &probe_method_names, probe_uses[type].methods, type);
 	if (probe->url && type != PROBE_HTTP)
 		refuse_use(d, value, "url", NULL, 0, type);
-	if (probe->force_ssl && (type == PROBE_MYSQL || type == PROBE_PGSQL))
-		refuse_use(d, value, "force_ssl", NULL, 0, type);
 	if (probe->alpn && type != PROBE_TLS)
 		refuse_use(d, value, "alpn", NULL, 0, type);
 }

@@ -75,6 +75,11 @@ bool probe_uses_tls(const struct probe *probe)
 	return probe->type == PROBE_TLS || probe->force_ssl;
 }
 
+bool probe_turns_to_tls(const struct probe *probe)
+{
+	return probe->force_ssl && (probe->type == PROBE_MYSQL || probe->type == PROBE_PGSQL);
+}
+
 uint32_t probe_timeout(const struct probe *probe)
 {
 	if (probe->timeout)

@@ -69,6 +69,9 @@ bool probe_equal(const struct probe *a, const struct probe *b);
 /* Is the connection encrypted? */
 bool probe_uses_tls(const struct probe *probe);
 
+/* Not at once: the protocol itself has a way to begin it. */
+bool probe_turns_to_tls(const struct probe *probe);
+
 /* Milliseconds that a check may take. */
 uint32_t probe_timeout(const struct probe *probe);
 
