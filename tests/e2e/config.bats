@@ -391,7 +391,18 @@ wide() {
 	printf '  - { name: wide, port: "8000-9000", default_farm: two }\n'
 }
 
-@test "more ports than there are descriptors for: one line, and nothing changes" {
+# probed_by N: what runs, with so many servers more that are probed.
+probed_by() {
+	local n
+	everybody_to one | sed '/^frontends:/,$d'
+	printf '  - name: probed\n    port: 9000\n    probe: { type: tcp }\n    servers:\n'
+	for ((n = 0; n < $1; n++)); do
+		printf '      - { name: s%d, address: "%s", probe: true }\n' "$n" "$(server4 11)"
+	done
+	everybody_to one | sed -n '/^frontends:/,$p'
+}
+
+@test "more ports or probes than there are descriptors for: one line, and nothing changes" {
 	start_tcp two 12 9000 name
 	start_tcp one 11 9000 echo
 	everybody_to one >"$CONFIG"
@@ -399,8 +410,11 @@ wide() {
 	hold_connection
 	wide two >"$CONFIG"
 	run -1 --separate-stderr alpnlb apply "$CONFIG"
-	assert_matches "$stderr" 'no room for 2004 addresses and ports with a socket for each of 2 workers, and [01] connections: RLIMIT_NOFILE stays at 1200, needed: at least [0-9]+$'
+	assert_matches "$stderr" 'no room for 2004 addresses and ports with a socket for each of 2 workers, 0 probed servers, 0 farms with stickiness, and [01] connections: RLIMIT_NOFILE stays at 1200, needed: at least [0-9]+$'
 	assert_equal "$(wc -l <<<"$stderr")" 1
+	probed_by 1200 >"$CONFIG.probed"
+	run -1 --separate-stderr alpnlb apply "$CONFIG.probed"
+	assert_matches "$stderr" 'no room for 2 addresses and ports .*, 1200 probed servers, 0 farms'
 	assert_equal "$(stats .revision)" 1
 	assert_equal "$(netns_exec balancer ss -Hltn 'sport >= 8000 and sport <= 9000')" ""
 	held_connection_ends_well

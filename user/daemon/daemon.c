@@ -299,11 +299,24 @@ static uint32_t room_for_connections(struct daemon *daemon, unsigned int workers
 
 	if (room && room >= live)
 		return room;
-	snprintf(failed, size,
-		 "no room for %zu addresses and ports with a socket for each of %u workers, and %u "
-		 "connections: RLIMIT_NOFILE stays at %" PRIu64 ", needed: at least %" PRIu64,
-		 endpoints, workers, live, limit, need + (uint64_t)live * 2);
+	snprintf(
+		failed, size,
+		"no room for %zu addresses and ports with a socket for each of %u workers, %u "
+		"probed servers, %u farms with stickiness, and %u connections: RLIMIT_NOFILE stays "
+		"at %" PRIu64 ", needed: at least %" PRIu64,
+		endpoints, workers, others.probes, others.tables, live, limit,
+		need + (uint64_t)live * 2);
 	return 0;
+}
+
+/* Beside the configuration that runs. */
+static bool takes_descriptors(struct daemon *daemon, const struct config *config)
+{
+	const struct config *before = daemon->config;
+
+	return listeners_missing(&daemon->listeners, config) ||
+	       (before && (health_count(config) > health_count(before) ||
+			   sticky_farms(config) > sticky_farms(before)));
 }
 
 /* Does what is to be opened find room? What is open has it already. */
@@ -312,7 +325,7 @@ static int check_descriptors(struct daemon *daemon, const struct config *config,
 {
 	uint32_t slots = daemon->engine.instance.n_conns - 1;
 
-	if (!listeners_missing(&daemon->listeners, config) ||
+	if (!takes_descriptors(daemon, config) ||
 	    room_for_connections(daemon, daemon->n_workers, config, slots, failed, size))
 		return 0;
 	return -EMFILE;
