@@ -18,12 +18,21 @@
 #define AGAIN	     (5000 * MILLISECOND) /* getaddrinfo() tells no TTL */
 #define AGAIN_FAILED (1000 * MILLISECOND)
 
+/*
+ * A DNS server that does not answer takes getaddrinfo() 10 seconds and more. One thread is for
+ * names that are known to be answered at once.
+ */
+#define THREADS 4
+#define SLOW	(1000 * MILLISECOND)
+
 struct name {
 	char *text;
 	uint8_t address[16];
 	bool known;    /* the address, be it from before */
 	bool asked;    /* once, at least */
 	bool failed;   /* the last time */
+	bool busy;     /* asked for just now */
+	bool quick;    /* the last time */
 	bool wanted;   /* by the configuration that is being looked at */
 	uint64_t next; /* monotonic_time() */
 	struct name *after;
@@ -33,7 +42,9 @@ struct resolver {
 	pthread_mutex_t lock; /* of all below */
 	pthread_cond_t news;  /* names to look up, or answers */
 	struct name *names;
-	bool stop, ended;
+	bool stop;
+	unsigned int running; /* threads ... */
+	unsigned int waiting; /* ... of which these ask for names that may be slow */
 	struct event *changed;
 	void (*on_change)(void *context);
 	void *context;
@@ -48,7 +59,7 @@ static struct name *find(struct resolver *r, const char *text)
 	return name;
 }
 
-/* ---- the thread -------------------------------------------------------------------------- */
+/* ---- the threads ------------------------------------------------------------------------- */
 
 /* Is `address` among the answers that can be used? `first` is the first of these, if there is one.
  */
@@ -109,18 +120,22 @@ static void note_answer(struct resolver *r, struct name *name, const uint8_t add
 	name->known |= !err;
 	memcpy(name->address, address, sizeof(name->address));
 	name->next = monotonic_time() + (err ? AGAIN_FAILED : AGAIN);
-	pthread_cond_broadcast(&r->news);
 	if (changed)
 		event_active(r->changed, EV_READ, 0);
+}
+
+static bool may_be_asked_for(const struct resolver *r, const struct name *name)
+{
+	return !name->busy && (name->quick || r->waiting < THREADS - 1);
 }
 
 /* The name to ask for next; NULL if there is none. */
 static struct name *first_due(const struct resolver *r)
 {
-	struct name *first = r->names;
+	struct name *first = NULL;
 
 	for (struct name *name = r->names; name; name = name->after)
-		if (name->next < first->next)
+		if (may_be_asked_for(r, name) && (!first || name->next < first->next))
 			first = name;
 	return first;
 }
@@ -136,20 +151,30 @@ static void wait_until(struct resolver *r, uint64_t when)
 		pthread_cond_wait(&r->news, &r->lock);
 }
 
-static void ask_for(struct resolver *r, const struct name *due)
+static void ask_for(struct resolver *r, struct name *due)
 {
 	char *text = strdup(due->text);
+	uint64_t began = monotonic_time();
+	unsigned int waits = !due->quick;
 	uint8_t address[16];
 	struct name *name;
 	int err;
 
 	memcpy(address, due->address, sizeof(address));
+	due->busy = true;
+	r->waiting += waits;
 	pthread_mutex_unlock(&r->lock);
 	err = text ? look_up(text, address) : EAI_MEMORY;
 	pthread_mutex_lock(&r->lock);
-	name = text ? find(r, text) : NULL;
+	r->waiting -= waits;
+	name = text ? find(r, text) : NULL; /* it may be gone */
+	if (name) {
+		name->busy = false;
+		name->quick = monotonic_time() - began < SLOW;
+	}
 	if (name && !r->stop)
 		note_answer(r, name, address, err);
+	pthread_cond_broadcast(&r->news);
 	free(text);
 }
 
@@ -183,7 +208,7 @@ static void *resolver_main(void *argument)
 		else
 			ask_for(r, due);
 	}
-	r->ended = true;
+	r->running--;
 	pthread_cond_broadcast(&r->news);
 	pthread_mutex_unlock(&r->lock);
 	return NULL;
@@ -198,12 +223,30 @@ static void on_changed(evutil_socket_t fd, short what, void *argument)
 	r->on_change(r->context);
 }
 
+/* One is enough to go on with. */
+static int start_threads(struct resolver *r)
+{
+	pthread_t thread;
+	int err = 0;
+
+	pthread_mutex_lock(&r->lock);
+	while (!err && r->running < THREADS) {
+		err = -pthread_create(&thread, NULL, resolver_main, r);
+		if (err)
+			break;
+		pthread_detach(thread);
+		r->running++;
+	}
+	err = r->running ? 0 : err;
+	pthread_mutex_unlock(&r->lock);
+	return err;
+}
+
 int resolver_start(struct resolver **resolver, struct event_base *base,
 		   void (*on_change)(void *context), void *context)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
 	pthread_condattr_t monotonic;
-	pthread_t thread;
 	int err = -ENOMEM;
 
 	if (!r)
@@ -216,9 +259,8 @@ int resolver_start(struct resolver **resolver, struct event_base *base,
 	r->context = context;
 	r->changed = event_new(base, -1, 0, on_changed, r);
 	if (r->changed)
-		err = -pthread_create(&thread, NULL, resolver_main, r);
+		err = start_threads(r);
 	if (!err) {
-		pthread_detach(thread);
 		*resolver = r;
 		return 0;
 	}
@@ -228,7 +270,7 @@ int resolver_start(struct resolver **resolver, struct event_base *base,
 	return err;
 }
 
-/* A thread that waits for an answer is left to it: the process ends soon. */
+/* Threads that wait for an answer are left to it: the process ends soon. */
 void resolver_stop(struct resolver *r)
 {
 	bool ended;
@@ -238,9 +280,9 @@ void resolver_stop(struct resolver *r)
 	pthread_mutex_lock(&r->lock);
 	r->stop = true;
 	pthread_cond_broadcast(&r->news);
-	for (int tries = 0; !r->ended && tries < 10; tries++)
+	for (int tries = 0; r->running && tries < 10; tries++)
 		wait_until(r, monotonic_time() + 10 * MILLISECOND);
-	ended = r->ended;
+	ended = !r->running;
 	event_free(r->changed);
 	pthread_mutex_unlock(&r->lock);
 	if (!ended)

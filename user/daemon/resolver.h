@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Host names of servers: a thread asks for them, as getaddrinfo(3) does, at once and then again and
+ * Host names of servers: threads ask for them, as getaddrinfo(3) does, at once and then again and
  * again. All functions are for the main thread.
  */
 #ifndef ALPNLB_RESOLVER_H
@@ -20,7 +20,7 @@ struct resolver;
 int resolver_start(struct resolver **resolver, struct event_base *base,
 		   void (*on_change)(void *context), void *context);
 
-/* Does not wait for an answer that the thread waits for. Accepts NULL. */
+/* Does not wait for an answer that a thread waits for. Accepts NULL. */
 void resolver_stop(struct resolver *resolver);
 
 /*
