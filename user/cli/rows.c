@@ -104,8 +104,7 @@ json_t *frontend_row(const struct config *config, const struct frontend *fronten
 	set_string(row, "path", path_name(f->path));
 	set_string(row, "default_farm", f->default_farm ? f->default_farm->o.name : NULL);
 	set_integer(row, "routes", n_routes);
-	json_object_set_new(row, "listens",
-			    json_boolean(!f->disabled && config_in_zone(config, f->zone)));
+	json_object_set_new(row, "listens", json_boolean(frontend_listens(config, f)));
 	set_integer(row, "hello_timeout_ms", f->hello_timeout);
 	set_integer(row, "connect_timeout_ms", f->connect_timeout);
 	set_integer(row, "idle_timeout_ms", f->idle_timeout);

@@ -223,7 +223,8 @@ static int start_workers(struct daemon *daemon, unsigned int n)
 		if (err)
 			return step(what, err);
 	}
-	return step("prepare to listen", listeners_init(&daemon->listeners, daemon->workers, n));
+	return step("prepare to listen", listeners_init(&daemon->listeners, daemon->workers, n,
+							daemon->base, daemon->name));
 }
 
 static int start_health(struct daemon *daemon)
@@ -335,8 +336,10 @@ static int check_descriptors(struct daemon *daemon, const struct config *config,
 static int prepare(struct daemon *daemon, const struct config *config, struct tables *tables,
 		   gid_t *group, char *failed, size_t size)
 {
-	int err = check_descriptors(daemon, config, failed, size);
+	int err;
 
+	steered_open(&daemon->listeners.steered, daemon->name, config);
+	err = check_descriptors(daemon, config, failed, size);
 	if (err)
 		return err;
 	err = control_find_group(config, group);
@@ -608,10 +611,12 @@ static int start_engine(struct daemon *daemon, const struct arguments *arguments
 {
 	const char *failed = NULL;
 	char line[512];
-	uint32_t n = room_for_connections(daemon, arguments->workers, config,
-					  arguments->connections, line, sizeof(line));
+	uint32_t n;
 	int err;
 
+	steered_open(&daemon->listeners.steered, daemon->name, config);
+	n = room_for_connections(daemon, arguments->workers, config, arguments->connections, line,
+				 sizeof(line));
 	if (!n) {
 		log_line(LOG_ERROR, "%s", line);
 		return -EMFILE;

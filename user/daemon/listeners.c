@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <uthash.h>
 
+#include "../kernel/clock.h"
 #include "../model/decode.h"
 #include "../model/prefix.h"
 #include "segments.h"
@@ -19,50 +20,47 @@
 /* The key is compared as memory: no padding. */
 struct endpoint_key {
 	uint8_t address[16];
-	uint16_t port; /* host order */
+	uint16_t port;	   /* host order; 0 where connections are steered to it */
+	uint16_t steer_id; /* the frontend it is the listener of then, else 0 */
 };
 
 /* One address and port, with a socket per worker. */
 struct endpoint {
 	struct endpoint_key key;
-	uint32_t frontend_id; /* in the configuration being prepared; 0 = not in it */
+	uint32_t frontend_id; /* in the configuration that runs; 0 = not in it */
+	uint32_t next_id;     /* in the one being prepared */
 	bool accepting;
-	bool hidden;		    /* see take_over() */
+	bool retiring;		    /* see retire() */
 	struct listener *listeners; /* n_workers */
 	UT_hash_handle hh;
 };
 
-static const uint8_t any4[16] = {[10] = 0xff, [11] = 0xff}, any6[16];
+/* A handshake that has begun at a socket ends with it. */
+#define SECOND_NS 1000000000ULL
+#define HANDSHAKE SECOND_NS
 
-int listeners_init(struct listeners *l, struct worker *workers, unsigned int n_workers)
+/*
+ * Where the sockets are that connections are steered to. Nobody connects to an address of "this
+ * network" (RFC 1122 section 3.2.1.3), or of the discard prefix (RFC 6666).
+ */
+static const uint8_t apart_v4[16] = {[10] = 0xff, [11] = 0xff, [15] = 1};
+static const uint8_t apart_v6[16] = {[0] = 0x01, [15] = 1};
+
+static struct endpoint *find_endpoint(const struct listeners *l, const struct endpoint_key *key)
 {
-	uint32_t random;
-
-	l->workers = workers;
-	l->n_workers = n_workers;
-	if (getrandom(&random, sizeof(random), 0) < 0)
-		return -errno;
-	l->owner = 1u << 31 | random >> 2; /* users are below, and -1 is none */
-	return 0;
-}
-
-static struct endpoint *find_endpoint(const struct listeners *l, const uint8_t address[16],
-				      uint16_t port)
-{
-	struct endpoint_key key;
 	struct endpoint *endpoint;
 
-	memset(&key, 0, sizeof(key));
-	memcpy(key.address, address, sizeof(key.address));
-	key.port = port;
-	HASH_FIND(hh, l->open, &key, sizeof(key), endpoint);
+	HASH_FIND(hh, l->open, key, sizeof(*key), endpoint);
 	return endpoint;
 }
 
-static struct endpoint *find_any(const struct listeners *l, const uint8_t address[16],
-				 uint16_t port)
+/* The one for all addresses at the same port. */
+static struct endpoint *find_any(const struct listeners *l, const struct endpoint_key *key)
 {
-	return find_endpoint(l, address_is_mapped(address) ? any4 : any6, port);
+	struct endpoint_key any = *key;
+
+	memcpy(any.address, address_is_mapped(key->address) ? any_v4 : any_v6, sizeof(any.address));
+	return find_endpoint(l, &any);
 }
 
 static void endpoint_free(struct listeners *l, struct endpoint *endpoint)
@@ -75,11 +73,32 @@ static void endpoint_free(struct listeners *l, struct endpoint *endpoint)
 	free(endpoint);
 }
 
+static int open_sockets(struct listeners *l, struct endpoint *endpoint, bool carry)
+{
+	const struct endpoint_key *key = &endpoint->key;
+	__be16 port = htons(key->port);
+
+	for (unsigned int i = 0; i < l->n_workers; i++) {
+		int fd = key->steer_id ? socket_listen_apart(key->address, &port, carry, l->owner)
+				       : socket_listen(key->address, port, carry, l->owner);
+
+		if (fd < 0)
+			return fd;
+		endpoint->listeners[i].fd = fd;
+		endpoint->listeners[i].carry = carry;
+	}
+	return key->steer_id ? steering_listen(&l->steered.steering, key->steer_id,
+					       !address_is_mapped(key->address),
+					       endpoint->listeners[0].fd)
+			     : 0;
+}
+
 /* Adds an endpoint with its sockets. 0 or -errno. */
 static int endpoint_open(struct listeners *l, const struct endpoint_key *key, bool carry,
 			 struct endpoint **opened)
 {
 	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
+	int err;
 
 	if (!endpoint)
 		return -ENOMEM;
@@ -92,17 +111,66 @@ static int endpoint_open(struct listeners *l, const struct endpoint_key *key, bo
 	for (unsigned int i = 0; i < l->n_workers; i++)
 		endpoint->listeners[i].fd = -1;
 	HASH_ADD(hh, l->open, key, sizeof(*key), endpoint);
-	for (unsigned int i = 0; i < l->n_workers; i++) {
-		int fd = socket_listen(key->address, htons(key->port), carry, l->owner);
+	err = open_sockets(l, endpoint, carry);
+	if (err)
+		endpoint_free(l, endpoint);
+	else
+		*opened = endpoint;
+	return err;
+}
 
-		if (fd < 0) {
-			endpoint_free(l, endpoint);
-			return fd;
-		}
-		endpoint->listeners[i].fd = fd;
-		endpoint->listeners[i].carry = carry;
-	}
-	*opened = endpoint;
+/* ---- closing ------------------------------------------------------------------------------- */
+
+static void unlisten_step(struct worker *worker, void *argument)
+{
+	worker_unlisten(worker, argument);
+}
+
+static void endpoint_close(struct listeners *l, struct endpoint *endpoint)
+{
+	for (unsigned int i = 0; i < l->n_workers && endpoint->accepting; i++)
+		worker_call(&l->workers[i], unlisten_step, &endpoint->listeners[i], true);
+	endpoint_free(l, endpoint);
+}
+
+static void close_retired(struct listeners *l)
+{
+	struct endpoint *endpoint, *next;
+
+	HASH_ITER (hh, l->open, endpoint, next)
+		if (endpoint->retiring)
+			endpoint_close(l, endpoint);
+	l->orphans = false;
+}
+
+static void on_handshakes(evutil_socket_t fd, short what, void *argument)
+{
+	close_retired(argument);
+}
+
+/* For what is left of their time. */
+static void await_handshakes(struct listeners *l)
+{
+	struct timespec end = {l->retired / SECOND_NS, l->retired % SECOND_NS};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) == EINTR)
+		;
+	close_retired(l);
+}
+
+int listeners_init(struct listeners *l, struct worker *workers, unsigned int n_workers,
+		   struct event_base *base, const char *instance)
+{
+	uint32_t random;
+
+	l->workers = workers;
+	l->n_workers = n_workers;
+	l->instance = instance;
+	steering_forget(instance);
+	if (getrandom(&random, sizeof(random), 0) < 0)
+		return -errno;
+	l->owner = 1u << 31 | random >> 2; /* users are below, and -1 is none */
+	evtimer_assign(&l->handshakes, base, on_handshakes, l);
 	return 0;
 }
 
@@ -128,17 +196,19 @@ static int walk_endpoint(struct walk *walk, const struct frontend *frontend,
 	memset(&key, 0, sizeof(key));
 	memcpy(key.address, address, sizeof(key.address));
 	key.port = port;
+	key.steer_id = port ? 0 : frontend->o.id;
 	return walk->step(walk, frontend, &key);
 }
 
 /* All addresses: of both families, where the host has them. */
-static int walk_any(struct walk *walk, const struct frontend *frontend, uint16_t port)
+static int walk_any(struct walk *walk, const struct frontend *frontend, const uint8_t v4[16],
+		    const uint8_t v6[16], uint16_t port)
 {
-	int err = walk_endpoint(walk, frontend, any4, port);
+	int err = walk_endpoint(walk, frontend, v4, port);
 
 	if (err)
 		return err;
-	err = walk_endpoint(walk, frontend, any6, port);
+	err = walk_endpoint(walk, frontend, v6, port);
 	return err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL ? 0 : err;
 }
 
@@ -148,9 +218,27 @@ static int walk_port(struct walk *walk, const struct frontend *frontend, uint16_
 	int err = 0;
 
 	if (!addresses->set)
-		return walk_any(walk, frontend, port);
+		return walk_any(walk, frontend, any_v4, any_v6, port);
 	for (size_t i = 0; i < addresses->n && !err; i++)
 		err = walk_endpoint(walk, frontend, addresses->v[i].address, port);
+	return err;
+}
+
+/* Of each family that there is an address of, one stands for all of them. */
+static int walk_steered(struct walk *walk, const struct frontend *frontend)
+{
+	const struct prefix_list *addresses = &frontend->dedicated_ipfo;
+	bool has[2] = {false};
+	int err = 0;
+
+	if (!addresses->set)
+		return walk_any(walk, frontend, apart_v4, apart_v6, 0);
+	for (size_t i = 0; i < addresses->n; i++)
+		has[address_is_mapped(addresses->v[i].address)] = true;
+	if (has[true])
+		err = walk_endpoint(walk, frontend, apart_v4, 0);
+	if (has[false] && !err)
+		err = walk_endpoint(walk, frontend, apart_v6, 0);
 	return err;
 }
 
@@ -160,6 +248,8 @@ static int walk_frontend(struct walk *walk, const struct frontend *frontend)
 
 	if (walk->segments)
 		walk->largest = segments_for(walk->segments, frontend);
+	if (steered_has(&walk->listeners->steered, frontend))
+		return walk_steered(walk, frontend);
 	for (size_t i = 0; i < frontend->n_ports; i++)
 		for (uint32_t port = frontend->ports[i].first;
 		     port <= frontend->ports[i].last && !err; port++)
@@ -174,7 +264,7 @@ static int walk_config(struct walk *walk, const struct config *config)
 	for (size_t i = 0; i < config->n_frontends && !err; i++) {
 		const struct frontend *frontend = &config->frontends[i];
 
-		if (!frontend->disabled && config_in_zone(config, frontend->zone))
+		if (frontend_listens(config, frontend))
 			err = walk_frontend(walk, frontend);
 	}
 	return err;
@@ -183,7 +273,7 @@ static int walk_config(struct walk *walk, const struct config *config)
 static int count_missing(struct walk *walk, const struct frontend *frontend,
 			 const struct endpoint_key *key)
 {
-	walk->missing += !find_endpoint(walk->listeners, key->address, key->port);
+	walk->missing += !find_endpoint(walk->listeners, key);
 	return 0;
 }
 
@@ -208,7 +298,7 @@ bool listeners_accept(const struct listeners *l, uint32_t frontend_id)
 	return false;
 }
 
-/* ---- opening and closing ------------------------------------------------------------------ */
+/* ---- opening ------------------------------------------------------------------------------ */
 
 /* Also where the ones that are open go on with the old configuration: the routes are as they are.
  */
@@ -221,18 +311,25 @@ static void limit_segments(const struct walk *walk, const struct endpoint *endpo
 				      v4 ? walk->largest.v4 : walk->largest.v6);
 }
 
+static int open_endpoint(struct listeners *l, const struct frontend *frontend,
+			 const struct endpoint_key *key, struct endpoint **endpoint)
+{
+	/* Only a guess: a refresh may change the path, and a connection take another one. */
+	bool carry = frontend->path == PATH_SOCKMAP || frontend->path == PATH_RELAY;
+
+	/* That of another instance would get none of the connections. */
+	return steered_taken(&l->steered, key->address, key->port)
+		       ? -EADDRINUSE
+		       : endpoint_open(l, key, carry, endpoint);
+}
+
 static int prepare_endpoint(struct walk *walk, const struct frontend *frontend,
 			    const struct endpoint_key *key)
 {
-	struct listeners *l = walk->listeners;
-	struct endpoint *endpoint = find_endpoint(l, key->address, key->port);
+	struct endpoint *endpoint = find_endpoint(walk->listeners, key);
+	int err = endpoint ? 0 : open_endpoint(walk->listeners, frontend, key, &endpoint);
 	char text[64];
-	bool carry;
-	int err;
 
-	/* Only a guess: a refresh may change the path, and a connection take another one. */
-	carry = frontend->path == PATH_SOCKMAP || frontend->path == PATH_RELAY;
-	err = endpoint ? 0 : endpoint_open(l, key, carry, &endpoint);
 	if (err)
 		snprintf(walk->failed, walk->size, "frontend %s: cannot listen on %s: %s",
 			 frontend->o.name,
@@ -240,7 +337,7 @@ static int prepare_endpoint(struct walk *walk, const struct frontend *frontend,
 			 strerror(-err));
 	if (err)
 		return err;
-	endpoint->frontend_id = frontend->o.id;
+	endpoint->next_id = frontend->o.id;
 	limit_segments(walk, endpoint);
 	return 0;
 }
@@ -249,25 +346,42 @@ void listeners_abort(struct listeners *l)
 {
 	struct endpoint *endpoint, *next;
 
+	steered_abort(&l->steered);
 	HASH_ITER (hh, l->open, endpoint, next)
 		if (!endpoint->accepting)
 			endpoint_free(l, endpoint);
 }
 
-int listeners_prepare(struct listeners *l, const struct config *config, char *failed, size_t size)
+static int prepare_endpoints(struct listeners *l, const struct config *config, char *failed,
+			     size_t size)
 {
 	struct segments segments;
 	struct walk walk = {
 		.listeners = l, .step = prepare_endpoint, .failed = failed, .size = size};
-	struct endpoint *endpoint, *next;
 	int err = segments_init(&segments, config);
 
 	if (!err)
 		walk.segments = &segments;
-	HASH_ITER (hh, l->open, endpoint, next)
-		endpoint->frontend_id = 0;
 	err = walk_config(&walk, config);
 	segments_free(&segments);
+	return err;
+}
+
+int listeners_prepare(struct listeners *l, const struct config *config, char *failed, size_t size)
+{
+	struct endpoint *endpoint, *next;
+	int err;
+
+	if (l->orphans)
+		await_handshakes(l);
+	HASH_ITER (hh, l->open, endpoint, next)
+		endpoint->next_id = 0;
+	err = steered_look(&l->steered, l->instance);
+	if (err)
+		snprintf(failed, size, "cannot see what other instances listen on: %s",
+			 strerror(-err));
+	err = err ? err : prepare_endpoints(l, config, failed, size);
+	err = err ? err : steered_prepare(&l->steered, config, l->owner, failed, size);
 	if (err)
 		listeners_abort(l);
 	return err;
@@ -278,90 +392,98 @@ static void listen_step(struct worker *worker, void *argument)
 	worker_listen(worker, argument);
 }
 
-static void unlisten_step(struct worker *worker, void *argument)
-{
-	worker_unlisten(worker, argument);
-}
-
 void listeners_retarget(struct listeners *l)
 {
 	struct endpoint *endpoint, *next;
 
 	HASH_ITER (hh, l->open, endpoint, next)
-		for (unsigned int i = 0; i < l->n_workers && endpoint->frontend_id; i++)
-			atomic_store(&endpoint->listeners[i].frontend_id, endpoint->frontend_id);
+		for (unsigned int i = 0; i < l->n_workers && endpoint->next_id; i++)
+			atomic_store(&endpoint->listeners[i].frontend_id, endpoint->next_id);
+}
+
+static void endpoint_hide(struct listeners *l, struct endpoint *endpoint, bool hide)
+{
+	for (unsigned int i = 0; i < l->n_workers; i++)
+		(void)socket_hide(endpoint->listeners[i].fd, hide); /* socket_listen() tried it */
 }
 
 static void endpoint_accept(struct listeners *l, struct endpoint *endpoint)
 {
-	for (unsigned int i = 0; i < l->n_workers; i++) {
-		struct listener *listener = &endpoint->listeners[i];
-
-		if (endpoint->accepting)
-			continue;
-		worker_call(&l->workers[i], listen_step, listener, true);
-		(void)socket_hide(listener->fd, false); /* socket_listen() has tried it */
-	}
+	for (unsigned int i = 0; i < l->n_workers && !endpoint->accepting; i++)
+		worker_call(&l->workers[i], listen_step, &endpoint->listeners[i], true);
+	if (!endpoint->accepting || endpoint->retiring)
+		endpoint_hide(l, endpoint, false);
 	endpoint->accepting = true;
+	endpoint->retiring = false;
 }
 
-static void endpoint_close(struct listeners *l, struct endpoint *endpoint)
+/* Its last connections go by tables that the next refresh drops. */
+static bool is_orphan(const struct listeners *l, const struct endpoint *endpoint)
 {
-	for (unsigned int i = 0; i < l->n_workers && endpoint->accepting; i++)
-		worker_call(&l->workers[i], unlisten_step, &endpoint->listeners[i], true);
-	endpoint_free(l, endpoint);
+	return !listeners_accept(l, atomic_load(&endpoint->listeners[0].frontend_id));
+}
+
+/* Lets handshakes come to their end while others take new connections over. */
+static void retire(struct listeners *l, struct endpoint *endpoint)
+{
+	static const struct timeval handshake = {HANDSHAKE / SECOND_NS, 0};
+
+	if (!endpoint->key.steer_id)
+		endpoint_hide(l, endpoint, true);
+	endpoint->retiring = true;
+	l->orphans |= is_orphan(l, endpoint);
+	l->retired = monotonic_time() + HANDSHAKE;
+	event_add(&l->handshakes, &handshake);
 }
 
 /*
  * Sockets for all addresses of a port and ones for a single address: where only one of them goes
- * on, it takes new connections over. Returns whether the other one has handshakes to wait for.
+ * on, it takes new connections over.
  */
-static bool take_over(struct listeners *l, struct endpoint *endpoint)
+static void take_over(struct listeners *l, struct endpoint *endpoint)
 {
-	struct endpoint *any = find_any(l, endpoint->key.address, endpoint->key.port);
-	struct endpoint *old;
+	struct endpoint *any = find_any(l, &endpoint->key);
 
-	if (!any || !any->frontend_id == !endpoint->frontend_id)
-		return false;
-	old = any->frontend_id ? endpoint : any;
-	for (unsigned int i = 0; i < l->n_workers; i++)
-		(void)socket_hide(old->listeners[i].fd, true);
-	old->hidden = true;
-	return true;
+	if (any && !any->frontend_id != !endpoint->frontend_id)
+		retire(l, any->frontend_id ? endpoint : any);
 }
 
-/* A handshake that has begun at a socket ends with it. */
-static void await_handshakes(void)
+static void endpoint_leave(struct listeners *l, struct endpoint *endpoint)
 {
-	static const struct timespec enough = {.tv_sec = 1};
+	const struct endpoint_key *key = &endpoint->key;
 
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &enough, NULL);
+	if (endpoint->frontend_id || endpoint->retiring)
+		return;
+	if (key->steer_id || steered_covers(&l->steered, key->address, key->port))
+		retire(l, endpoint);
+	else
+		endpoint_close(l, endpoint);
 }
 
 void listeners_commit(struct listeners *l)
 {
 	struct endpoint *endpoint, *next;
-	bool wait = false;
 
-	HASH_ITER (hh, l->open, endpoint, next)
+	HASH_ITER (hh, l->open, endpoint, next) {
+		endpoint->frontend_id = endpoint->next_id;
 		if (endpoint->frontend_id)
 			endpoint_accept(l, endpoint);
+	}
+	steered_commit(&l->steered);
 	HASH_ITER (hh, l->open, endpoint, next)
-		wait |= take_over(l, endpoint);
+		take_over(l, endpoint);
 	HASH_ITER (hh, l->open, endpoint, next)
-		if (!endpoint->frontend_id && !endpoint->hidden)
-			endpoint_close(l, endpoint);
-	if (wait)
-		await_handshakes();
-	HASH_ITER (hh, l->open, endpoint, next)
-		if (endpoint->hidden)
-			endpoint_close(l, endpoint);
+		endpoint_leave(l, endpoint);
 }
 
 void listeners_close(struct listeners *l)
 {
 	struct endpoint *endpoint, *next;
 
+	steered_close(&l->steered);
+	if (!l->workers)
+		return;
+	event_del(&l->handshakes);
 	HASH_ITER (hh, l->open, endpoint, next)
 		endpoint_close(l, endpoint);
 }

@@ -127,7 +127,7 @@ int socket_for_leg(int family)
 }
 
 /* A socket of a SO_REUSEPORT group, bound to the address: its fd, or -errno. */
-static int bound_socket(const uint8_t address[16], __be16 port, uid_t owner)
+static int bound_socket(const uint8_t address[16], __be16 port, uid_t owner, bool anywhere)
 {
 	struct sockaddr_storage storage;
 	socklen_t size = socket_address(address, port, &storage);
@@ -139,6 +139,10 @@ static int bound_socket(const uint8_t address[16], __be16 port, uid_t owner)
 	set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (storage.ss_family == AF_INET6)
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (anywhere && storage.ss_family == AF_INET6)
+		set_option(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
+	else if (anywhere)
+		set_option(fd, IPPROTO_IP, IP_FREEBIND, 1);
 	if (!fchown(fd, owner, -1) && !bind(fd, (struct sockaddr *)&storage, size))
 		return fd;
 	err = -errno;
@@ -154,22 +158,62 @@ int socket_hide(int fd, bool hide)
 											   : 0;
 }
 
-int socket_listen(const uint8_t address[16], __be16 port, bool carry, uid_t owner)
+/* What is set here is inherited by the sockets it accepts. Takes fd over; returns it, or -errno. */
+static int start_listening(int fd, bool carry, bool hidden)
 {
-	int fd = bound_socket(address, port, owner), err;
+	int err = 0;
 
-	if (fd < 0)
-		return fd;
 	socket_limit_scale(fd, CLIENT_LEG_SCALE);
 	if (carry)
 		socket_carry(fd, true);
-	err = socket_hide(fd, true);
+	if (hidden)
+		err = socket_hide(fd, true);
 	/* The kernel asks for the same capability as when it is shown, which must not fail. */
-	err = err ? err : socket_hide(fd, true);
+	if (hidden && !err)
+		err = socket_hide(fd, true);
 	if (!err && listen(fd, BACKLOG))
 		err = -errno;
 	if (!err)
 		return fd;
+	close(fd);
+	return err;
+}
+
+int socket_listen(const uint8_t address[16], __be16 port, bool carry, uid_t owner)
+{
+	int fd = bound_socket(address, port, owner, false);
+
+	return fd < 0 ? fd : start_listening(fd, carry, true);
+}
+
+int socket_listen_apart(const uint8_t address[16], __be16 *port, bool carry, uid_t owner)
+{
+	struct sockaddr_storage storage;
+	socklen_t size = sizeof(storage);
+	int fd = bound_socket(address, *port, owner, true), err;
+	uint8_t ignored[16];
+
+	if (fd < 0)
+		return fd;
+	if (!getsockname(fd, (struct sockaddr *)&storage, &size)) {
+		*port = socket_endpoint(&storage, ignored);
+		return start_listening(fd, carry, false);
+	}
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+int socket_test_address(const uint8_t address[16])
+{
+	struct sockaddr_storage storage;
+	socklen_t size = socket_address(address, 0, &storage);
+	int fd = socket(storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&storage, size))
+		err = -errno;
 	close(fd);
 	return err;
 }

@@ -57,6 +57,15 @@ int socket_source(const uint8_t to[16], uint8_t address[16]);
 int socket_listen(const uint8_t address[16], __be16 port, bool carry, uid_t owner);
 
 /*
+ * The same, not hidden, for connections that are steered to it: at an address that need not be one
+ * of this host. *port is that of the group, or 0, and then set to one the kernel chooses.
+ */
+int socket_listen_apart(const uint8_t address[16], __be16 *port, bool carry, uid_t owner);
+
+/* Could a socket be bound to that address? 0 or -errno. */
+int socket_test_address(const uint8_t address[16]);
+
+/*
  * New connections pass by a listening socket that is hidden, as if it were not there; handshakes
  * it has begun are completed. To show it needs CAP_NET_RAW. 0 or -errno.
  */

@@ -554,7 +554,7 @@ static int compile_frontend(struct compiler *c, const struct frontend *frontend)
 	c->row->max_connections = frontend->max_connections;
 	c->row->rate_limit = frontend->rate_limit;
 	c->row->source_rate_limit = frontend->source_rate_limit;
-	if (!frontend->disabled && config_in_zone(c->config, frontend->zone))
+	if (frontend_listens(c->config, frontend))
 		c->row->flags |= FRONTEND_EXISTS;
 	err = compile_sources(c, frontend);
 	err = err ? err : compile_routes(c, frontend);

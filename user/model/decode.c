@@ -8,7 +8,8 @@
 #include "decoder.h"
 #include "document.h"
 
-#define NAMES_LISTED 5
+#define NAMES_LISTED  5
+#define NAT_ADDRESSES 256
 
 /* ---- references ----------------------------------------------------------------------- */
 
@@ -140,7 +141,8 @@ static const struct attribute config_rows[] = {
 	{"zone", &type_name, FIELD(struct config, zone), .nullable = true},
 	{"control_group", &type_name, FIELD(struct config, control_group), .nullable = true},
 	{"api", &type_api, .nullable = true},
-	{"nat_ip", &type_addresses, FIELD(struct config, nat_ip), .nullable = true},
+	{"nat_ip", &type_addresses, FIELD(struct config, nat_ip), .nullable = true,
+	 .max = NAT_ADDRESSES},
 	/* Below net.ipv4.ip_local_port_range's default, above what servers usually listen on. */
 	{"nat_ports", &type_port_range, FIELD(struct config, nat_ports), .nullable = true,
 	 .min = 1024, .preset = PORT_RANGE(10240, 32767)},

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "decoder.h"
 
-#define TLS_WHY	    "is out of scope, TLS passes through untouched"
-#define DISPLAY_MAX 255
+#define TLS_WHY	      "is out of scope, TLS passes through untouched"
+#define DISPLAY_MAX   255
+#define DEDICATED_MAX 4096 /* addresses */
 
 static const struct attribute frontend_rows[] = {
 	{"id", &type_id, FIELD(struct frontend, o.id), .min = 1, .max = MAX_FRONTENDS,
@@ -17,7 +18,7 @@ static const struct attribute frontend_rows[] = {
 	 .nullable = true},
 	{"denied_source", &type_prefixes, FIELD(struct frontend, denied_source), .nullable = true},
 	{"dedicated_ipfo", &type_addresses, FIELD(struct frontend, dedicated_ipfo),
-	 .nullable = true},
+	 .nullable = true, .max = DEDICATED_MAX},
 	{"proxy_sources", &type_prefixes, FIELD(struct frontend, proxy_sources), .nullable = true},
 	{"disabled", &type_bool, FIELD(struct frontend, disabled), .nullable = true},
 	{"path", &type_enum, FIELD(struct frontend, path), .nullable = true, .names = &path_names},

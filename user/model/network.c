@@ -7,7 +7,6 @@
 #include "prefix.h"
 
 #define PORTS_MAX     64   /* ports and ranges of a frontend */
-#define ADDRESSES_MAX 256  /* addresses of a frontend */
 #define BLOCKS_MAX    4096 /* blocks of a source list */
 #define PORT_MAX      65535
 #define PORTS_ALLOWED "1..65535, ranges and lists of them such as \"80,8000-8100\""
@@ -187,7 +186,7 @@ static void allow_blocks(const struct attribute *a, struct text *text)
 
 static void allow_addresses(const struct attribute *a, struct text *text)
 {
-	text_append(text, "a list of 1..%d addresses", ADDRESSES_MAX);
+	text_append(text, "a list of 1..%d addresses", (int)a->max);
 }
 
 static void decode_prefix_list(struct decoder *d, const struct attribute *a,
@@ -225,7 +224,7 @@ static void decode_prefixes(struct decoder *d, const struct attribute *a, const 
 static void decode_addresses(struct decoder *d, const struct attribute *a,
 			     const struct value *value, void *object)
 {
-	decode_prefix_list(d, a, value, object, ADDRESSES_MAX, true);
+	decode_prefix_list(d, a, value, object, a->max, true);
 }
 
 static json_t *encode_prefixes(const struct attribute *a, const void *object)

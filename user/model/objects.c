@@ -147,3 +147,8 @@ bool config_in_zone(const struct config *config, const char *zone)
 {
 	return zone_is_all(zone) || !config->zone || !strcmp(zone, config->zone);
 }
+
+bool frontend_listens(const struct config *config, const struct frontend *frontend)
+{
+	return !frontend->disabled && config_in_zone(config, frontend->zone);
+}

@@ -195,4 +195,7 @@ bool zone_is_all(const char *zone);
 /* Does an object of `zone` belong to this instance? It does if the instance has no zone. */
 bool config_in_zone(const struct config *config, const char *zone);
 
+/* Does the instance open that frontend to clients? */
+bool frontend_listens(const struct config *config, const struct frontend *frontend);
+
 #endif

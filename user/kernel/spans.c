@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "spans.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../model/prefix.h"
+
+const uint8_t any_v4[16] = {[10] = 0xff, [11] = 0xff}, any_v6[16];
+
+int spans_add(struct spans *spans, const struct span *span)
+{
+	size_t room = spans->room ? 2 * spans->room : 64;
+	struct span *v = spans->v;
+
+	if (spans->n == spans->room) {
+		v = reallocarray(v, room, sizeof(*v));
+		if (!v)
+			return -ENOMEM;
+		spans->v = v;
+		spans->room = room;
+	}
+	v[spans->n++] = *span;
+	return 0;
+}
+
+void spans_free(struct spans *spans)
+{
+	free(spans->v);
+	*spans = (struct spans){0};
+}
+
+/* ---- of a frontend ----------------------------------------------------------------------- */
+
+bool frontend_is_wide(const struct frontend *frontend)
+{
+	const struct prefix_list *addresses = &frontend->dedicated_ipfo;
+	size_t v4 = 0;
+
+	if (frontend->n_ports > 1 || frontend->ports[0].first != frontend->ports[0].last)
+		return true;
+	for (size_t i = 0; i < addresses->n; i++)
+		v4 += address_is_mapped(addresses->v[i].address);
+	return v4 > 1 || addresses->n - v4 > 1;
+}
+
+static int add_address(struct spans *spans, const struct frontend *frontend,
+		       const uint8_t address[16])
+{
+	struct span span = {.frontend_id = frontend->o.id};
+	int err = 0;
+
+	memcpy(span.address, address, sizeof(span.address));
+	for (size_t i = 0; i < frontend->n_ports && !err; i++) {
+		span.first = frontend->ports[i].first;
+		span.last = frontend->ports[i].last;
+		err = spans_add(spans, &span);
+	}
+	return err;
+}
+
+int spans_add_frontend(struct spans *spans, const struct frontend *frontend)
+{
+	const struct prefix_list *addresses = &frontend->dedicated_ipfo;
+	int err = 0;
+
+	if (!addresses->set) {
+		err = add_address(spans, frontend, any_v4);
+		err = err ? err : add_address(spans, frontend, any_v6);
+	}
+	for (size_t i = 0; i < addresses->n && !err; i++)
+		err = add_address(spans, frontend, addresses->v[i].address);
+	return err;
+}
+
+/* ---- one against another ----------------------------------------------------------------- */
+
+/* Is an address one of those that `of` stands for? */
+static bool has_address(const uint8_t of[16], const uint8_t address[16])
+{
+	bool any = !memcmp(of, address_is_mapped(address) ? any_v4 : any_v6, 16);
+
+	return any || !memcmp(of, address, 16);
+}
+
+bool span_overlaps(const struct span *a, const struct span *b)
+{
+	return a->first <= b->last && b->first <= a->last &&
+	       (has_address(a->address, b->address) || has_address(b->address, a->address));
+}
+
+bool spans_cover(const struct spans *spans, const struct span *span)
+{
+	for (size_t i = 0; i < spans->n; i++)
+		if (spans->v[i].first <= span->first && spans->v[i].last >= span->last &&
+		    has_address(spans->v[i].address, span->address))
+			return true;
+	return false;
+}
+
+/* ---- blocks ------------------------------------------------------------------------------ */
+
+bool span_next_block(struct span *span, struct steer_key *block)
+{
+	uint32_t left = (uint32_t)span->last - span->first + 1, size = 1, bits = 16;
+
+	if (span->first > span->last || !span->first)
+		return false;
+	while (!(span->first & size) && 2 * size <= left) {
+		size *= 2;
+		bits--;
+	}
+	memset(block, 0, sizeof(*block));
+	memcpy(block->address, span->address, sizeof(block->address));
+	block->length = STEER_ADDRESS + bits;
+	block->port = htons(span->first);
+	span->first += size; /* 0 after the last port there is */
+	return true;
+}
+
+void span_of_block(const struct steer_key *block, struct span *span)
+{
+	memset(span, 0, sizeof(*span));
+	memcpy(span->address, block->address, sizeof(span->address));
+	span->first = ntohs(block->port);
+	span->last = span->first | (0xffffu >> (block->length - STEER_ADDRESS));
+}
