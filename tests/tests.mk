@@ -17,7 +17,7 @@ UNIT_BPF      := $(wildcard tests/unit/*.bpf.c)
 UNIT_PROGRAMS := $(filter $(UNIT_FILTER),$(UNIT_SOURCES:%.c=$(BUILD)/%))
 UNIT_SKELS    := $(UNIT_BPF:%.bpf.c=$(BUILD)/%.skel.h)
 VERIFIER      := $(BUILD)/tests/verifier/verifier
-PEERS	      := $(addprefix $(BUILD)/tests/e2e/peers/,crossing fill impair rate)
+PEERS	      := $(addprefix $(BUILD)/tests/e2e/peers/,crossing fill impair lookup rate)
 
 FUZZ_SOURCES  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_PROGRAMS := $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz/%)

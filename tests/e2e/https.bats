@@ -332,6 +332,10 @@ served_certificate() {
 		listen: "192.0.2.77:8443", certificate: DIR/api.pem, key: DIR/api.key|api.listen: 192.0.2.77:8443: Cannot assign requested address$
 		listen: 443, certificate: DIR/api.pem, key: DIR/api.key|api.listen: 127.0.0.1:443: Address already in use$
 	END
+	small_config "api: { listen: 455, certificate: $NETNS_DIR/api.pem, key: $NETNS_DIR/api.key }" |
+		sed 's/"443"/443,450-459/' >"$NETNS_DIR/bad.yaml"
+	run -1 --separate-stderr alpnlb apply "$NETNS_DIR/bad.yaml"
+	assert_matches "$stderr" 'api.listen: 127.0.0.1:455: Address already in use$'
 	stop_daemon
 	small_config "api: { certificate: $NETNS_DIR/none.pem, key: /k }" >"$CONFIG"
 	run ! start_daemon

@@ -29,9 +29,6 @@ conflict() {
 	assert_matches "$output" "$1"
 }
 
-programs_there() {
-	netns_exec balancer bpftool net show 2>/dev/null | grep -c sk_lookup || true
-}
 
 @test "10,000 ports take the sockets of one, and lose and gain some while clients connect" {
 	local sockets clients few
@@ -112,5 +109,91 @@ programs_there() {
 	assert_equal "$(names_at 10.9.0.3 443 8003)" refused
 	assert_equal "$(names_at 10.9.0.3 8001 8002)" two
 	assert_equal "$(names_at "$LB6" 8001)" two
+	stop_daemon
+}
+
+# foreign PORT [ADDRESS]: another program listens there. Sets NETNS_PID.
+foreign() {
+	netns_spawn balancer "$NETNS_DIR/foreign$1.log" "$TREE/tests/e2e/peers/tcp.py" serve name \
+		--name foreign --listen "${2:-$LB4}" --port "$1"
+	netns_await 10 netns_listens balancer "$1"
+}
+
+# Of sk_lookup programs on the balancer's namespace.
+links() {
+	local inode
+	inode=$(netns_exec balancer stat -L -c %i /proc/self/ns/net)
+	bpftool -j link show | gojq "[.[] | select(.type == \"netns\" and .netns_ino == $inode)] | length"
+}
+
+# other_daemon PORTS: another instance on the same host; fails unless it becomes ready.
+other_daemon() {
+	sed "s/port: \"443\"/port: \"$1\"/; 1i nat_ports: 9000-9999" "$CONFIG" >"$NETNS_DIR/other.yaml"
+	netns_spawn balancer "$NETNS_DIR/other.log" "$ALPNLB" --instance "$NETNS_NAME-2" daemon -c "$NETNS_DIR/other.yaml"
+	netns_await 20 other_settled "$NETNS_PID" && netns_alive "$NETNS_PID"
+}
+
+other_settled() {
+	grep -Esq "$PEER_READY" "$NETNS_DIR/other.log" || netns_dead "$1"
+}
+
+@test "what others listen on is refused, they get what a killed daemon had, and unload leaves nothing" {
+	local foreign
+	foreign 8050
+	foreign=$NETNS_PID
+	start_small
+	alpnlb frontend set web port 443,8000-8100
+	conflict 'frontend web: cannot listen on 0\.0\.0\.0:8050: Address already in use'
+	alpnlb frontend set web dedicated_ipfo "$LB4,$LB6"
+	conflict 'frontend web: cannot listen on 192\.0\.2\.1:8050: Address already in use'
+	alpnlb frontend set web dedicated_ipfo null
+	assert_equal "$(links) $(names_at "$LB4" 443) $(names_at "$LB4" 8049) $(names_at "$LB4" 8050)" \
+		"1 one refused foreign"
+	netns_stop "$foreign"
+	netns_spawn balancer "$NETNS_DIR/lookup.log" "$PEERS/lookup" 1
+	netns_await 5 grep -q ready "$NETNS_DIR/lookup.log"
+	alpnlb refresh run
+	assert_equal "$(names_at "$LB4" 8049 8050)" one
+	assert_equal "$(links)" 2
+	# another instance, to some of the ports or all
+	if other_daemon 8100-8200; then fail "it shares port 8100"; fi
+	assert_matches "$(cat "$NETNS_DIR/other.log")" 'cannot listen on 0\.0\.0\.0:8100: Address already in use'
+	if other_daemon 8100; then fail "it has port 8100"; fi
+	assert_matches "$(cat "$NETNS_DIR/other.log")" 'cannot listen on 0\.0\.0\.0:8100: Address already in use'
+	other_daemon 8101-8200 || fail "$(cat "$NETNS_DIR/other.log")"
+	assert_equal "$(names_at "$LB4" 8100 8101 8200)" one
+	# who comes later gets nothing, and does not hinder
+	foreign 8051
+	foreign=$NETNS_PID
+	assert_equal "$(names_at "$LB4" 8051)" one
+	alpnlb -j doctor | gojq -e '.[] | select(.found == "another program listens on 192.0.2.1:8051, where a frontend gets the connections")'
+	alpnlb frontend set web port 443,8000-8099
+	alpnlb refresh run
+	assert_equal "$(names_at "$LB4" 8099) $(names_at "$LB4" 8100)" "one refused"
+	kill_daemon
+	assert_equal "$(names_at "$LB4" 443 8099) $(names_at "$LB4" 8051)" "refused foreign"
+	if start_daemon; then fail "it shares port 8051"; fi
+	assert_matches "$(cat "$NETNS_DIR/daemon.log")" 'frontend web: cannot listen on 0\.0\.0\.0:8051: Address already in use'
+	netns_stop "$foreign"
+	start_daemon
+	assert_equal "$(names_at "$LB6" 443 8051 8099)" one
+	kill_daemon
+	alpnlb unload
+	assert_equal "$(links)" 2 # of the other instance, and the one of neither
+	assert_equal "$(names_at "$LB6" 8101 8200)" one
+}
+
+@test "where no program can be attached every port has a socket, with one warning" {
+	netns_spawn balancer "$NETNS_DIR/lookup.log" "$PEERS/lookup" 64
+	netns_await 5 grep -q ready "$NETNS_DIR/lookup.log"
+	small_config | sed 's/port: "443"/port: 443-445/' >"$CONFIG"
+	start_tcp one 11 9000 name
+	start_daemon
+	assert_equal "$(names_at "$LB6" 443 444 445)" one
+	alpnlb frontend set web port 443-446
+	alpnlb refresh run
+	assert_equal "$(names_at "$LB4" 443 446)" one
+	assert_equal "$(netns_exec balancer ss -Hltn 'sport = :446' | wc -l)" $((2 * $(nproc)))
+	assert_equal "$(grep -c 'connections cannot be steered here.*Argument list too long' "$NETNS_DIR/daemon.log")" 1
 	stop_daemon
 }

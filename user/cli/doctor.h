@@ -17,4 +17,10 @@ void check_packet_path(json_t *rows);
 /* What an instance with pinned maps has of it. */
 void check_packet_instance(json_t *rows, const char *instance);
 
+/* Can connections to many ports be steered to few sockets? */
+void check_steering(json_t *rows);
+
+/* Who listens in vain where a running instance has them steered? */
+void check_steered_instance(json_t *rows, const char *instance);
+
 #endif

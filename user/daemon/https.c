@@ -88,9 +88,13 @@ static int open_beside(const struct https_server *old, const struct api_settings
 static int server_open(struct daemon *daemon, const struct api_settings *api,
 		       struct https_server **opened)
 {
-	int fd = open_beside(daemon->https.server, api), err;
 	struct https_server *server;
+	int fd, err;
 
+	/* A socket could be bound, but would get no connection. */
+	if (steered_covers(&daemon->listeners.steered, api->address, api->port))
+		return -EADDRINUSE;
+	fd = open_beside(daemon->https.server, api);
 	if (fd < 0)
 		return fd;
 	server = calloc(1, sizeof(*server));

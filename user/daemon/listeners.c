@@ -39,13 +39,6 @@ struct endpoint {
 #define SECOND_NS 1000000000ULL
 #define HANDSHAKE SECOND_NS
 
-/*
- * Where the sockets are that connections are steered to. Nobody connects to an address of "this
- * network" (RFC 1122 section 3.2.1.3), or of the discard prefix (RFC 6666).
- */
-static const uint8_t apart_v4[16] = {[10] = 0xff, [11] = 0xff, [15] = 1};
-static const uint8_t apart_v6[16] = {[0] = 0x01, [15] = 1};
-
 static struct endpoint *find_endpoint(const struct listeners *l, const struct endpoint_key *key)
 {
 	struct endpoint *endpoint;

@@ -66,26 +66,18 @@ static struct span span_of(const uint8_t address[16], uint16_t port)
 	return span;
 }
 
-static bool overlaps_some(const struct spans *spans, const struct span *span)
-{
-	for (size_t i = 0; i < spans->n; i++)
-		if (span_overlaps(&spans->v[i], span))
-			return true;
-	return false;
-}
-
 bool steered_taken(const struct steered *steered, const uint8_t address[16], uint16_t port)
 {
 	struct span span = span_of(address, port);
 
-	return overlaps_some(&steered->taken, &span);
+	return spans_overlap(&steered->taken, &span);
 }
 
 bool steered_covers(const struct steered *steered, const uint8_t address[16], uint16_t port)
 {
 	struct span span = span_of(address, port);
 
-	return overlaps_some(steered->table < 0 ? &steered->now : &steered->next, &span);
+	return spans_overlap(steered->table < 0 ? &steered->now : &steered->next, &span);
 }
 
 /* ---- preparing --------------------------------------------------------------------------- */

@@ -45,14 +45,17 @@ static bool takes_both(const struct nlmsghdr *answer)
 	return true;
 }
 
+static bool is_apart(const uint8_t address[16])
+{
+	return !memcmp(address, apart_v4, 16) || !memcmp(address, apart_v6, 16);
+}
+
 static int add_socket(const struct nlmsghdr *answer, uid_t owner, struct spans *spans)
 {
 	const struct inet_diag_msg *socket = NLMSG_DATA(answer);
 	struct span span = {.first = ntohs(socket->id.idiag_sport)};
 	int err;
 
-	if (socket->idiag_uid == owner)
-		return 0;
 	span.last = span.first;
 	if (socket->idiag_family == AF_INET) {
 		memcpy(span.address, any_v4, 12);
@@ -60,6 +63,8 @@ static int add_socket(const struct nlmsghdr *answer, uid_t owner, struct spans *
 	} else {
 		memcpy(span.address, socket->id.idiag_src, 16);
 	}
+	if (socket->idiag_uid == owner || is_apart(span.address))
+		return 0;
 	err = spans_add(spans, &span);
 	if (err || memcmp(span.address, any_v6, 16) || !takes_both(answer))
 		return err;

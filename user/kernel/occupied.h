@@ -8,8 +8,9 @@
 
 /*
  * Adds where programs of this network namespace listen with TCP, by sock_diag(7), but for sockets
- * of the user `owner`. 0 or -errno.
+ * of the user `owner`, and those that connections are steered to. 0 or -errno.
  */
+#define NOBODY ((uid_t)-1)
 int occupied_ports(uid_t owner, struct spans *spans);
 
 #endif

@@ -9,6 +9,8 @@
 #include "../model/prefix.h"
 
 const uint8_t any_v4[16] = {[10] = 0xff, [11] = 0xff}, any_v6[16];
+const uint8_t apart_v4[16] = {[10] = 0xff, [11] = 0xff, [15] = 1};
+const uint8_t apart_v6[16] = {[0] = 0x01, [15] = 1};
 
 int spans_add(struct spans *spans, const struct span *span)
 {
@@ -89,6 +91,14 @@ bool span_overlaps(const struct span *a, const struct span *b)
 {
 	return a->first <= b->last && b->first <= a->last &&
 	       (has_address(a->address, b->address) || has_address(b->address, a->address));
+}
+
+bool spans_overlap(const struct spans *spans, const struct span *span)
+{
+	for (size_t i = 0; i < spans->n; i++)
+		if (span_overlaps(&spans->v[i], span))
+			return true;
+	return false;
 }
 
 bool spans_cover(const struct spans *spans, const struct span *span)

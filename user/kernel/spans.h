@@ -22,6 +22,12 @@ struct spans {
 
 extern const uint8_t any_v4[16], any_v6[16];
 
+/*
+ * Where the sockets are that connections are steered to. Nobody connects to an address of "this
+ * network" (RFC 1122 section 3.2.1.3), or of the discard prefix (RFC 6666).
+ */
+extern const uint8_t apart_v4[16], apart_v6[16];
+
 /* 0 or -ENOMEM. */
 int spans_add(struct spans *spans, const struct span *span);
 void spans_free(struct spans *spans);
@@ -34,6 +40,8 @@ int spans_add_frontend(struct spans *spans, const struct frontend *frontend);
 
 /* Do both have a port at an address that both have? */
 bool span_overlaps(const struct span *a, const struct span *b);
+
+bool spans_overlap(const struct spans *spans, const struct span *span);
 
 /* Has one of `spans` all of it? */
 bool spans_cover(const struct spans *spans, const struct span *span);

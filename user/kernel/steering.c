@@ -203,7 +203,7 @@ static int add_table(int table, struct spans *spans)
 	return err;
 }
 
-static int add_instance(const char *instance, struct spans *spans)
+int steering_of(const char *instance, struct spans *spans)
 {
 	int table = lock_is_taken(instance) && is_here(instance) ? table_of(instance) : -ENOENT;
 	int err;
@@ -223,7 +223,7 @@ int steering_of_others(const char *instance, struct spans *spans)
 
 	while (dir && !err && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.' && strcmp(entry->d_name, instance))
-			err = add_instance(entry->d_name, spans);
+			err = steering_of(entry->d_name, spans);
 	if (dir)
 		closedir(dir);
 	return err;

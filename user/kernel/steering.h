@@ -25,7 +25,7 @@ struct steering {
 int steering_open(struct steering *steering, const char *instance, const char **failed);
 void steering_close(struct steering *steering);
 
-/* Is it loaded, and can it be attached? As steering_open(), but leaves nothing. */
+/* Would steering_open() do? */
 int steering_probe(const char **failed);
 
 /* Gives a frontend its listeners of a family: one of the SO_REUSEPORT group. 0 or -errno. */
@@ -43,7 +43,10 @@ int steering_publish(struct steering *steering, int table);
 /* Takes away what an earlier daemon has left. */
 void steering_forget(const char *instance);
 
-/* Adds what the other instances on this network namespace steer. 0 or -errno. */
+/* Adds what an instance steers, if it runs on this network namespace. 0 or -errno. */
+int steering_of(const char *instance, struct spans *spans);
+
+/* Adds what the others steer. 0 or -errno. */
 int steering_of_others(const char *instance, struct spans *spans);
 
 #endif
