@@ -84,31 +84,40 @@ conflict() {
 	stop_daemon
 }
 
-# In one breath: 2,000 addresses that no interface has.
 @test "2,000 dedicated addresses and a range of ports, routed here" {
 	local addresses
-	addresses=$(printf '10.9.%d.%d\n' $(for a in {0..7}; do for b in {1..250}; do echo "$a $b"; done; done) | paste -sd,)
+	addresses=$(for a in {0..7}; do printf "10.9.$a.%d," {1..250}; done)
 	ip -n "$NETNS_NAME-balancer" route add local 10.9.0.0/16 dev lo
 	ip -n "$NETNS_NAME-client" route add 10.9.0.0/16 via "$LB4"
-	small_config | sed "/name: web/,\$s/port: .*/port: 443,8000-8100\n    dedicated_ipfo: [ $addresses ]/" >"$CONFIG"
+	ip -n "$NETNS_NAME-balancer" route add local 2001:db8:9::/64 dev lo
+	ip -n "$NETNS_NAME-client" route add 2001:db8:9::/64 via "$LB6"
+	{
+		small_config | sed "/name: web/,\$s/port: .*/port: 443,8000-8100\n    dedicated_ipfo: [ ${addresses%,} ]/"
+		printf '  - { name: other, port: "444", default_farm: two, dedicated_ipfo: [ "2001:db8:9::1" ] }\n'
+	} >"$CONFIG"
 	start_tcp one 11 9000 name
 	start_tcp two 12 9000 name
+	start_tcp same 13 8002 name
 	start_daemon
-	assert_equal "$(listening_sockets)" "$(nproc)"
+	assert_equal "$(listening_sockets)" $((2 * $(nproc)))
 	assert_equal "$(names_at 10.9.0.1 443 8000 8063 8064 8100)" one
 	assert_equal "$(names_at 10.9.7.250 443 8000 8063 8064 8100)" one
 	assert_equal "$(names_at 10.9.3.77 444 7999 8101)" refused
-	assert_equal "$(names_at 10.9.8.1 443)" refused
-	assert_equal "$(names_at "$LB4" 443)" refused
+	assert_equal "$(names_at 10.9.8.1 443) $(names_at "$LB4" 443)" "refused refused"
+	assert_equal "$(names_at 2001:db8:9::1 444) $(names_at 2001:db8:9::2 444)" "two refused"
+	assert_equal "$(stats .paths.packet)" 10 "those of one family"
 	alpnlb frontend set web dedicated_ipfo "10.9.0.1,10.9.7.250,10.10.0.1"
 	conflict 'frontend web: cannot listen on 10\.10\.0\.1:443: Cannot assign requested address'
 	alpnlb frontend set web dedicated_ipfo "10.9.0.1,10.9.7.250"
-	alpnlb frontend add other port 8001-8002 default_farm two dedicated_ipfo "10.9.0.2,10.9.0.3,$LB6"
+	# a server that has no port gets those of the clients
+	alpnlb farm add same
+	alpnlb server add same/s address "$(server4 13)"
+	alpnlb frontend set other port 8001-8002 default_farm same \
+		dedicated_ipfo "10.9.0.2,10.9.0.3,2001:db8:9::1,2001:db8:9::2,$LB6"
 	alpnlb refresh run
 	assert_equal "$(names_at 10.9.0.1 443 8100)" one
 	assert_equal "$(names_at 10.9.0.3 443 8003)" refused
-	assert_equal "$(names_at 10.9.0.3 8001 8002)" two
-	assert_equal "$(names_at "$LB6" 8001)" two
+	assert_equal "$(names_at 10.9.0.3 8002) $(names_at 2001:db8:9::2 8002) $(names_at "$LB6" 8002)" "same same same"
 	stop_daemon
 }
 

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../kernel/outgoing.h"
+
 /* The largest TCP_MAXSEG takes (MAX_TCP_WINDOW). */
 #define MAXSEG_MAX    32767
 
@@ -179,10 +181,23 @@ static int start_listening(int fd, bool carry, bool hidden)
 	return err;
 }
 
+/* bind() looks for it at the interfaces alone, with IPv6. */
+static bool is_routed_here(const uint8_t address[16])
+{
+	int netlink = outgoing_open();
+	bool is = netlink >= 0 && route_is_local(netlink, address);
+
+	if (netlink >= 0)
+		close(netlink);
+	return is;
+}
+
 int socket_listen(const uint8_t address[16], __be16 port, bool carry, uid_t owner)
 {
 	int fd = bound_socket(address, port, owner, false);
 
+	if (fd == -EADDRNOTAVAIL && is_routed_here(address))
+		fd = bound_socket(address, port, owner, true);
 	return fd < 0 ? fd : start_listening(fd, carry, true);
 }
 
@@ -215,7 +230,7 @@ int socket_test_address(const uint8_t address[16])
 	if (bind(fd, (struct sockaddr *)&storage, size))
 		err = -errno;
 	close(fd);
-	return err;
+	return err == -EADDRNOTAVAIL && is_routed_here(address) ? 0 : err;
 }
 
 int socket_source(const uint8_t to[16], uint8_t address[16])

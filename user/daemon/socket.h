@@ -62,7 +62,7 @@ int socket_listen(const uint8_t address[16], __be16 port, bool carry, uid_t owne
  */
 int socket_listen_apart(const uint8_t address[16], __be16 *port, bool carry, uid_t owner);
 
-/* Could a socket be bound to that address? 0 or -errno. */
+/* Would socket_listen() find the address here? 0 or -errno. */
 int socket_test_address(const uint8_t address[16]);
 
 /*

@@ -62,6 +62,7 @@ static void add_address(struct query *query, uint16_t type, const uint8_t *addre
 	query->header.nlmsg_len = NLMSG_ALIGN(query->header.nlmsg_len) + RTA_SPACE(size);
 }
 
+/* A source of NULL is the kernel's choice. */
 static void make_query(struct query *query, const uint8_t *source, const uint8_t *destination)
 {
 	bool v4 = address_is_mapped(destination);
@@ -72,8 +73,11 @@ static void make_query(struct query *query, const uint8_t *source, const uint8_t
 	query->header.nlmsg_type = RTM_GETROUTE;
 	query->header.nlmsg_flags = NLM_F_REQUEST;
 	query->route.rtm_family = v4 ? AF_INET : AF_INET6;
-	query->route.rtm_dst_len = query->route.rtm_src_len = 8 * size;
+	query->route.rtm_dst_len = 8 * size;
 	add_address(query, RTA_DST, destination + 16 - size, size);
+	if (!source)
+		return;
+	query->route.rtm_src_len = 8 * size;
 	add_address(query, RTA_SRC, source + 16 - size, size);
 }
 
@@ -116,23 +120,42 @@ static int read_answer(const struct nlmsghdr *answer, struct outgoing *way)
 	return way->ifindex ? 0 : -ENETUNREACH;
 }
 
+/* 0 or -errno. */
+static int exchange(int netlink, const struct query *query, void *answer, size_t size)
+{
+	ssize_t n;
+
+	if (send(netlink, query, query->header.nlmsg_len, 0) < 0)
+		return -errno;
+	n = recv(netlink, answer, size, 0);
+	if (n < 0)
+		return -errno;
+	return NLMSG_OK((struct nlmsghdr *)answer, n) ? 0 : -EPROTO;
+}
+
 int outgoing_find(int netlink, const uint8_t source[16], const uint8_t destination[16],
 		  struct outgoing *way)
 {
 	_Alignas(struct nlmsghdr) char answer[4096];
 	struct query query;
-	ssize_t n;
+	int err;
 
 	make_query(&query, source, destination);
 	memset(way, 0, sizeof(*way));
-	if (send(netlink, &query, query.header.nlmsg_len, 0) < 0)
-		return -errno;
-	n = recv(netlink, answer, sizeof(answer), 0);
-	if (n < 0)
-		return -errno;
-	if (!NLMSG_OK((struct nlmsghdr *)answer, n))
-		return -EPROTO;
-	return read_answer((struct nlmsghdr *)answer, way);
+	err = exchange(netlink, &query, answer, sizeof(answer));
+	return err ? err : read_answer((struct nlmsghdr *)answer, way);
+}
+
+bool route_is_local(int netlink, const uint8_t address[16])
+{
+	_Alignas(struct nlmsghdr) char answer[4096];
+	const struct nlmsghdr *header = (const struct nlmsghdr *)answer;
+	const struct rtmsg *route = NLMSG_DATA(header);
+	struct query query;
+
+	make_query(&query, NULL, address);
+	return !exchange(netlink, &query, answer, sizeof(answer)) &&
+	       header->nlmsg_type == RTM_NEWROUTE && route->rtm_type == RTN_LOCAL;
 }
 
 /* A route may say more than its interface can take. */
