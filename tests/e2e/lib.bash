@@ -378,6 +378,17 @@ take_port() {
 	netns_await 10 netns_listens balancer "$1"
 }
 
+# other_lookups N: programs like the one that steers connections, on the balancer's host.
+other_lookups() {
+	netns_spawn balancer "$NETNS_DIR/lookup.log" "$PEERS/lookup" "$1"
+	netns_await 5 grep -q ready "$NETNS_DIR/lookup.log"
+}
+
+# As many as there can be: the daemon has to do without its own.
+no_steering() {
+	other_lookups 64
+}
+
 # ---- what alpnlb counts -------------------------------------------------------------------
 
 stat_is() {

@@ -159,8 +159,7 @@ other_settled() {
 	assert_equal "$(links) $(names_at "$LB4" 443) $(names_at "$LB4" 8049) $(names_at "$LB4" 8050)" \
 		"1 one refused foreign"
 	netns_stop "$foreign"
-	netns_spawn balancer "$NETNS_DIR/lookup.log" "$PEERS/lookup" 1
-	netns_await 5 grep -q ready "$NETNS_DIR/lookup.log"
+	other_lookups 1
 	alpnlb refresh run
 	assert_equal "$(names_at "$LB4" 8049 8050)" one
 	assert_equal "$(links)" 2
@@ -193,8 +192,7 @@ other_settled() {
 }
 
 @test "where no program can be attached every port has a socket, with one warning" {
-	netns_spawn balancer "$NETNS_DIR/lookup.log" "$PEERS/lookup" 64
-	netns_await 5 grep -q ready "$NETNS_DIR/lookup.log"
+	no_steering
 	small_config | sed 's/port: "443"/port: 443-445/' >"$CONFIG"
 	start_tcp one 11 9000 name
 	start_daemon
