@@ -86,12 +86,13 @@ soak: $(BIN) $(PEERS) ## traffic while servers die, hang and are replaced (root;
 # ---- bench --------------------------------------------------------------------------------
 
 BENCH_LOAD := $(BUILD)/tests/bench/load
+BENCH_FLOOD := $(BUILD)/tests/bench/flood
 
-$(BENCH_LOAD): $(BENCH_LOAD).o
+$(BENCH_LOAD) $(BENCH_FLOOD): %: %.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
 
-bench: $(BIN) $(BENCH_LOAD) ## measure against direct routing, HAProxy and nginx (root; BENCH='--rounds 1' for options)
+bench: $(BIN) $(BENCH_LOAD) $(BENCH_FLOOD) ## measure against direct routing, HAProxy and nginx (root; BENCH='--rounds 1' for options)
 	$(Q)ALPNLB=$(abspath $(BIN)) BUILD=$(BUILD) tests/bench/run $(BENCH)
 
 BENCH_ROUTES := $(BUILD)/tests/bench/routes
@@ -154,5 +155,5 @@ fuzz: $(FUZZ_PROGRAMS) ## run each fuzz target over its corpus for FUZZ_SECONDS 
 			{ echo "not ok - fuzz $$name"; failed=1; }; done; exit $$failed
 
 -include $(PEERS:%=%.d) $(BUILD)/tests/e2e/peers/impair.bpf.d
--include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(UNIT_BPF:%.c=$(BUILD)/%.d) $(VERIFIER).d $(BENCH_LOAD).d $(BENCH_ROUTES).d $(BENCH_PACKETS).d
+-include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(UNIT_BPF:%.c=$(BUILD)/%.d) $(VERIFIER).d $(BENCH_LOAD).d $(BENCH_FLOOD).d $(BENCH_ROUTES).d $(BENCH_PACKETS).d
 -include $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz/%.d) $(USER_SOURCES:%.c=$(BUILD)/fuzz/%.d)

@@ -81,6 +81,15 @@ METRICS += [("refresh", f"refresh_{name}_us", f"  until the answer, {label}, us"
             for name, label in [("median", "median"), ("p90", "p90"), ("p99", "p99"),
                                 ("p999", "p99.9")]]
 
+METRICS += [("synflood", "synflood_rate", "new connections/s in a SYN flood", 0, True,
+             member("per_second")),
+            ("synflood", "synflood_median_us", "  until the answer, median, us", 0, False,
+             member("median_us")),
+            ("synflood", "synflood_p99_us", "  until the answer, p99, us", 0, False,
+             member("p99_us")),
+            ("synflood", "synflood_syns", "  SYNs of the flood per second", 0, True,
+             lambda result, direct: result["flood"]["sent"] / result["flood"]["seconds"])]
+
 
 def memory_metrics(line):
     return [
