@@ -178,6 +178,10 @@ signal.pause()' "$1"
 	alpnlb frontend set web dedicated_ipfo "$LB4"
 	alpnlb refresh run
 	reaches "$LB4=one" "$LB6=refused"
+	alpnlb frontend set web port 443-445
+	alpnlb refresh run
+	reaches "$LB4=one" "$LB6=refused"
+	run ! daemon_says 'cannot be steered'
 	stop_daemon
 }
 

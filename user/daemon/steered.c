@@ -20,6 +20,17 @@ static bool is_needed(const struct config *config)
 	return false;
 }
 
+/* Ports that are not bound must be seen to be free. */
+static int see_others(const char **failed)
+{
+	struct spans others = {0};
+	int err = occupied_ports(NOBODY, &others);
+
+	spans_free(&others);
+	*failed = "see what other programs listen on";
+	return err;
+}
+
 void steered_open(struct steered *steered, const char *instance, const struct config *config)
 {
 	const char *failed;
@@ -28,7 +39,8 @@ void steered_open(struct steered *steered, const char *instance, const struct co
 	if (steered->steering.programs || steered->failed || !is_needed(config))
 		return;
 	steered->table = -1;
-	err = steering_open(&steered->steering, instance, &failed);
+	err = see_others(&failed);
+	err = err ? err : steering_open(&steered->steering, instance, &failed);
 	steered->failed = err;
 	if (err)
 		log_line(LOG_WARN,
@@ -143,9 +155,8 @@ static int check(const struct steered *steered, uid_t owner, const struct failur
 	int err = occupied_ports(owner, &others);
 
 	if (err)
-		log_line(LOG_WARN, "cannot see which ports other programs listen on: %s",
-			 strerror(-err));
-	err = 0;
+		snprintf(failure->line, failure->size,
+			 "cannot see which ports other programs listen on: %s", strerror(-err));
 	for (size_t i = 0; i < steered->next.n && !err; i++) {
 		const struct span *span = &steered->next.v[i];
 

@@ -205,7 +205,7 @@ static int add_table(int table, struct spans *spans)
 
 int steering_of(const char *instance, struct spans *spans)
 {
-	int table = lock_is_taken(instance) && is_here(instance) ? table_of(instance) : -ENOENT;
+	int table = is_here(instance) && lock_is_taken(instance) ? table_of(instance) : -ENOENT;
 	int err;
 
 	if (table < 0)
