@@ -424,7 +424,6 @@ static void retire(struct listeners *l, struct endpoint *endpoint)
 	if (!endpoint->key.steer_id)
 		endpoint_hide(l, endpoint, true);
 	endpoint->retiring = true;
-	l->orphans |= is_orphan(l, endpoint);
 	l->retired = monotonic_time() + HANDSHAKE;
 	event_add(&l->handshakes, &handshake);
 }
@@ -441,16 +440,23 @@ static void take_over(struct listeners *l, struct endpoint *endpoint)
 		retire(l, any->frontend_id ? endpoint : any);
 }
 
-static void endpoint_leave(struct listeners *l, struct endpoint *endpoint)
+static bool is_taken_over(const struct listeners *l, const struct endpoint *endpoint)
 {
 	const struct endpoint_key *key = &endpoint->key;
 
-	if (endpoint->frontend_id || endpoint->retiring)
-		return;
-	if (key->steer_id || steered_covers(&l->steered, key->address, key->port))
-		retire(l, endpoint);
-	else
+	return endpoint->retiring || key->steer_id ||
+	       steered_covers(&l->steered, key->address, key->port);
+}
+
+static void endpoint_leave(struct listeners *l, struct endpoint *endpoint)
+{
+	if (!is_taken_over(l, endpoint)) {
 		endpoint_close(l, endpoint);
+		return;
+	}
+	if (!endpoint->retiring)
+		retire(l, endpoint);
+	l->orphans |= is_orphan(l, endpoint);
 }
 
 void listeners_commit(struct listeners *l)
@@ -466,7 +472,8 @@ void listeners_commit(struct listeners *l)
 	HASH_ITER (hh, l->open, endpoint, next)
 		take_over(l, endpoint);
 	HASH_ITER (hh, l->open, endpoint, next)
-		endpoint_leave(l, endpoint);
+		if (!endpoint->frontend_id)
+			endpoint_leave(l, endpoint);
 }
 
 void listeners_close(struct listeners *l)

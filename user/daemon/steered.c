@@ -160,7 +160,8 @@ static int check(const struct steered *steered, uid_t owner, const struct failur
 	for (size_t i = 0; i < steered->next.n && !err; i++) {
 		const struct span *span = &steered->next.v[i];
 
-		err = check_address(steered, span, failure);
+		if (!i || memcmp(span[-1].address, span->address, sizeof(span->address)))
+			err = check_address(steered, span, failure);
 		err = err ? err : check_against(steered, span, &others, failure);
 		err = err ? err : check_against(steered, span, &steered->taken, failure);
 	}
@@ -176,6 +177,7 @@ static int add_all(struct steered *steered, const struct config *config)
 		if (frontend_listens(config, &config->frontends[i]) &&
 		    steered_has(steered, &config->frontends[i]))
 			err = spans_add_frontend(&steered->next, &config->frontends[i]);
+	spans_sort(&steered->next);
 	return err;
 }
 

@@ -101,13 +101,51 @@ bool spans_overlap(const struct spans *spans, const struct span *span)
 	return false;
 }
 
+/* IPv4 first. */
+static int compare(const void *a, const void *b)
+{
+	const struct span *left = a, *right = b;
+	int order = address_is_mapped(right->address) - address_is_mapped(left->address);
+
+	order = order ? order : memcmp(left->address, right->address, sizeof(left->address));
+	return order ? order : (int)left->first - (int)right->first;
+}
+
+void spans_sort(struct spans *spans)
+{
+	if (spans->n)
+		qsort(spans->v, spans->n, sizeof(*spans->v), compare);
+}
+
+/* The last one that begins there or before, or NULL. */
+static const struct span *find_before(const struct spans *spans, const struct span *at)
+{
+	size_t low = 0, high = spans->n;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (compare(&spans->v[middle], at) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low ? &spans->v[low - 1] : NULL;
+}
+
+static bool covered_at(const struct spans *spans, struct span span, const uint8_t address[16])
+{
+	const struct span *found;
+
+	memcpy(span.address, address, sizeof(span.address));
+	found = find_before(spans, &span);
+	return found && !memcmp(found->address, address, 16) && found->last >= span.last;
+}
+
 bool spans_cover(const struct spans *spans, const struct span *span)
 {
-	for (size_t i = 0; i < spans->n; i++)
-		if (spans->v[i].first <= span->first && spans->v[i].last >= span->last &&
-		    has_address(spans->v[i].address, span->address))
-			return true;
-	return false;
+	return covered_at(spans, *span, span->address) ||
+	       covered_at(spans, *span, address_is_mapped(span->address) ? any_v4 : any_v6);
 }
 
 /* ---- blocks ------------------------------------------------------------------------------ */

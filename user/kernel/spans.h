@@ -35,7 +35,7 @@ void spans_free(struct spans *spans);
 /* Has it more than one port, or address of a family? Its listeners are steered to then. */
 bool frontend_is_wide(const struct frontend *frontend);
 
-/* Adds those of a frontend. 0 or -ENOMEM. */
+/* Adds those of a frontend, which overlap no others' there. 0 or -ENOMEM. */
 int spans_add_frontend(struct spans *spans, const struct frontend *frontend);
 
 /* Do both have a port at an address that both have? */
@@ -43,7 +43,10 @@ bool span_overlaps(const struct span *a, const struct span *b);
 
 bool spans_overlap(const struct spans *spans, const struct span *span);
 
-/* Has one of `spans` all of it? */
+/* By address and port, as spans_cover() needs them. */
+void spans_sort(struct spans *spans);
+
+/* Has one of `spans`, of which no two overlap, all of it? */
 bool spans_cover(const struct spans *spans, const struct span *span);
 
 /* Takes the next block of ports, as large as can be, off the front of `span`; false = none is left.
