@@ -560,7 +560,11 @@ while True:
 	assert_equal "$(api GET tcp/farm/4/server/4 | gojq -c .serverState)" '[]' "of another zone"
 	assert_equal "$(api GET tcp/farm/3/server/3 | gojq -r '.serverState[].status')" warn
 	assert_equal "$(api GET tcp/farm/1/server/1 | gojq -r '.serverState[].status')" unknown
-	api PUT tcp/frontend/1 '{"defaultFarmId": 3}'
+	# a dry run is none
+	api PUT tcp/frontend/1 '{"disabled": true}'
+	alpnlb refresh dry-run
+	assert_equal "$(api GET status | gojq -c "$counts")" '["warn",[3,1,1,1,0],[3,0,0,1,2],[3,0,1,0,2]]'
+	api PUT tcp/frontend/1 '{"disabled": false, "defaultFarmId": 3}'
 	api POST refresh
 	assert_equal "$(api GET status | gojq -c "$counts")" '["warn",[3,0,1,2,0],[3,0,0,1,2],[3,0,1,0,2]]'
 	stop_daemon
