@@ -26,8 +26,10 @@ PACKAGES=(bpftool busybox-static qemu-system-x86 xz-utils)
 DIR=build/kernels
 SECONDS_PER_KERNEL=${SECONDS_PER_KERNEL:-300}
 GUEST=tests/kernels
-# veth joins the namespaces in the machine; the others attach programs to interfaces before 6.6.
-MODULES=('*/net/veth.ko*' '*/sched/sch_ingress.ko*' '*/sched/cls_bpf.ko*')
+# veth joins the namespaces in the machine; the next two attach programs to interfaces before 6.6, and
+# the others list sockets.
+MODULES=('*/net/veth.ko*' '*/sched/sch_ingress.ko*' '*/sched/cls_bpf.ko*' '*/ipv4/inet_diag.ko*'
+	'*/ipv4/tcp_diag.ko*')
 ACCEL=${ACCEL:-tcg,thread=multi} # or kvm, where it works
 
 die() {
@@ -142,7 +144,7 @@ make_initramfs() {
 	for tool in $("$root/bin/busybox" --list); do
 		[[ -e $root/bin/$tool ]] || ln -s busybox "$root/bin/$tool"
 	done
-	cp build/classify.bpf.o build/splice.bpf.o tests/verifier-ceilings "$GUEST"/config-*.yaml "$root/"
+	cp build/classify.bpf.o build/splice.bpf.o build/lookup.bpf.o tests/verifier-ceilings "$GUEST"/config-*.yaml "$root/"
 	cp "$GUEST/lib.sh" "$root/"
 	[[ -n $systemd ]] || install -m 755 "$GUEST/init" "$root/init"
 	make_hellos "$root/hello"
@@ -239,7 +241,8 @@ for version; do
 	fetch "$package"
 	packages+=("$package")
 done
-make --no-print-directory alpnlb build/tests/verifier/verifier build/classify.bpf.o build/splice.bpf.o
+make --no-print-directory alpnlb build/tests/verifier/verifier build/classify.bpf.o build/splice.bpf.o \
+	build/lookup.bpf.o
 "${CC:-cc}" -O2 -Wall -Wextra -o "$DIR/peer" "$GUEST/peer.c"
 make_initramfs
 
