@@ -30,6 +30,26 @@ conflict() {
 }
 
 
+# Connections that wait to be accepted, one line per worker that has some.
+waiting() {
+	netns_exec balancer ss -Hltn 'src 0.0.0.1' | awk '$2 > 0 { print $2 }'
+}
+
+waits_for() {
+	(($(waiting | awk '{ n += $1 } END { print n + 0 }') == $1))
+}
+
+workers_share() {
+	kill -STOP "$DAEMON_PID"
+	netns_spawn client "$NETNS_DIR/shared.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 12345 --alpn h2 \
+		--repeat 60 --parallel 60
+	netns_await 10 waits_for 60 || fail "waiting: $(waiting)"
+	assert_equal "$(waiting | wc -l)" "$(nproc)"
+	kill -CONT "$DAEMON_PID"
+	netns_await 20 netns_dead "$NETNS_PID"
+	assert_equal "$(gojq -r .line "$NETNS_DIR/shared.log" | sort | uniq -c | xargs)" "60 one"
+}
+
 @test "10,000 ports take the sockets of one, and lose and gain some while clients connect" {
 	local sockets clients few
 	start_small
@@ -45,6 +65,7 @@ conflict() {
 	assert_equal "$(names_at "$LB4" 81 9999 20000)" refused
 	assert_equal "$(names_at "$LB6" 81 9999 20000)" refused
 	assert_equal "$(listening_sockets) $(descriptors)" "$sockets $few"
+	workers_share
 	hold held "$LB4" 15000 --alpn h2
 	await_connections 1
 	netns_spawn client "$NETNS_DIR/clients.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 --alpn h2 \
