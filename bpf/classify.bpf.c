@@ -529,7 +529,7 @@ static __always_inline __s64 old_bytes(struct __sk_buff *skb, const struct conn 
 		return 0;
 	kernel = bpf_cast_to_kern_ctx(skb);
 	bpf_probe_read_kernel(&seq, sizeof(seq), kernel->cb);
-	return (conn->flow[side] & FLOW_BYTES) -
+	return (conn->flow[side] & FLOW_BYTES) + (side == CLIENT ? conn->header : 0) -
 	       (tcp->bytes_received - (__u32)(tcp->rcv_nxt - seq));
 }
 

@@ -423,7 +423,7 @@ struct conn {
 	__u32 refusal;	  /* enum splice_result: why the path is not packet */
 	__u8 via[16];	  /* the proxy that has told of the client: where its packets come from */
 	__be16 via_port;  /* network order, 0 = none */
-	__u16 pad2;
+	__u16 header;	  /* bytes of its header, in front of the client's first one */
 };
 _Static_assert(sizeof(struct conn) % 8 == 0, "shared with BPF");
 

@@ -248,6 +248,28 @@ closed no_farm 192.0.2.5"
 	stop_daemon
 }
 
+# The header is no part of the stream that the program cuts old bytes by.
+@test "a retransmission merged with new data arrives once, behind a proxy (sockmap)" {
+	local client balancer report
+	{
+		farms default=11
+		frontend sockmap default 'proxy_sources: [ 192.0.2.0/24 ]'
+	} >"$CONFIG"
+	start_tcp server 11 9000 exchange --bytes 0 --half-close
+	start_daemon
+	client=$(ip -n "$NETNS_NAME-client" -j link show balancer | gojq -r '.[0].address')
+	balancer=$(ip -n "$NETNS_NAME-balancer" -j link show client | gojq -r '.[0].address')
+	ip -n "$NETNS_NAME-balancer" neigh add 192.0.2.200 lladdr "$client" dev client nud permanent
+	netns_spawn client "$NETNS_DIR/said" timeout 30 "$TREE/tests/e2e/peers/overlap.py" balancer "$client" \
+		"$balancer" 192.0.2.200 "$LB4" 443 "$NETNS_DIR/go"
+	netns_await 10 both_legs_redirect || fail "the client's leg does not join"
+	touch "$NETNS_DIR/go"
+	report=$(server_report server)
+	assert_equal "$(report_field received <<<"$report")" 43
+	assert_equal "$(report_field received_sha256 <<<"$report")" "$(sha256sum "$NETNS_DIR/said" | cut -d' ' -f1)"
+	stop_daemon
+}
+
 # switch_behind PATH VERSION CONNECTIONS SERVER-ATTRIBUTE [CLIENT-OPTION...]: data comes from both ends throughout, see peers/crossing.c.
 switch_behind() {
 	local path=$1 connections=$3 client

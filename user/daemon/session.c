@@ -571,9 +571,10 @@ void session_join(struct session *s)
 	int unread;
 
 	if (s->cookie[CLIENT] || !s->cookie[SERVER] || s->half[CLIENT].ended ||
-	    ioctl(s->fd[CLIENT], SIOCINQ, &unread) || unread)
+	    s->proxied.size > UINT16_MAX || ioctl(s->fd[CLIENT], SIOCINQ, &unread) || unread)
 		return;
 	s->conn->taken[CLIENT] = s->half[CLIENT].taken;
+	s->conn->header = s->proxied.size;
 	if (leg_insert(s, CLIENT)) {
 		count(s, COUNTER_SOCKMAP_FAILED);
 		leave_sockmap(s);

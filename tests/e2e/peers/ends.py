@@ -91,7 +91,8 @@ class Ends:
         row = self.rows["servers" if side == "server" else
                         ("TLS, " if tls else "") + (record.get("path") or path)]
         if "end" in record:
-            if side == "server":
+            if side == "server":  # a source port may be another connection's, too, to another server
+                record["address"] = path + " " + record["address"]
                 self.journal.accepted_late(record, path)
             reason = self.journal.reason(record, tls)
             row[reason] += 1
