@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -340,18 +341,18 @@ static size_t terminal_width(void)
 
 /* ---- what commands call -------------------------------------------------------------- */
 
-static void json_print(const json_t *value)
+static void json_print(FILE *out, const json_t *value)
 {
 	size_t flags = options.pretty ? JSON_INDENT(4) : JSON_COMPACT;
 
-	json_dumpf(value, stdout, flags | JSON_ENCODE_ANY);
+	json_dumpf(value, out, flags | JSON_ENCODE_ANY);
 }
 
 int output_json(const json_t *value)
 {
 	if (!value)
 		return fail(CLI_FAILED, "out of memory");
-	json_print(value);
+	json_print(stdout, value);
 	putchar('\n');
 	return CLI_OK;
 }
@@ -424,50 +425,76 @@ int output_show(const struct column *columns, json_t *rows, bool one)
 	return code;
 }
 
+/* A file that is in memory only. */
+static FILE *memory_file(void)
+{
+	int fd = memfd_create("rows", MFD_CLOEXEC);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "w+");
+
+	if (!file && fd >= 0)
+		close(fd);
+	return file;
+}
+
 struct output_stream output_stream_new(const struct column *columns)
 {
 	return (struct output_stream){
 		.columns = columns,
 		.rows = options.json ? NULL : json_array(),
+		.text = options.json ? memory_file() : NULL,
 	};
 }
 
 void output_stream_add(struct output_stream *stream, json_t *row)
 {
-	const char *line = options.pretty ? "\n" : "";
-
 	if (stream->rows) {
 		json_array_append_new(stream->rows, row);
 	} else {
-		printf("%s%s", stream->n ? "," : "[", line);
-		json_print(row);
+		if (stream->text) {
+			fputs(stream->n ? "," : "[", stream->text);
+			fputs(options.pretty ? "\n" : "", stream->text);
+			json_print(stream->text, row);
+		}
 		json_decref(row);
 	}
 	stream->n++;
 }
 
-static void close_array(const struct output_stream *stream)
+/* Prints what was written to it, if all of it could be. */
+static int print_text(FILE *text)
 {
-	if (stream->n)
-		puts(options.pretty ? "\n]" : "]");
-	else
-		puts("[]");
+	char part[BUFSIZ];
+	size_t n;
+
+	if (!text || fflush(text) || ferror(text))
+		return fail(CLI_FAILED, "out of memory");
+	rewind(text);
+	while ((n = fread(part, 1, sizeof(part), text)))
+		fwrite(part, 1, n, stdout);
+	puts(options.pretty ? "\n]" : "]");
+	return CLI_OK;
 }
 
 int output_stream_end(struct output_stream *stream)
 {
+	int code = CLI_OK;
+
 	if (stream->rows)
 		return output_show(stream->columns, stream->rows, false);
-	close_array(stream);
-	return CLI_OK;
+	if (stream->n)
+		code = print_text(stream->text);
+	else
+		puts("[]");
+	output_stream_free(stream);
+	return code;
 }
 
 void output_stream_free(struct output_stream *stream)
 {
-	if (stream->n && !stream->rows)
-		close_array(stream);
+	if (stream->text)
+		fclose(stream->text);
 	json_decref(stream->rows);
-	stream->rows = NULL;
+	*stream = (struct output_stream){0};
 }
 
 /* The rows of a `map` section as one object. */

@@ -66,16 +66,20 @@ int output_record(const struct column *columns, const json_t *row);
  */
 int output_show(const struct column *columns, json_t *rows, bool one);
 
-/* A `show` of rows that may be a million: under -j each is written when it comes, and forgotten. */
+/*
+ * A `show` of rows that may be a million: under -j only their text is kept, which is a tenth of
+ * what they are as objects, until it is known that there is nothing else to say.
+ */
 struct output_stream {
 	const struct column *columns;
 	json_t *rows; /* of the table; NULL under -j */
+	FILE *text;   /* under -j; NULL when out of memory */
 	size_t n;     /* rows so far */
 };
 struct output_stream output_stream_new(const struct column *columns);
 void output_stream_add(struct output_stream *stream, json_t *row); /* takes over `row` */
 int output_stream_end(struct output_stream *stream);
-/* In the place of the end, if the command fails: what is printed is whole JSON, or nothing. */
+/* In the place of the end, if the command fails: nothing is printed. */
 void output_stream_free(struct output_stream *stream);
 
 /* `head` (may be NULL): an object whose members come before the sections in JSON. */
