@@ -67,7 +67,7 @@ start_web() {
 	assert_equal "$(alpnlb -j help server | gojq -r '.verbs[0].keywords.farm')" 'FARM|ID'
 	assert_equal "$(alpnlb -j help list | gojq -r '.[0]')" daemon
 	assert_equal "$(alpnlb -j help list farm | jq -c .)" '["show","add","set","delete"]'
-	assert_equal "$(alpnlb -j help list farm show staged | jq -c .)" '["name","id"]'
+	assert_equal "$(alpnlb -j help list farm show staged | jq -c .)" '["name","id","zone"]'
 	assert_equal "$(alpnlb -j help list nonsense | jq -c .)" '[]'
 	assert_equal "$(alpnlb -j conn show help | gojq -r .name)" conn
 	assert_matches "$(alpnlb -j daemon help | gojq -r .arguments)" '^\[-c FILE\]'

@@ -476,7 +476,7 @@ completes_line() {
 	completes "comment zone" refresh run ""
 	completes "" farm set two port 80 por
 	completes "port" farm set two balance port por # there it is a value
-	completes "staged" farm show name two id 2 ""
+	completes "staged zone" farm show name two id 2 ""
 	completes "running staged" export ""
 	completes "$TREE/README.md" batch file "$TREE/READ"
 	completes "$TREE/README.md" check "$TREE/READ"
@@ -504,6 +504,7 @@ completes_line() {
 	completes "2" revision show id 2
 	completes "1" task show id ""
 	completes "rbx" refresh diff zone r
+	completes "all rbx" farm show zone ""
 	completes "dashboard terraform" application delete ""
 	completes "terraform" application show name t
 	completes "" application add ""

@@ -275,6 +275,9 @@ zones() {
 	alpnlb refresh run zone rbx
 	assert_equal "$(zones)" "gra here 0, rbx - 0"
 	assert_equal "$(alpnlb -j frontend show name far staged | gojq .listens)" false
+	run -3 alpnlb frontend show far
+	assert_equal "$(alpnlb -j frontend show far zone rbx | gojq -r '[.zone, .default_farm, .listens] | join(" ")')" "rbx shop false"
+	assert_equal "$(alpnlb -j server show farm shop zone rbx | gojq -r '.[0] | .endpoint, .live')" $'198.51.100.12:8443\nnull'
 	assert_equal "$(served_by "$LB4" www.alpnlb.test)" "HTTP/2 www"
 	refused_at "$LB4" 8443
 
@@ -284,6 +287,11 @@ zones() {
 	assert_equal "$(zones)" "gra here 1, rbx - 1"
 	alpnlb refresh run zone rbx
 	assert_equal "$(zones)" "gra here 1, rbx - 0"
+	assert_equal "$(alpnlb -j frontend show zone rbx | gojq -r 'map("\(.name) \(.default_farm)") | join(", ")')" "web shop, far www"
+	assert_equal "$(alpnlb -j frontend show zone gra | gojq -r 'map("\(.name) \(.default_farm)") | join(", ")')" "web www"
+	run -3 alpnlb frontend show zone 'rbx&'
+	assert_matches "$output" "there is no zone 'rbx&', allowed: gra, rbx"
+	run -2 alpnlb frontend show staged zone rbx
 	assert_equal "$(served_by "$LB4" www.alpnlb.test)" "HTTP/2 www"
 	alpnlb refresh run zone gra
 	assert_equal "$(zones)" "gra here 0, rbx - 0"

@@ -7,7 +7,13 @@
 
 void config_get(struct api_call *call, const struct api_resource *resource)
 {
-	api_answer(call, json_incref(call->daemon->staged.root));
+	const struct staged *staged = &call->daemon->staged;
+	const char *zone = api_query(call, "zone");
+
+	if (!zone)
+		api_answer(call, json_incref(staged->root));
+	else if (api_zone_exists(call, zone, 404))
+		api_answer(call, json_incref((json_t *)staged_refreshed_root(staged, zone)));
 }
 
 static int apply_document(struct daemon *daemon, const struct document *document,

@@ -69,7 +69,7 @@ static const struct path paths[] = {
 	GET(SERVICE "/definedFrontends", defined_objects, OF(frontend)),
 	GET(SERVICE "/definedRoutes", defined_objects, OF(route)),
 
-	GET("/1.0/alpnlb/config", config_get),
+	GET("/1.0/alpnlb/config", config_get, .query = " zone "),
 	PUT("/1.0/alpnlb/config", config_put, .raw = true),
 	POST("/1.0/alpnlb/dryRun", dry_run_post),
 	GET("/1.0/alpnlb/diff", diff_get, .query = " zone "),

@@ -197,6 +197,8 @@ void complete_value(const struct line *line, const struct keyword *keyword)
 		offer_attribute(line, keyword);
 	else if (offer_alternatives(keyword->value))
 		return;
+	else if (!strcmp(keyword->name, "zone"))
+		noun_zone.names();
 	else if (line->noun->names)
 		line->noun->names();
 	else

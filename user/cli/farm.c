@@ -26,7 +26,7 @@ static int farm_show(const char *const *values)
 	const char *name = values[0], *id = values[1];
 	const struct farm *farm;
 	struct snapshot s;
-	int code = snapshot_open_shown(&s, values[2]);
+	int code = snapshot_open_shown(&s, values[2], values[3]);
 
 	if (code)
 		goto out;
@@ -44,11 +44,12 @@ out:
 }
 
 static const struct keyword show_keywords[] = {
-	{"name", "NAME|ID"}, {"id", "ID"}, {"staged", NULL}, {NULL, NULL}};
+	{"name", "NAME|ID"}, {"id", "ID"}, {"staged", NULL}, {"zone", "ZONE"}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
 	{.name = "show",
-	 .help = "list the farms, or show one of them in full; staged: as they are staged",
+	 .help = "list the farms, or show one of them in full; staged: as they are staged; "
+		 "zone: as they are there",
 	 .subject = "NAME|ID",
 	 .keywords = show_keywords,
 	 .run = farm_show},

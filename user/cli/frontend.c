@@ -41,7 +41,7 @@ static int frontend_show(const char *const *values)
 	const struct frontend *frontend;
 	struct snapshot s;
 	json_t *rows;
-	int code = snapshot_open_shown(&s, values[2]);
+	int code = snapshot_open_shown(&s, values[2], values[3]);
 
 	if (code)
 		goto out;
@@ -60,11 +60,12 @@ out:
 }
 
 static const struct keyword show_keywords[] = {
-	{"name", "NAME|ID"}, {"id", "ID"}, {"staged", NULL}, {NULL, NULL}};
+	{"name", "NAME|ID"}, {"id", "ID"}, {"staged", NULL}, {"zone", "ZONE"}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
 	{.name = "show",
-	 .help = "list the frontends, or show one of them in full; staged: as they are staged",
+	 .help = "list the frontends, or show one of them in full; staged: as they are staged; "
+		 "zone: as they are there",
 	 .subject = "NAME|ID",
 	 .keywords = show_keywords,
 	 .run = frontend_show},

@@ -20,30 +20,6 @@ static json_t *zone_body(const char *zone, const char *comment)
 	return json_pack("{s:s?, s:s*}", "zone", zone, "comment", comment);
 }
 
-/* What is no zone must not become every zone. Returns an exit code. */
-static int check_zone(const char *zone)
-{
-	struct text known = {0};
-	json_t *zones, *item;
-	bool exists = zone_is_all(zone);
-	int code;
-	size_t i;
-
-	if (exists)
-		return CLI_OK;
-	code = service_call("refresh", "GET", ZONES_PATH, NULL, &zones);
-	if (code)
-		return code;
-	json_array_foreach (zones, i, item) {
-		exists |= !strcmp(json_string_value(item), zone);
-		text_append(&known, "%s%s", i ? ", " : "", json_string_value(item));
-	}
-	json_decref(zones);
-	return exists ? CLI_OK
-		      : fail(CLI_NOT_FOUND, "refresh: there is no zone '%s', allowed: %s", zone,
-			     known.s);
-}
-
 static void warn_of(const json_t *root, const json_t *problem)
 {
 	const char *path = json_string_value(json_object_get(problem, "path"));
@@ -76,7 +52,7 @@ static int refresh_run(const char *const *values)
 {
 	const char *status, *message;
 	json_t *task, *body;
-	int code = check_zone(values[0]);
+	int code = service_zone_check("refresh", values[0]);
 
 	if (code)
 		return code;
@@ -101,7 +77,7 @@ static int refresh_run(const char *const *values)
 static int refresh_dry_run(const char *const *values)
 {
 	json_t *answer;
-	int code = check_zone(values[0]);
+	int code = service_zone_check("refresh", values[0]);
 
 	if (!code)
 		code = service_call("refresh", "POST", "/1.0/alpnlb/dryRun",
@@ -124,7 +100,7 @@ static int refresh_diff(const char *const *values)
 	json_t *diff;
 	int code;
 
-	code = check_zone(values[0]);
+	code = service_zone_check("refresh", values[0]);
 	if (code)
 		return code;
 	snprintf(path, sizeof(path), "/1.0/alpnlb/diff%s%.100s", values[0] ? "?zone=" : "",

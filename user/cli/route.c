@@ -42,7 +42,7 @@ static int route_show(const char *const *values)
 	const struct frontend *frontend = NULL;
 	const struct route *route;
 	struct snapshot s;
-	int code = snapshot_open_shown(&s, values[3]);
+	int code = snapshot_open_shown(&s, values[3], values[4]);
 
 	if (!code && frontend_name && (name || id))
 		code = fail(CLI_USAGE, "route: give either a frontend or one route");
@@ -62,16 +62,14 @@ out:
 	return code;
 }
 
-static const struct keyword show_keywords[] = {{"name", "NAME|ID"},
-					       {"id", "ID"},
-					       {"frontend", "FRONTEND|ID"},
-					       {"staged", NULL},
-					       {NULL, NULL}};
+static const struct keyword show_keywords[] = {
+	{"name", "NAME|ID"}, {"id", "ID"},     {"frontend", "FRONTEND|ID"},
+	{"staged", NULL},    {"zone", "ZONE"}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
 	{.name = "show",
 	 .help = "list the routes in order of evaluation, or show one of them in full; staged: as "
-		 "they are staged",
+		 "they are staged; zone: as they are there",
 	 .subject = "NAME|ID",
 	 .keywords = show_keywords,
 	 .run = route_show},

@@ -78,7 +78,7 @@ static int rule_show(const char *const *values)
 
 	if ((values[0] != NULL) + (values[1] != NULL) + (values[2] != NULL) > 1)
 		return fail(CLI_USAGE, "rule: give one of name, id and route");
-	code = snapshot_open_shown(&s, values[3]);
+	code = snapshot_open_shown(&s, values[3], values[4]);
 	if (!code)
 		code = show(s.config, values[0], values[1], values[2]);
 	snapshot_close(&s);
@@ -89,11 +89,13 @@ static const struct keyword show_keywords[] = {{"name", "ROUTE|[ROUTE/]ID"},
 					       {"id", "ID"},
 					       {"route", "ROUTE|ID"},
 					       {"staged", NULL},
+					       {"zone", "ZONE"},
 					       {NULL, NULL}};
 
 static const struct verb verbs[] = {
 	{.name = "show",
-	 .help = "list the rules, those of a route, or show one; staged: as they are staged",
+	 .help = "list the rules, those of a route, or show one; staged: as they are staged; "
+		 "zone: as they are there",
 	 .subject = "ROUTE|[ROUTE/]ID",
 	 .keywords = show_keywords,
 	 .run = rule_show},

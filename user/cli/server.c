@@ -42,7 +42,7 @@ static int server_show(const char *const *values)
 	const struct server *server;
 	const struct farm *farm = NULL;
 	struct snapshot s;
-	int code = snapshot_open_shown(&s, values[3]);
+	int code = snapshot_open_shown(&s, values[3], values[4]);
 
 	if (!code && farm_name && (name || id))
 		code = fail(CLI_USAGE, "server: give either a farm or one server (FARM/SERVER)");
@@ -67,13 +67,15 @@ static const struct keyword show_keywords[] = {{"name", "[FARM/]SERVER|ID"},
 					       {"id", "ID"},
 					       {"farm", "FARM|ID"},
 					       {"staged", NULL},
+					       {"zone", "ZONE"},
 					       {NULL, NULL}};
 
 static const struct keyword drain_keywords[] = {{"wait", "SECONDS"}, {NULL, NULL}};
 
 static const struct verb verbs[] = {
 	{.name = "show",
-	 .help = "list the servers, or show one of them in full; staged: as they are staged",
+	 .help = "list the servers, or show one of them in full; staged: as they are staged; "
+		 "zone: as they are there",
 	 .subject = "[FARM/]SERVER|ID",
 	 .keywords = show_keywords,
 	 .run = server_show},

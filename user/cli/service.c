@@ -156,23 +156,62 @@ int service_follow(const char *path, control_line *line, void *context)
 	return code;
 }
 
+int service_zone_check(const char *what, const char *zone)
+{
+	struct text known = {0};
+	json_t *zones, *item;
+	bool exists = zone_is_all(zone);
+	int code;
+	size_t i;
+
+	if (exists)
+		return CLI_OK;
+	code = service_call(what, "GET", ZONES_PATH, NULL, &zones);
+	if (code)
+		return code;
+	json_array_foreach (zones, i, item) {
+		exists |= !strcmp(json_string_value(item), zone);
+		text_append(&known, "%s%s", i ? ", " : "", json_string_value(item));
+	}
+	json_decref(zones);
+	return exists ? CLI_OK
+		      : fail(CLI_NOT_FOUND, "%s: there is no zone '%s', allowed: %s", what, zone,
+			     known.s);
+}
+
 /* ---- what is staged ------------------------------------------------------------------ */
 
-int staging_open(struct staging *staging)
+static int open_at(struct staging *staging, const char *path)
 {
 	struct problems problems = {0};
 	int code;
 
 	*staging = (struct staging){0};
-	code = service_call(NULL, "GET", "/1.0/alpnlb/config", NULL, &staging->root);
+	code = service_call(NULL, "GET", path, NULL, &staging->root);
 	if (code)
 		return code;
 	staging->config = config_decode_tree(staging->root, DECODE_TO_STAGE, &problems);
 	if (!staging->config)
-		code = fail(CLI_FAILED, "what is staged cannot be read: %s",
+		code = fail(CLI_FAILED, "the daemon's configuration cannot be read: %s",
 			    problems.n ? problems.v[0].message : "no reason given");
 	problems_free(&problems);
 	return code;
+}
+
+int staging_open(struct staging *staging)
+{
+	return open_at(staging, "/1.0/alpnlb/config");
+}
+
+int staging_open_zone(struct staging *staging, const char *zone)
+{
+	char path[SERVICE_PATH_MAX];
+	int code;
+
+	*staging = (struct staging){0};
+	code = service_zone_check("zone", zone);
+	snprintf(path, sizeof(path), "/1.0/alpnlb/config?zone=%.100s", zone);
+	return code ? code : open_at(staging, path);
 }
 
 void staging_close(struct staging *staging)

@@ -24,6 +24,9 @@ int service_call(const char *what, const char *method, const char *path, json_t 
 /* control_follow() likewise: returns an exit code when there are no more lines. */
 int service_follow(const char *path, control_line *line, void *context);
 
+/* What is no zone must not become every zone, nor part of a path. Returns an exit code. */
+int service_zone_check(const char *what, const char *zone);
+
 /* What is staged: as a file has it, and decoded. */
 struct staging {
 	json_t *root;
@@ -32,6 +35,8 @@ struct staging {
 
 /* Returns an exit code. */
 int staging_open(struct staging *staging);
+/* The same of what a zone was last refreshed with. */
+int staging_open_zone(struct staging *staging, const char *zone);
 /* Accepts one that could not be opened. */
 void staging_close(struct staging *staging);
 

@@ -92,10 +92,10 @@ int snapshot_open_counted(struct snapshot *snapshot)
 		   : CLI_OK;
 }
 
-static int open_staged(struct snapshot *snapshot)
+static int open_staging(struct snapshot *snapshot, const char *zone)
 {
 	struct staging staging;
-	int code = staging_open(&staging);
+	int code = zone ? staging_open_zone(&staging, zone) : staging_open(&staging);
 
 	*snapshot = (struct snapshot){.view.config = -1, .config = staging.config};
 	staging.config = NULL;
@@ -103,11 +103,16 @@ static int open_staged(struct snapshot *snapshot)
 	return code;
 }
 
-int snapshot_open_shown(struct snapshot *snapshot, const char *staged)
+int snapshot_open_shown(struct snapshot *snapshot, const char *staged, const char *zone)
 {
-	int code = staged ? open_staged(snapshot) : snapshot_open_counted(snapshot);
+	bool counted = !staged && !zone;
+	int code;
 
-	snapshot->counters = staged ? NULL : &snapshot->view;
+	*snapshot = (struct snapshot){.view.config = -1};
+	if (staged && zone)
+		return fail(CLI_USAGE, "show: give either staged or a zone, not both");
+	code = counted ? snapshot_open_counted(snapshot) : open_staging(snapshot, zone);
+	snapshot->counters = counted ? &snapshot->view : NULL;
 	return code;
 }
 

@@ -23,10 +23,11 @@ int snapshot_open(struct snapshot *snapshot);
 int snapshot_open_counted(struct snapshot *snapshot);
 
 /*
- * The same, or if `staged` is not NULL what is staged, as the daemon tells: without a view and
- * names, and it may be incomplete.
+ * The same; or what is staged, if `staged` is not NULL; or what that zone was last refreshed with.
+ * Of both the daemon tells: they are without a view and names, and what is staged may be
+ * incomplete.
  */
-int snapshot_open_shown(struct snapshot *snapshot, const char *staged);
+int snapshot_open_shown(struct snapshot *snapshot, const char *staged, const char *zone);
 
 /* Opens those of any instance, and leaves it to the caller to print `message` on failure. */
 int snapshot_load(struct snapshot *snapshot, const char *instance, struct text *message);

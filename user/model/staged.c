@@ -553,7 +553,7 @@ json_t *staged_zones(const struct staged *staged)
 }
 
 /* A zone that had no object before has been refreshed with the others. */
-static const json_t *refreshed_root(const struct staged *staged, const char *zone)
+const json_t *staged_refreshed_root(const struct staged *staged, const char *zone)
 {
 	const json_t *root = json_object_get(staged->refreshed, zone);
 
@@ -581,7 +581,7 @@ static json_t *one_refreshed(const struct staged *staged, const char *zone)
 	json_array_foreach (zones, i, item) {
 		const char *name = json_string_value(item);
 
-		json_object_set(next, name, (json_t *)refreshed_root(staged, name));
+		json_object_set(next, name, (json_t *)staged_refreshed_root(staged, name));
 	}
 	json_decref(zones);
 	json_object_set(next, zone, staged->root);
@@ -804,7 +804,7 @@ json_t *staged_compare(const json_t *before, const json_t *after, const char *zo
 
 json_t *staged_pending(const struct staged *staged, const char *zone)
 {
-	return staged_compare(refreshed_root(staged, zone), staged->root, zone);
+	return staged_compare(staged_refreshed_root(staged, zone), staged->root, zone);
 }
 
 static bool is_of_route(const json_t *change, const json_t *route)
@@ -826,7 +826,7 @@ enum route_change staged_route_change(const struct staged *staged, const json_t 
 	size_t i;
 
 	zone = zone_is_all(zone) ? staged_zone(staged) : zone;
-	before = object_in(refreshed_root(staged, zone), KIND_ROUTE, 0, object_id(route));
+	before = object_in(staged_refreshed_root(staged, zone), KIND_ROUTE, 0, object_id(route));
 	if (!before)
 		return ROUTE_CREATED;
 	if (json_equal(before, route))

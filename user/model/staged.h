@@ -89,6 +89,9 @@ bool staged_is_ours(const struct staged *staged, const char *zone);
 /* Every zone that can be refreshed: of the instance, and those objects name. New reference. */
 json_t *staged_zones(const struct staged *staged);
 
+/* What the zone was last refreshed with; NULL before the first refresh. */
+const json_t *staged_refreshed_root(const struct staged *staged, const char *zone);
+
 /* `refreshed` as it is to be once `zone`, NULL for every zone, is refreshed. New reference. */
 json_t *staged_next_refreshed(const struct staged *staged, const char *zone);
 
