@@ -109,6 +109,7 @@ states() {
 		probed http-not 9000 'type: http, method: GET, url: /files/none'
 		probed http-body 9000 'type: http, method: GET, match: contains, pattern: clear'
 		probed https 9001 'type: http, method: GET, force_ssl: true, match: matches, pattern: "^h2"'
+		probed http-ssl 9001 'type: http, method: GET, match: matches, pattern: "^h2"' 'ssl: true'
 		probed http-own-port 9002 'type: http, method: GET, port: 9000' 'proxy_protocol_version: v2'
 		probed http-proxy 9002 'type: http, method: GET, force_ssl: true' 'proxy_protocol_version: v2'
 		probed http-no-proxy 9002 'type: http, method: GET, force_ssl: true'
@@ -142,6 +143,7 @@ http-404 up L7OK 404
 http-not down L7STS 404
 http-body up L7OK 200
 https up L7OK 200
+http-ssl up L7OK 200
 http-own-port up L7OK 200
 http-proxy up L7OK 200
 http-no-proxy down L6RSP 
@@ -168,7 +170,7 @@ unprobed unknown  "
 	assert_equal "$(api GET tcp/farm/4/server/4 | gojq -c '.serverState[0] | [.status, .checkCode, .lastCheckContent]')" \
 		'["error",111,"Connection refused"]'
 	assert_equal "$(api GET status | gojq -c '[.servers, .farms.status]')" \
-		'[{"status":{"error":13,"ok":15,"unknown":1,"warn":0},"total":29},{"error":13,"ok":15,"unknown":1,"warn":0}]'
+		'[{"status":{"error":13,"ok":16,"unknown":1,"warn":0},"total":30},{"error":13,"ok":16,"unknown":1,"warn":0}]'
 	assert_matches "$(server tls/a .check_text)" '^TLSv1.[23], h2, certificate: 1 days left$'
 	assert_matches "$(server mysql/a .check_text)" 'MariaDB'
 	assert_matches "$(alpnlb server show tls-name/a)" $'STATE +down\nSINCE +20[^\n]+\nLAST CHECK +20[^\n]+\nCHECK +L6RSP\nCHECK CODE +-\nCHECK TEXT +certificate: is not for www.example.com\n'

@@ -700,8 +700,11 @@ static void server_attributes_out_of_scope_are_refused(void **state)
 {
 	static const struct example examples[] = {
 		{"ssl: false", NULL},
-		{"ssl: true",
-		 "ssl: true is out of scope, TLS passes through untouched, allowed: false, null"},
+		{"ssl: true", "ssl: true is out of scope, TLS passes through untouched, allowed: "
+			      "false, null, or "
+			      "true for the probe alone with probe: true"},
+		{"ssl: true, probe: true",
+		 "ssl: true is for the probe alone, and the farm has none, allowed: false, null"},
 		{"chain: null", NULL},
 		{"chain: x",
 		 "chain: \"x\" is out of scope, TLS passes through untouched, allowed: null"},
@@ -930,6 +933,9 @@ static void settings_of_probes_are_checked(void **state)
 		{"probe: {type: http, force_ssl: true, alpn: h2}",
 		 "probe.alpn: \"h2\" does not go with the type http, allowed: null"},
 		{"probe: {type: pgsql, force_ssl: true, verify: true}", NULL},
+		{"probe: {type: pgsql}, servers: [{name: s, address: 10.0.0.1, probe: true, ssl: "
+		 "true}]",
+		 NULL},
 		{"probe: {type: tls, alpn: \"\"}",
 		 "probe.alpn: \"\" is none, allowed: one name such as h2, null"},
 		{"probe: {type: http, match: status, pattern: \"2xx, 304,400-499\"}", NULL},

@@ -37,6 +37,7 @@ static const char everything[] =
 	"        weight: 3\n"
 	"        backup: true\n"
 	"        probe: true\n"
+	"        ssl: true\n"
 	"        max_connections: 5\n"
 	"        slow_start: 10s\n"
 	"        proxy_protocol_version: v2\n"

@@ -310,21 +310,42 @@ uint32_t health_count(const struct config *config)
 	return n;
 }
 
+/* For the servers that want TLS of the farm's probe, or for the others. */
+static int make_plan(const struct farm *farm, bool ssl, struct plan **plan, char *failed,
+		     size_t size)
+{
+	struct probe probe = *farm->probe;
+	char reason[256];
+	int err;
+
+	probe.force_ssl |= ssl;
+	err = plan_make(&probe, plan, reason, sizeof(reason));
+	if (err)
+		snprintf(failed, size, "the probe of farm %s: %s", farm->o.name, reason);
+	return err;
+}
+
+/* Each of the two is needed only for servers there are; the plain one tells of mistakes, too. */
+static bool needs_plan(const struct farm *farm, bool ssl)
+{
+	bool any = !ssl;
+
+	for (size_t i = 0; i < farm->n_servers; i++)
+		any |= farm->servers[i].probe_ssl == ssl;
+	return farm->probe && any;
+}
+
 int health_check(const struct config *config, char *failed, size_t size)
 {
-	char reason[256];
+	for (size_t i = 0; i < 2 * config->n_farms; i++) {
+		const struct farm *farm = &config->farms[i / 2];
+		struct plan *plan = NULL;
+		bool ssl = i % 2;
+		int err = needs_plan(farm, ssl) ? make_plan(farm, ssl, &plan, failed, size) : 0;
 
-	for (size_t i = 0; i < config->n_farms; i++) {
-		const struct farm *farm = &config->farms[i];
-		struct plan *plan;
-		int err = farm->probe ? plan_make(farm->probe, &plan, reason, sizeof(reason)) : 0;
-
-		if (err) {
-			snprintf(failed, size, "the probe of farm %s: %s", farm->o.name, reason);
+		plan_free(plan);
+		if (err)
 			return err;
-		}
-		if (farm->probe)
-			plan_free(plan);
 	}
 	return 0;
 }
@@ -404,9 +425,9 @@ struct change {
 	sem_t done;
 };
 
-/* All servers of a farm that are to be watched; plan->users is 1 meanwhile. */
+/* The servers of a farm that are to be watched by this plan; plan->users is 1 meanwhile. */
 static void add_watches(struct change *change, const struct config *config, const struct farm *farm,
-			struct plan *plan)
+			bool ssl, struct plan *plan)
 {
 	uint16_t usual = farm->port ? farm->port : port_of_clients(config, farm);
 
@@ -414,31 +435,37 @@ static void add_watches(struct change *change, const struct config *config, cons
 		const struct server *server = &farm->servers[i];
 		uint16_t port = port_of(farm->probe, server, usual);
 
-		if (!port || !is_watched(config, farm, server))
+		if (!port || server->probe_ssl != ssl || !is_watched(config, farm, server))
 			continue;
 		change->watches[server->o.id] = watch_new(change->health, farm, server, plan, port);
 		change->n++;
 	}
 }
 
-static void add_farm(struct change *change, const struct config *config, const struct farm *farm)
+static void add_plan(struct change *change, const struct config *config, const struct farm *farm,
+		     bool ssl)
 {
-	char reason[256];
 	struct plan *plan;
-	int err;
+	char failed[512];
 
-	for (size_t i = 0; i < farm->n_servers; i++)
-		change->servers[farm->servers[i].o.id] = &farm->servers[i];
-	if (!farm->probe)
+	if (!needs_plan(farm, ssl))
 		return;
-	err = plan_make(farm->probe, &plan, reason, sizeof(reason));
-	if (err) { /* it could be made when the configuration was refreshed */
-		log_line(LOG_ERROR, "the probe of farm %s: %s", farm->o.name, reason);
+	if (make_plan(farm, ssl, &plan, failed, sizeof(failed))) {
+		/* it could be made when the configuration was refreshed */
+		log_line(LOG_ERROR, "%s", failed);
 		return;
 	}
 	plan->users = 1;
-	add_watches(change, config, farm, plan);
+	add_watches(change, config, farm, ssl, plan);
 	plan_leave(plan);
+}
+
+static void add_farm(struct change *change, const struct config *config, const struct farm *farm)
+{
+	for (size_t i = 0; i < farm->n_servers; i++)
+		change->servers[farm->servers[i].o.id] = &farm->servers[i];
+	add_plan(change, config, farm, false);
+	add_plan(change, config, farm, true);
 }
 
 /* Goes on as it is, under what may be another name; a check that runs has the plan it began with.

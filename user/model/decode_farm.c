@@ -29,7 +29,7 @@ static const struct attribute server_rows[] = {
 	 .names = &proxy_tlv_names},
 	{"on_marked_down", &type_enum, FIELD(struct server, shutdown_sessions), .nullable = true,
 	 .names = &on_marked_down_names},
-	{"ssl", &type_off, .nullable = true, .why = TLS_WHY},
+	{"ssl", &type_bool, FIELD(struct server, probe_ssl), .nullable = true},
 	{"chain", &type_refused, .nullable = true, .why = TLS_WHY},
 	{"max_connections", &type_integer, FIELD(struct server, max_connections), .nullable = true,
 	 .min = 1, .max = UINT32_MAX},
@@ -39,16 +39,20 @@ static const struct attribute server_rows[] = {
 
 static const struct table server_table = TABLE(server_rows);
 
-/* Version 1 of the header has no room for them. */
+/* Version 1 of the header has no room for TLVs. */
 static void finish_server(struct decoder *d, const struct value *value, void *object)
 {
 	const struct server *server = object;
-	struct value tlvs = value_member(value, "proxy_tlvs");
+	struct value tlvs = value_member(value, "proxy_tlvs"), ssl = value_member(value, "ssl");
 	char name[API_KEY_MAX];
 
 	if (server->proxy_tlvs && server->proxy_protocol < PROXY_PROTOCOL_V2)
 		decode_error(d, &tlvs, "needs the %s v2, v2-ssl or v2-ssl-cn, allowed: null",
 			     decode_key(d, "proxy_protocol_version", name));
+	if (server->probe_ssl && !server->probe)
+		decode_error(d, &ssl,
+			     "true " TLS_WHY ", allowed: false, null, or true for the probe alone "
+			     "with probe: true");
 }
 
 const struct list server_list = {
@@ -111,6 +115,20 @@ static void warn_of_probe(struct decoder *d, const struct value *value, const st
 		decode_warning(d, &probe, "no server of the farm has probe: true: it does nothing");
 }
 
+static void check_probe_ssl(struct decoder *d, const struct value *value, const struct farm *farm)
+{
+	struct value servers = value_member(value, "servers");
+
+	for (size_t i = 0; i < farm->n_servers && !farm->probe; i++) {
+		struct value item = value_item(&servers, i), ssl = value_member(&item, "ssl");
+
+		if (farm->servers[i].probe_ssl && farm->servers[i].probe)
+			decode_error(d, &ssl,
+				     "true is for the probe alone, and the farm has none, allowed: "
+				     "false, null");
+	}
+}
+
 static void finish_farm(struct decoder *d, const struct value *value, void *object)
 {
 	struct value servers = value_member(value, "servers");
@@ -119,6 +137,7 @@ static void finish_farm(struct decoder *d, const struct value *value, void *obje
 	if (!farm->n_servers && !farm->fallback_name &&
 	    (!servers.json || !json_array_size(servers.json)))
 		decode_warning(d, &servers, "no servers: connections to the farm are closed");
+	check_probe_ssl(d, value, farm);
 	warn_of_probe(d, value, farm);
 }
 

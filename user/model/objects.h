@@ -61,6 +61,7 @@ struct server {
 	enum server_status status;
 	bool backup;
 	bool probe;
+	bool probe_ssl;		  /* ssl: it acts for the probe alone */
 	bool shutdown_sessions;	  /* onMarkedDown */
 	uint32_t max_connections; /* at once, 0 = no limit */
 	uint32_t slow_start;	  /* milliseconds, 0 = none */
@@ -101,7 +102,7 @@ struct frontend {
 	enum path_kind path;
 	/* milliseconds; of the last two 0 = none */
 	uint32_t hello_timeout, connect_timeout, idle_timeout, half_close_timeout;
-	uint32_t max_connections;			       /* 0 = no limit */
+	uint32_t max_connections;   /* 0 = no limit */
 	uint32_t rate_limit;	    /* new connections per second, 0 = no limit ... */
 	uint32_t source_rate_limit; /* ... of one source address */
 };
