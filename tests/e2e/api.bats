@@ -87,6 +87,8 @@ load api
 	assert_equal "$(api GET tcp/farm/1/server/1 | gojq .weight)" 1
 	refused 400 BadRequest '^port: 0 is out of range, allowed: 1..65535, null$' \
 		PUT tcp/farm/1/server/1 '{"port": 0}'
+	api PUT tcp/farm/1/server/1 '{"backup": null, "probe": null, "ssl": null}'
+	assert_equal "$(api GET tcp/farm/1/server/1 | gojq -c '[.backup, .probe, .ssl]')" '[false,false,false]'
 	refused 400 BadRequest '^status: null' PUT tcp/farm/1/server/1 '{"status": null}'
 	stop_daemon
 }
