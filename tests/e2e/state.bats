@@ -258,6 +258,50 @@ fnv() {
 	stop_daemon
 }
 
+# edited FILE EXPRESSION: changes a JSON file that the daemon wrote.
+edited() {
+	gojq -c "$2" "$1" >"$NETNS_DIR/edited" && cp "$NETNS_DIR/edited" "$1"
+}
+
+@test "what an earlier version stored and this one does not accept is told by name, and not lost" {
+	local state directory
+	state=$(state_file)
+	directory=${state%/*}
+	start_small
+	api PUT tcp/farm/1/server/1 '{"displayName": "second"}'
+	stop_daemon
+
+	# what was staged is kept as a revision, and what ran goes on
+	edited "$state" '.staged.farms[0].servers[0].weight = 999'
+	CONFIG='' start_daemon
+	daemon_says "$directory: staged: server one/s11: weight: 999 is out of range, allowed: 0..256" ||
+		fail "the object is not told"
+	daemon_says 'it is kept as revision 2, and what ran goes on' || fail "the revision is not told"
+	assert_equal "$(stats .revision)" 1
+	assert_equal "$(api GET pendingChanges)" '[]'
+	run -1 alpnlb apply "$directory/revisions/2.json"
+	assert_matches "$output" 'servers\[0\].weight: 999 is out of range'
+	gojq -c 'del(.farms[0].servers[0].weight)' "$directory/revisions/2.json" >"$NETNS_DIR/corrected"
+	alpnlb apply "$NETNS_DIR/corrected"
+	assert_equal "$(api GET tcp/farm/1/server/1 | gojq -r .displayName)" second
+	stop_daemon
+
+	# what ran is not replaced by something else: only by a file that is new
+	edited "$directory/revisions/3.json" '.frontends[0].path = "gone"'
+	edited "$state" ".revisions[2].hash = \"$(fnv "$directory/revisions/3.json")\""
+	cp "$state" "$NETNS_DIR/state.json"
+	run -1 timeout 20 nsenter --net="$(netns_path balancer)" "$ALPNLB" --instance "$NETNS_NAME" daemon
+	assert_matches "$output" "$directory: running: frontend web: path: \"gone\" is unknown, allowed: "
+	assert_matches "$output" "does not accept revision 3, which ran; .* $directory/revisions/3.json"
+	cmp "$state" "$NETNS_DIR/state.json"
+	gojq 'del(.frontends[0].path)' "$directory/revisions/3.json" >"$NETNS_DIR/copy"
+	CONFIG=$NETNS_DIR/copy start_daemon
+	daemon_says 'does not accept revision 3, which ran' || fail "it is not told"
+	assert_equal "$(stats .revision)" 4
+	assert_equal "$(api GET tcp/farm/1/server/1 | gojq -r .displayName)" second
+	stop_daemon
+}
+
 @test "a second daemon that has a /run of its own is kept away" {
 	start_small
 	run -1 timeout 20 nsenter --net="$(netns_path balancer)" unshare --mount -- sh -c \

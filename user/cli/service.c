@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../model/place.h"
 #include "cli.h"
 #include "words.h"
 
@@ -39,43 +40,16 @@ int service_request(const char *method, const char *path, const char *body, size
 
 /* ---- refusals ------------------------------------------------------------------------ */
 
-/* The object that `path` begins with, "farms[0]"; *rest is what is behind it. */
-static const json_t *object_at(const json_t *root, const char *path, const char **rest)
-{
-	char list[32];
-	unsigned int index;
-	int len = 0;
-
-	if (sscanf(path, "%31[a-z_][%u]%n", list, &index, &len) != 2 || !len)
-		return NULL;
-	*rest = path + len + (path[len] == '.');
-	return json_array_get(json_object_get(root, list), index);
-}
-
-/* A name, or for a rule without one its id. */
-static const char *name_of(const json_t *object, char buf[16])
-{
-	const char *name = json_string_value(json_object_get(object, "name"));
-
-	snprintf(buf, 16, "%lld", (long long)json_integer_value(json_object_get(object, "id")));
-	return name ? name : buf;
-}
-
 char *staging_path(const json_t *root, const char *path)
 {
-	const char *rest = path, *inner = NULL, *kind = path;
-	const json_t *outer = object_at(root, path, &rest), *object;
-	char name[16], parent[16], *text = NULL;
+	const char *rest;
+	char *place = place_of(root, path, &rest), *text = NULL;
 
-	if (!outer)
+	if (!place)
 		return strdup(words_of_path(path));
-	inner = rest;
-	object = object_at(outer, inner, &rest);
-	kind = object ? inner : path;
-	if (asprintf(&text, "%.*s %s%s%s%s%s", (int)strcspn(kind, "[") - 1, kind,
-		     name_of(outer, parent), object ? "/" : "", object ? name_of(object, name) : "",
-		     *rest ? ": " : "", words_of_path(rest)) < 0)
-		return NULL;
+	if (asprintf(&text, "%s%s%s", place, *rest ? ": " : "", words_of_path(rest)) < 0)
+		text = NULL;
+	free(place);
 	return text;
 }
 

@@ -10,6 +10,7 @@
 #include "../cli/cli.h"
 #include "../cli/report.h"
 #include "../kernel/view.h"
+#include "../model/place.h"
 #include "log.h"
 
 /* In one object, as `check` does it. */
@@ -104,29 +105,90 @@ static int log_state_failure(const struct daemon *daemon, int err)
 	return err;
 }
 
-/* Fills the staged configuration, and config `from_state`. */
+static bool file_is_known(const struct startup *startup, const struct daemon *daemon)
+{
+	uint32_t number;
+	const char *hash;
+
+	return state_file(&daemon->state, &number, &hash) && !strcmp(hash, startup->hash);
+}
+
+/* Of `root`, which no file has that the operator wrote: what is wrong is told by names. */
+static void log_refused(const struct state *state, const char *what, const json_t *root,
+			const struct problems *problems)
+{
+	for (size_t i = 0; i < problems->n; i++) {
+		const struct problem *problem = &problems->v[i];
+		const char *path = problem->path ? problem->path : "", *rest = path;
+		char *place = problem->warning ? NULL : place_of(root, path, &rest);
+
+		if (!problem->warning)
+			log_line(LOG_WARN, "%s: %s: %s%s%s%s%s", state->directory, what,
+				 place ? place : "", place ? ": " : "", rest, *rest ? ": " : "",
+				 problem->message);
+		free(place);
+	}
+}
+
+/* What was staged becomes a revision, and so a file that can be corrected. */
+static int keep_refused(struct daemon *daemon, const struct problems *problems)
+{
+	struct state *state = &daemon->state;
+	uint32_t number;
+	int err;
+
+	log_refused(state, "staged", state->refused, problems);
+	err = state_keep(state, state->refused,
+			 "staged, and not accepted by the version that came next", &number);
+	if (err)
+		return log_state_failure(daemon, err);
+	log_line(
+		LOG_WARN,
+		"this version does not accept what was staged: it is kept as revision %u, and what "
+		"ran goes on (to correct it: %s/revisions/%u.json, and alpnlb apply)",
+		number, state->directory, number);
+	return 0;
+}
+
+static int refuse_running(const struct startup *startup, struct daemon *daemon,
+			  const struct problems *problems)
+{
+	const struct state *state = &daemon->state;
+	uint32_t running = state_running(state);
+
+	if (*state->failed)
+		return log_state_failure(daemon, -EINVAL);
+	log_refused(state, "running", daemon->staged.running, problems);
+	if (startup->name && !file_is_known(startup, daemon)) {
+		log_line(LOG_WARN, "this version does not accept revision %u, which ran", running);
+		return 0;
+	}
+	log_line(LOG_ERROR,
+		 "this version does not accept revision %u, which ran; to begin with a file: "
+		 "correct a copy of %s/revisions/%u.json, and daemon -c COPY",
+		 running, state->directory, running);
+	return -EINVAL;
+}
+
+/* Fills the staged configuration, and config `from_state`; without both a file has to follow. */
 static int load_state(struct startup *startup, struct daemon *daemon)
 {
 	struct problems staged = {0}, problems = {0};
 	struct state *state = &daemon->state;
 	int err = state_load(state, &staged);
 
-	if (!err)
+	if (!*state->failed && daemon->staged.running)
 		startup->from_state =
 			config_decode_tree(daemon->staged.running, DECODE_TO_RUN, &problems);
-	/* What runs has the warnings of what is staged, but for changes. */
-	log_problems(staged.errors ? &staged : &problems, state->directory);
+	if (!startup->from_state)
+		err = refuse_running(startup, daemon, &problems);
+	else
+		log_problems(&problems, state->directory); /* warnings */
+	if (startup->from_state && !err && state->refused)
+		err = keep_refused(daemon, &staged);
 	problems_free(&staged);
 	problems_free(&problems);
-	if (startup->from_state)
-		return 0;
-	if (*state->failed)
-		return log_state_failure(daemon, -EINVAL);
-	log_line(LOG_ERROR,
-		 "%s has a configuration that this version does not accept; move it away to begin "
-		 "with a file",
-		 state->directory);
-	return -EINVAL;
+	return err;
 }
 
 static void log_from_state(const struct startup *startup, const struct daemon *daemon)
@@ -151,17 +213,11 @@ static int replace_by_file(struct startup *startup, struct daemon *daemon)
 	struct config *previous = startup->from_state;
 
 	startup->from_state = NULL;
-	if (staged_is_pending(&daemon->staged))
+	if (!daemon->staged.root)
+		startup->refresh.lost = json_incref(daemon->state.refused);
+	else if (staged_is_pending(&daemon->staged))
 		startup->refresh.lost = json_incref(daemon->staged.root);
 	return stage_file(startup, daemon, previous);
-}
-
-static bool file_is_known(const struct startup *startup, const struct daemon *daemon)
-{
-	uint32_t number;
-	const char *hash;
-
-	return state_file(&daemon->state, &number, &hash) && !strcmp(hash, startup->hash);
 }
 
 /* A daemon that cannot write, but reads all there is, serves nevertheless. */

@@ -486,6 +486,7 @@ void state_close(struct state *state)
 	json_decref(state->index);
 	json_decref(state->before);
 	json_decref(state->unwritten);
+	json_decref(state->refused);
 	if (state->lock >= 0)
 		close(state->lock);
 	*state = (struct state){.lock = -1};
@@ -547,17 +548,26 @@ static json_t *load_roots(struct state *state, json_t *roots)
 	return json_is_integer(staged) ? load_root(state, roots, staged) : staged;
 }
 
+static int stage_root(struct state *state, json_t *root, struct problems *problems)
+{
+	struct config *config = config_decode_tree(root, DECODE_TO_STAGE, problems);
+
+	return config ? staged_replace(state->staged, root, config, NULL) : -EINVAL;
+}
+
 int state_load(struct state *state, struct problems *problems)
 {
 	json_t *roots = json_object(), *root = load_roots(state, roots);
-	struct config *config = NULL;
+	struct problems none = {0};
 	int err = -EINVAL;
 
+	load_highest(state->index, state->staged);
 	if (root)
-		config = config_decode_tree(root, DECODE_TO_STAGE, problems);
-	if (config) {
-		load_highest(state->index, state->staged);
-		err = staged_replace(state->staged, root, config, NULL);
+		err = stage_root(state, root, problems);
+	if (root && root != state->staged->running && err == -EINVAL) {
+		state->refused = json_incref(root);
+		err = stage_root(state, state->staged->running, &none);
+		problems_free(&none);
 	}
 	json_object_del(state->index, "staged");
 	json_object_del(state->index, "highest");

@@ -28,6 +28,7 @@ struct state {
 	json_t *index;	       /* state.json without what is staged; a change makes a new one */
 	json_t *before;	       /* the index that state_undo() goes back to */
 	json_t *unwritten;     /* by number: revisions that could not be written yet */
+	json_t *refused;       /* what was staged, where this version does not accept it */
 	json_int_t last_task;  /* the highest id a task has had */
 	struct stat written;   /* state.json as it was last read or written */
 	char hash[HASH_LEN];   /* likewise; empty when it was not there */
@@ -58,7 +59,11 @@ struct refresh {
 int state_open(struct state *state, const char *instance, struct staged *staged);
 void state_close(struct state *state);
 
-/* Fills `staged`, which is empty, with what was staged and running. Adds to `problems`. */
+/*
+ * Fills `staged`, which is empty, with what was staged and running. Adds to `problems`. What was
+ * staged and is not accepted is left in `refused`, and staged is what runs, unless that is not
+ * accepted, either: then `running` alone is filled, for -EINVAL.
+ */
 int state_load(struct state *state, struct problems *problems);
 
 /* Writes what is staged: the commit() of struct staged. */
