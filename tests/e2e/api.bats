@@ -737,20 +737,3 @@ while True:
 	assert_matches "$output" 'control_group: nobody-has-it: there is no such group'
 	stop_daemon
 }
-
-@test "100 refreshes during short connections: none fails, each reaches a farm in force" {
-	local i
-	start_small
-	for i in {1..100}; do
-		api PUT tcp/frontend/1 "{\"defaultFarmId\": $((i % 2 + 1))}" &&
-			[[ $(api POST refresh | gojq -r .status) == "done" ]] || exit
-	done >"$NETNS_DIR/refresh.log" 2>&1 3>&- &
-	while kill -0 $! 2>/dev/null; do
-		reached "$LB4" 443 --alpn h2 >>"$NETNS_DIR/reached"
-	done
-	wait $! || fail "a refresh failed"
-	assert_equal "$(sort -u "$NETNS_DIR/reached" | paste -sd,)" one,two
-	assert_equal "$(stats .revision)" 101
-	assert_equal "$(api GET task | gojq length)" 100
-	stop_daemon
-}

@@ -615,6 +615,7 @@ came_to() {
 	wait "${streams[@]}"
 	assert_equal "$(cat "$NETNS_DIR/swap.log")" "" "the refreshes"
 	assert_equal "$(stats .revision)" $((REFRESHES + 1))
+	assert_equal "$(api GET task | gojq length)" "$REFRESHES"
 	assert_equal "$(came_to h1)" h1-new,h1-old
 	assert_equal "$(came_to h2)" h2-new,h2-old
 	echo "# $(cat "$NETNS_DIR"/*.clients | wc -l) connections" >&3
