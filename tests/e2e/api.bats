@@ -89,6 +89,15 @@ load api
 		PUT tcp/farm/1/server/1 '{"port": 0}'
 	api PUT tcp/farm/1/server/1 '{"backup": null, "probe": null, "ssl": null}'
 	assert_equal "$(api GET tcp/farm/1/server/1 | gojq -c '[.backup, .probe, .ssl]')" '[false,false,false]'
+	api PUT tcp/farm/1 '{"zone": null}'
+	refused 400 BadRequest '^zone: cannot be changed' PUT tcp/farm/1 '{"zone": ""}'
+	api PUT tcp/frontend/1 '{"idleTimeout": 0.0}'
+	refused 400 BadRequest '^idleTimeout: 1e-05 is out of range, allowed: 0, 1..2592000 seconds, null' \
+		PUT tcp/frontend/1 '{"idleTimeout": 0.00001}'
+	refused 400 BadRequest '^idleTimeout: 1e\+300 is out of range' PUT tcp/frontend/1 '{"idleTimeout": 1e300}'
+	api PUT tcp/farm/1 '{"vrackNetworkId": 9223372036854775807}'
+	assert_equal "$(api GET 'tcp/farm?vrackNetworkId=9223372036854775807')" '[1]'
+	assert_equal "$(api GET 'tcp/farm?vrackNetworkId=9223372036854775808')" '[]'
 	refused 400 BadRequest '^status: null' PUT tcp/farm/1/server/1 '{"status": null}'
 	stop_daemon
 }

@@ -66,12 +66,15 @@ static json_t *reference_in(struct conversion *c, const struct attribute *a, con
 /* Seconds; a text with a unit is left to the decoder, as are mistakes. */
 static json_t *duration_in(const json_t *value)
 {
-	double milliseconds = json_number_value(value) * 1000;
+	double number = json_number_value(value) * 1000;
+	int64_t milliseconds = fabs(number) < 1e9 * 1000 ? number + (number < 0 ? -0.5 : 0.5) : 0;
 	struct text text = {0};
 
-	if (!json_is_number(value) || milliseconds == 0 || !(fabs(milliseconds) < 1e9 * 1000))
+	if (json_is_number(value) && number == 0)
+		return json_integer(0);
+	if (!milliseconds) /* no number, or out of any range */
 		return json_incref((json_t *)value);
-	duration_format(milliseconds + (milliseconds < 0 ? -0.5 : 0.5), &text);
+	duration_format(milliseconds, &text);
 	return json_string(text.s);
 }
 
@@ -116,6 +119,25 @@ static bool is_fixed(const char *const *fixed, const char *key)
 	return false;
 }
 
+/* What stands for null where an attribute has a default of its own. */
+static json_t *unset_out(const struct attribute *a)
+{
+	if (a->type == &type_off || a->type == &type_bool)
+		return json_false();
+	if (a->type == &type_enum && !a->nullable && !a->required)
+		return json_string(names_text(a->names, a->preset));
+	return strcmp(a->key, "zone") ? json_null() : json_string("all");
+}
+
+static bool is_default(const struct attribute *a, const json_t *now, const json_t *value)
+{
+	json_t *unset = json_is_null(value) ? unset_out(a) : NULL;
+	bool is = unset && json_equal(unset, now);
+
+	json_decref(unset);
+	return is;
+}
+
 /* Takes what cannot be changed out of `given`; false after refusing the call. */
 static bool take_read_only(struct conversion *c, json_t *given, const json_t *before,
 			   const char *const *fixed)
@@ -129,12 +151,13 @@ static bool take_read_only(struct conversion *c, json_t *given, const json_t *be
 	{
 		const struct attribute *a = find_key(c->kind, table, key);
 		const json_t *now = json_object_get(before, key);
+		bool same = now && (json_equal(now, value) || (a && is_default(a, now, value)));
 		bool read_only = a ? a->type == &type_id : now || is_fixed(fixed, key);
 		bool unchangeable = a && before && is_fixed(fixed, key);
 
 		if (!read_only && !unchangeable)
 			continue;
-		if (!now || !json_equal(now, value)) {
+		if (!same) {
 			api_refuse(c->call, 400, "%s: %s", key,
 				   read_only ? "is read-only" : "cannot be changed after creation");
 			return false;
@@ -162,15 +185,6 @@ json_t *fields_from_api(struct api_call *call, enum kind kind, const json_t *bef
 
 static json_t *mapping_out(const struct staged *staged, enum kind kind, const struct table *table,
 			   const json_t *mapping);
-
-static json_t *unset_out(const struct attribute *a)
-{
-	if (a->type == &type_off || a->type == &type_bool)
-		return json_false();
-	if (a->type == &type_enum && !a->nullable && !a->required)
-		return json_string(names_text(a->names, a->preset));
-	return strcmp(a->key, "zone") ? json_null() : json_string("all");
-}
 
 static json_t *seconds_out(const json_t *value)
 {

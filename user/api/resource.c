@@ -65,11 +65,14 @@ static bool is_address(const json_t *value, const char *text)
 static bool value_is(const json_t *value, const char *text)
 {
 	char *end;
+	json_int_t wanted;
 
 	if (json_is_string(value))
 		return !strcmp(json_string_value(value), text);
-	return json_is_integer(value) && json_integer_value(value) == strtoll(text, &end, 10) &&
-	       *text && !*end;
+	errno = 0;
+	wanted = strtoll(text, &end, 10);
+	return json_is_integer(value) && json_integer_value(value) == wanted && !errno && *text &&
+	       !*end;
 }
 
 static bool check_filter(struct api_call *call, const struct api_filter *filter, const char *text)

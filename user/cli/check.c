@@ -8,7 +8,7 @@
 
 static const struct column frontend_columns[] = {
 	COLUMN("name", "FRONTEND"),
-	COLUMN_AS(FORMAT_ADDRESSES, "addresses", "ADDRESSES", .drop = 2),
+	COLUMN_AS(FORMAT_ALL, "addresses", "ADDRESSES", .drop = 2),
 	COLUMN("ports", "PORTS"),
 	COLUMN("path", "PATH", .drop = 3),
 	COLUMN_AS(FORMAT_MILLISECONDS, "hello_timeout_ms", "HELLO TIMEOUT", .brief = "TIMEOUT",

@@ -9,7 +9,7 @@ static const struct column columns[] = {
 	COLUMN("id", "ID", .drop = 2),
 	COLUMN("name", "NAME"),
 	DETAIL("display_name", "DISPLAY NAME"),
-	DETAIL("zone", "ZONE"),
+	DETAIL_AS(FORMAT_ALL, "zone", "ZONE"),
 	COLUMN("balance", "BALANCE", .drop = 3),
 	COLUMN("port", "PORT", .drop = 6),
 	COLUMN("servers", "SERVERS", .drop = 2),

@@ -88,7 +88,7 @@ static char *cell_text(enum column_format format, const json_t *value)
 	char buf[64];
 
 	if (!value || json_is_null(value))
-		return strdup(format == FORMAT_ADDRESSES ? "all" : "-");
+		return strdup(format == FORMAT_ALL ? "all" : "-");
 	if (format == FORMAT_BYTES)
 		bytes_format(json_integer_value(value), buf, sizeof(buf));
 	else if (format == FORMAT_MILLISECONDS && json_integer_value(value) == 0)

@@ -16,8 +16,8 @@ enum column_format {
 	FORMAT_BYTES,	     /* a size */
 	FORMAT_MILLISECONDS, /* a duration; 0 is "none" */
 	FORMAT_PERCENT,
-	FORMAT_ADDRESSES, /* a list; null is "all" */
-	FORMAT_BELOW,	  /* a line of its own below the row, if not null */
+	FORMAT_ALL,   /* a list, or a zone; null is "all" */
+	FORMAT_BELOW, /* a line of its own below the row, if not null */
 };
 
 #define DROP_MAX      20

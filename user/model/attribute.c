@@ -282,7 +282,8 @@ static void decode_duration(struct decoder *d, const struct attribute *a, const 
 
 	given.json = seconds ? seconds : value->json;
 	if (json_is_number(value->json) && !zero)
-		decode_refuse(d, a, &given, "has no unit");
+		decode_refuse(d, a, &given,
+			      d->problems->api_names ? "is out of range" : "has no unit");
 	else if (number < 0 || (!text && !zero))
 		decode_refuse(d, a, &given, "is not a duration");
 	else if (!in_range(a, number))
