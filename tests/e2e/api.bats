@@ -244,7 +244,7 @@ load api
 	refused 409 Conflict 'two is the target of the route route-1' DELETE tcp/farm/2
 	refused 409 Conflict 'web is the frontend of the route route-1' DELETE tcp/frontend/1
 	refused 400 BadRequest '^defaultFarmId: 99 is the id of no farm' PUT tcp/frontend/1 '{"defaultFarmId": 99}'
-	refused 400 BadRequest '^target: "two" is the id of no farm' \
+	refused 400 BadRequest '^action.target: "two" is the id of no farm' \
 		PUT tcp/route/1 '{"action": {"type": "farm", "target": "two"}}'
 	refused 400 BadRequest 'target: is missing' PUT tcp/route/1 '{"action": {"type": "farm"}}'
 	api PUT tcp/farm/2 '{"name": "green"}'
@@ -264,6 +264,7 @@ load api
 	refused 400 BadRequest 'no JSON object' POST tcp/farm '[1]'
 	refused 400 BadRequest 'no JSON: duplicate' POST tcp/farm '{"zone": "a", "zone": "b"}'
 	refused 400 BadRequest '^colour: unknown field, allowed: name, displayName, zone' POST tcp/farm '{"colour": 1}'
+	refused 400 BadRequest '^probe.colour: unknown field, allowed: type, port' PUT tcp/farm/1 '{"probe": {"colour": 1}}'
 	refused 400 BadRequest '^default_farm: unknown field' PUT tcp/frontend/1 '{"default_farm": "two"}'
 	refused 400 BadRequest '^port: "x" is not an integer' POST tcp/farm '{"port": "x"}'
 	refused 400 BadRequest '^port: a mapping is not an integer' POST tcp/farm '{"port": {}}'

@@ -2,6 +2,7 @@
 #include "fields.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../model/keys.h"
@@ -19,8 +20,14 @@ static const struct attribute *find_key(enum kind kind, const struct table *tabl
 	return NULL;
 }
 
-static void refuse_unknown(struct api_call *call, enum kind kind, const struct table *table,
-			   const char *key)
+/* Where a conversion is: for messages, and for what it needs to know. */
+struct conversion {
+	struct api_call *call;
+	enum kind kind;
+	const char *within; /* the attribute whose mapping it is in, with a dot; "" for none */
+};
+
+static void refuse_unknown(struct conversion *c, const struct table *table, const char *key)
 {
 	struct text allowed = {0}, name = {0};
 	char known[API_KEY_MAX];
@@ -28,18 +35,12 @@ static void refuse_unknown(struct api_call *call, enum kind kind, const struct t
 	for (size_t i = 0; i < table->n; i++)
 		if (table->v[i].type != &type_list && table->v[i].type != &type_id)
 			text_append(&allowed, "%s%s", allowed.len ? ", " : "",
-				    api_key(kind, &table->v[i], known));
+				    api_key(c->kind, &table->v[i], known));
 	text_append_escaped(&name, key, strlen(key));
-	api_refuse(call, 400, "%s: unknown field, allowed: %s", name.s, allowed.s);
+	api_refuse(c->call, 400, "%s%s: unknown field, allowed: %s", c->within, name.s, allowed.s);
 }
 
 /* ---- from the API --------------------------------------------------------------------- */
-
-/* Where a conversion is: for messages, and for what it needs to know. */
-struct conversion {
-	struct api_call *call;
-	enum kind kind;
-};
 
 static json_t *mapping_in(struct conversion *c, const struct table *table, const json_t *mapping);
 
@@ -57,8 +58,8 @@ static json_t *reference_in(struct conversion *c, const struct attribute *a, con
 	if (object)
 		return json_string(object_name(object));
 	text_append_value(&quoted, value);
-	api_refuse(c->call, 400, "%s: %s is the id of no %s, allowed: an id of GET /tcp/%s%s",
-		   api_key(c->kind, a, key), quoted.s, kind_name(kind), kind_name(kind),
+	api_refuse(c->call, 400, "%s%s: %s is the id of no %s, allowed: an id of GET /tcp/%s%s",
+		   c->within, api_key(c->kind, a, key), quoted.s, kind_name(kind), kind_name(kind),
 		   a->nullable ? ", null" : "");
 	return NULL;
 }
@@ -78,6 +79,16 @@ static json_t *duration_in(const json_t *value)
 	return json_string(text.s);
 }
 
+static json_t *inner_in(struct conversion *c, const struct attribute *a, const json_t *mapping)
+{
+	char within[API_KEY_MAX + 1];
+	struct conversion inner = {c->call, c->kind, within};
+	char key[API_KEY_MAX];
+
+	snprintf(within, sizeof(within), "%s.", api_key(c->kind, a, key));
+	return mapping_in(&inner, a->table, mapping);
+}
+
 static json_t *value_in(struct conversion *c, const struct attribute *a, const json_t *value)
 {
 	if (json_is_null(value))
@@ -87,7 +98,7 @@ static json_t *value_in(struct conversion *c, const struct attribute *a, const j
 	if (a->type == &type_duration)
 		return duration_in(value);
 	if (a->table && json_is_object(value))
-		return mapping_in(c, a->table, value);
+		return inner_in(c, a, value);
 	return json_incref((json_t *)value);
 }
 
@@ -101,7 +112,7 @@ static json_t *mapping_in(struct conversion *c, const struct table *table, const
 		const struct attribute *a = find_key(c->kind, table, key);
 
 		if (!a)
-			refuse_unknown(c->call, c->kind, table, key);
+			refuse_unknown(c, table, key);
 		converted = a ? value_in(c, a, value) : NULL;
 		if (!converted || json_object_set_new(fields, a->key, converted)) {
 			json_decref(fields);
@@ -170,7 +181,7 @@ static bool take_read_only(struct conversion *c, json_t *given, const json_t *be
 json_t *fields_from_api(struct api_call *call, enum kind kind, const json_t *before,
 			const char *const *fixed)
 {
-	struct conversion c = {call, kind};
+	struct conversion c = {call, kind, ""};
 	json_t *given = json_copy(call->fields), *fields = NULL;
 
 	if (take_read_only(&c, given, before, fixed))
