@@ -294,11 +294,12 @@ edited() {
 	assert_matches "$output" "$directory: running: frontend web: path: \"gone\" is unknown, allowed: "
 	assert_matches "$output" "does not accept revision 3, which ran; .* $directory/revisions/3.json"
 	cmp "$state" "$NETNS_DIR/state.json"
-	gojq 'del(.frontends[0].path)' "$directory/revisions/3.json" >"$NETNS_DIR/copy"
+	gojq 'del(.frontends[0].path) | .farms |= reverse | walk(if type == "object" then del(.id) else . end)' \
+		"$directory/revisions/3.json" >"$NETNS_DIR/copy"
 	CONFIG=$NETNS_DIR/copy start_daemon
 	daemon_says 'does not accept revision 3, which ran' || fail "it is not told"
 	assert_equal "$(stats .revision)" 4
-	assert_equal "$(api GET tcp/farm/1/server/1 | gojq -r .displayName)" second
+	assert_equal "$(api GET tcp/farm/1/server/1 | gojq -r .displayName)" second "ids go by names"
 	stop_daemon
 }
 

@@ -211,8 +211,12 @@ static void log_from_state(const struct startup *startup, const struct daemon *d
 static int replace_by_file(struct startup *startup, struct daemon *daemon)
 {
 	struct config *previous = startup->from_state;
+	struct problems known = {0};
 
 	startup->from_state = NULL;
+	if (!previous) /* refused, but for the ids of its objects */
+		previous = config_decode_tree(daemon->staged.running, DECODE_FOR_IDS, &known);
+	problems_free(&known);
 	if (!daemon->staged.root)
 		startup->refresh.lost = json_incref(daemon->state.refused);
 	else if (staged_is_pending(&daemon->staged))

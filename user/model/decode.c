@@ -195,7 +195,7 @@ static struct config *decode_root(const struct value *root, enum decode_purpose 
 		line_error(problems, 0, "out of memory");
 	decoder_fini(&d);
 	problems_sort(problems);
-	if (problems->errors == errors)
+	if (problems->errors == errors || purpose == DECODE_FOR_IDS)
 		return config;
 	config_free(config);
 	return NULL;

@@ -71,6 +71,7 @@ struct config *config_decode(const struct document *document, struct problems *p
 enum decode_purpose {
 	DECODE_TO_RUN,	 /* as config_decode() does */
 	DECODE_TO_STAGE, /* frontends may be missing, and may lead nowhere yet */
+	DECODE_FOR_IDS,	 /* for config_assign_ids() alone: it is not refused for its mistakes */
 };
 
 /* The same for a tree without lines. */

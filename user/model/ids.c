@@ -51,8 +51,12 @@ static int index_objects(struct name_index *index, void *objects, size_t n, size
 {
 	int err = name_index_reset(index, n);
 
-	for (size_t i = 0; i < n && !err; i++)
-		name_index_add(index, (struct object *)((char *)objects + i * size));
+	for (size_t i = 0; i < n && !err; i++) {
+		struct object *object = (struct object *)((char *)objects + i * size);
+
+		if (object->name)
+			name_index_add(index, object);
+	}
 	return err;
 }
 
