@@ -246,7 +246,9 @@ fnv() {
 	CONFIG='' start_daemon
 	api PUT tcp/farm/1 '{"displayName": "staged"}'
 	run -1 alpnlb revision rollback 1
-	assert_matches "$output" "revision 1 is not valid for this version"
+	assert_matches "$output" "revision 1 is not valid for this version: farm one: port: 0 is out of range"
+	run -1 alpnlb revision rollback 1 refresh
+	assert_matches "$output" "revision 1 is not valid for this version: farm one: port: 0 is out of range"
 	assert_equal "$(alpnlb -j revision show | gojq -c '[.[].number]')" '[1,2]'
 	assert_equal "$(ls "$directory")" $'1.json\n2.json'
 	assert_equal "$(api GET tcp/farm/1 | gojq -r .displayName)" staged

@@ -2,8 +2,10 @@
 /* The configurations that were refreshed, and going back to one. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "../model/place.h"
 #include "handlers.h"
 #include "refresh.h"
 
@@ -134,6 +136,25 @@ static void answer_rollback(struct api_call *call, uint32_t revision, uint32_t k
 			     revision == state_running(&call->daemon->state), "kept", number));
 }
 
+/* Another version may have stored what this one does not accept: says what, by names. */
+static bool is_accepted(struct api_call *call, const json_t *root)
+{
+	struct problems problems = {0};
+	struct config *config = config_decode_tree(root, DECODE_TO_STAGE, &problems);
+
+	for (size_t i = 0; !config && !call->status && i < problems.n; i++) {
+		char *text = problem_by_name(root, &problems.v[i]);
+
+		if (!problems.v[i].warning)
+			api_refuse(call, 409, "revision %u is not valid for this version: %s",
+				   call->id, text ? text : "out of memory");
+		free(text);
+	}
+	problems_free(&problems);
+	config_free(config);
+	return !call->status;
+}
+
 /* Stages only; staged changes that were not refreshed become a revision. */
 static void stage_revision(struct api_call *call, json_t *root)
 {
@@ -149,9 +170,7 @@ static void stage_revision(struct api_call *call, json_t *root)
 	err = err ? err : staged_restore(&daemon->staged, root);
 	if (err && kept)
 		state_undo(&daemon->state);
-	if (err == -EINVAL)
-		api_refuse(call, 409, "revision %u is not valid for this version", call->id);
-	else if (err)
+	if (err)
 		api_refuse_unkept(call, err);
 	else
 		answer_rollback(call, call->id, kept);
@@ -187,9 +206,7 @@ void revision_rollback(struct api_call *call, const struct api_resource *resourc
 	if (!read_rollback(call, &refresh) || (refresh && !api_may_refresh(call)))
 		return;
 	root = find_root(call);
-	if (root && refresh)
-		stage_and_refresh(call, root);
-	else if (root)
-		stage_revision(call, root);
+	if (root && is_accepted(call, root))
+		(refresh ? stage_and_refresh : stage_revision)(call, root);
 	json_decref(root);
 }

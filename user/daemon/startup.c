@@ -118,15 +118,11 @@ static void log_refused(const struct state *state, const char *what, const json_
 			const struct problems *problems)
 {
 	for (size_t i = 0; i < problems->n; i++) {
-		const struct problem *problem = &problems->v[i];
-		const char *path = problem->path ? problem->path : "", *rest = path;
-		char *place = problem->warning ? NULL : place_of(root, path, &rest);
+		char *text = problem_by_name(root, &problems->v[i]);
 
-		if (!problem->warning)
-			log_line(LOG_WARN, "%s: %s: %s%s%s%s%s", state->directory, what,
-				 place ? place : "", place ? ": " : "", rest, *rest ? ": " : "",
-				 problem->message);
-		free(place);
+		if (!problems->v[i].warning && text)
+			log_line(LOG_WARN, "%s: %s: %s", state->directory, what, text);
+		free(text);
 	}
 }
 

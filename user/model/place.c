@@ -2,6 +2,7 @@
 #include "place.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The object that `path` begins with, "farms[0]"; *rest is what is behind it. */
@@ -41,5 +42,19 @@ char *place_of(const json_t *root, const char *path, const char **rest)
 		     name_of(outer, parent), inner ? "/" : "",
 		     inner ? name_of(inner, name) : "") < 0)
 		return NULL;
+	return text;
+}
+
+char *problem_by_name(const json_t *root, const struct problem *problem)
+{
+	const char *path = problem->path ? problem->path : "", *rest = path;
+	char *place = place_of(root, path, &rest), *text = NULL;
+
+	if (!place)
+		rest = path;
+	if (asprintf(&text, "%s%s%s%s%s", place ? place : "", place ? ": " : "", rest,
+		     *rest ? ": " : "", problem->message) < 0)
+		text = NULL;
+	free(place);
 	return text;
 }
