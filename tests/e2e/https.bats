@@ -243,7 +243,7 @@ read_events() {
 	run -2 alpnlb application add 'a b'
 	run -3 alpnlb application delete three
 	run -3 alpnlb application show name three
-	alpnlb application delete one
+	assert_equal "$(alpnlb -j application delete one)" '{"name":"one"}'
 	netns_await 5 netns_dead "$reader" || fail "the application that is gone reads on"
 	netns_alive "$NETNS_PID" || fail "the other one does not"
 	read -r KEY SECRET CONSUMER <<<"$first"

@@ -154,11 +154,19 @@ static int application_set(const char *const *values)
 
 static int application_delete(const char *const *values)
 {
-	int err = applications_delete(options.instance, values[0]);
+	int err = applications_delete(options.instance, values[0]), code;
+	json_t *deleted;
 
 	if (err == -ENOENT)
 		return not_found(values[0]);
-	return err ? files_failed(err) : CLI_OK;
+	if (err)
+		return files_failed(err);
+	if (!options.json)
+		return CLI_OK;
+	deleted = json_pack("{s:s}", "name", values[0]);
+	code = output_json(deleted);
+	json_decref(deleted);
+	return code;
 }
 
 static void print_names(void)
