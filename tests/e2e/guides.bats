@@ -276,6 +276,7 @@ zones() {
 	assert_equal "$(zones)" "gra here 0, rbx - 0"
 	assert_equal "$(alpnlb -j frontend show name far staged | gojq .listens)" false
 	run -3 alpnlb frontend show far
+	assert_matches "$output" "no frontend 'far', .*; of another zone: alpnlb frontend show zone ZONE"
 	assert_equal "$(alpnlb -j frontend show far zone rbx | gojq -r '[.zone, .default_farm, .listens] | join(" ")')" "rbx shop false"
 	assert_equal "$(alpnlb -j server show farm shop zone rbx | gojq -r '.[0] | .endpoint, .live')" $'198.51.100.12:8443\nnull'
 	assert_equal "$(served_by "$LB4" www.alpnlb.test)" "HTTP/2 www"

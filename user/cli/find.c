@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "../model/text.h"
 #include "cli.h"
 
 /* What a word, or a half of FARM/SERVER, may mean. */
@@ -104,6 +105,19 @@ static int ambiguous(enum kind kind, const char *word, const struct search *sear
 		    word, name, search->object.id);
 }
 
+/* What was refreshed in another zone only is neither staged here nor does it run. */
+static int not_found(const struct config *config, enum kind kind, const char *word,
+		     const char *state)
+{
+	const char *noun = kind_name(kind);
+	struct text elsewhere = {0};
+
+	if (!*state && !zone_is_all(config->zone))
+		text_append(&elsewhere, "; of another zone: alpnlb %s show zone ZONE", noun);
+	return fail(CLI_NOT_FOUND, "no %s '%s'%s%s, see: alpnlb %s show%s%s%s", noun, word,
+		    *state ? " is " : "", state, noun, *state ? " " : "", state, elsewhere.s);
+}
+
 /* `state` is what those are that were looked at: "" or "staged". */
 static int find_in(const struct config *config, enum kind kind, const char *word, const char *state,
 		   struct found *found)
@@ -121,10 +135,7 @@ static int find_in(const struct config *config, enum kind kind, const char *word
 	if (search.n > 1)
 		return ambiguous(kind, word, &search);
 	*found = search.found[0];
-	return search.n ? CLI_OK
-			: fail(CLI_NOT_FOUND, "no %s '%s'%s%s, see: alpnlb %s show%s%s",
-			       kind_name(kind), word, *state ? " is " : "", state, kind_name(kind),
-			       *state ? " " : "", state);
+	return search.n ? CLI_OK : not_found(config, kind, word, state);
 }
 
 int find_word(const struct config *config, enum kind kind, const char *word, struct found *found)
