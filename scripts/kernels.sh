@@ -88,8 +88,8 @@ make_hellos() {
 	mkdir -p "$1"
 	printf 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' >"$1/preface"
 	printf 'GET / HTTP/1.1\r\nHost: www.alpnlb.test\r\n\r\n' >"$1/http1"
-	tests/e2e/peers/tcp.py hello --sni www.alpnlb.test --alpn h2 http/1.1 >"$1/tls-h2"
-	tests/e2e/peers/tcp.py hello --sni www.alpnlb.test --alpn http/1.1 >"$1/tls-http1"
+	build/tests/e2e/peers/tcp hello --sni www.alpnlb.test --alpn h2 http/1.1 >"$1/tls-h2"
+	build/tests/e2e/peers/tcp hello --sni www.alpnlb.test --alpn http/1.1 >"$1/tls-http1"
 }
 
 # copy_libraries ROOT PROGRAM...: those they need; ldd fails on scripts.
@@ -241,8 +241,8 @@ for version; do
 	fetch "$package"
 	packages+=("$package")
 done
-make --no-print-directory alpnlb build/tests/verifier/verifier build/classify.bpf.o build/splice.bpf.o \
-	build/lookup.bpf.o
+make --no-print-directory alpnlb build/tests/verifier/verifier build/tests/e2e/peers/tcp \
+	build/classify.bpf.o build/splice.bpf.o build/lookup.bpf.o
 "${CC:-cc}" -O2 -Wall -Wextra -o "$DIR/peer" "$GUEST/peer.c"
 make_initramfs
 

@@ -17,7 +17,7 @@ UNIT_BPF      := $(wildcard tests/unit/*.bpf.c)
 UNIT_PROGRAMS := $(filter $(UNIT_FILTER),$(UNIT_SOURCES:%.c=$(BUILD)/%))
 UNIT_SKELS    := $(UNIT_BPF:%.bpf.c=$(BUILD)/%.skel.h)
 VERIFIER      := $(BUILD)/tests/verifier/verifier
-PEERS	      := $(addprefix $(BUILD)/tests/e2e/peers/,crossing fill impair lookup rate)
+PEERS	      := $(addprefix $(BUILD)/tests/e2e/peers/,crossing fill impair lookup rate tcp)
 
 FUZZ_SOURCES  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_PROGRAMS := $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz/%)
@@ -70,6 +70,7 @@ $(BUILD)/tests/e2e/peers/impair.skel.h: $(BUILD)/tests/e2e/peers/impair.bpf.o
 
 $(BUILD)/tests/e2e/peers/impair.o: | $(BUILD)/tests/e2e/peers/impair.skel.h
 
+$(BUILD)/tests/e2e/peers/tcp: $(addprefix $(BUILD)/tests/e2e/peers/tcp_,client.o connection.o hello.o server.o)
 $(PEERS): %: %.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -154,6 +155,6 @@ fuzz: $(FUZZ_PROGRAMS) ## run each fuzz target over its corpus for FUZZ_SECONDS 
 			$(BUILD)/fuzz/found/$$name $$corpus && echo "ok - fuzz $$name" || \
 			{ echo "not ok - fuzz $$name"; failed=1; }; done; exit $$failed
 
--include $(PEERS:%=%.d) $(BUILD)/tests/e2e/peers/impair.bpf.d
+-include $(PEERS:%=%.d) $(wildcard $(BUILD)/tests/e2e/peers/tcp_*.d) $(BUILD)/tests/e2e/peers/impair.bpf.d
 -include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(UNIT_BPF:%.c=$(BUILD)/%.d) $(VERIFIER).d $(BENCH_LOAD).d $(BENCH_FLOOD).d $(BENCH_ROUTES).d $(BENCH_PACKETS).d
 -include $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz/%.d) $(USER_SOURCES:%.c=$(BUILD)/fuzz/%.d)

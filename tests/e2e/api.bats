@@ -196,7 +196,7 @@ load api
 	created tcp/route '{"action": {"type": "farm", "target": 1}, "frontendId": 1}' routeId
 	created tcp/route/1/rule '{"field": "sni", "match": "is", "pattern": "a.test"}' ruleId
 	assert_equal "$(api POST refresh | gojq -r "$warned")" done
-	"$TREE/tests/e2e/peers/tcp.py" hello --sni a.test --ech >"$NETNS_DIR/hello"
+	"$PEERS/tcp" hello --sni a.test --ech >"$NETNS_DIR/hello"
 	assert_equal "$(reached "$LB4" 443 --hello "$NETNS_DIR/hello")" one
 	assert_equal "$(alpnlb -j frontend show name web | gojq .ech)" 1
 	assert_matches "$(api POST refresh | gojq -r "$warned")" \

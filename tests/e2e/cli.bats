@@ -76,7 +76,7 @@ start_web() {
 live_connection() {
 	local row
 	start_web "$1"
-	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB6" 443 \
+	netns_spawn client "$NETNS_DIR/client.log" "$PEERS/tcp" client "$LB6" 443 \
 		--sni www.alpnlb.test --alpn h2 http/1.1 --bytes 100000 --half-close \
 		--until-sent "$NETNS_DIR/go"
 	netns_await 10 has_echoed || fail "the connection is not shown with its bytes"
@@ -145,7 +145,7 @@ has_echoed() {
 # disturbing_client PATH SOCKETLESS: its SNI and ALPN have control characters, C0 and C1.
 disturbing_client() {
 	start_web "$1"
-	"$TREE/tests/e2e/peers/tcp.py" hello --sni www.alpnlb.test --alpn h2 $'\e[31mred' |
+	"$PEERS/tcp" hello --sni www.alpnlb.test --alpn h2 $'\e[31mred' |
 		LC_ALL=C sed $'s/www\\.alpnlb/\e[m.\x9b31mxx/' >"$NETNS_DIR/hello"
 	hold client "$LB4" 443 --hello "$NETNS_DIR/hello"
 	netns_await 10 is_on "$1" "$2" || fail "not on path $1: $(alpnlb -p conn show)"
@@ -286,7 +286,7 @@ as_nobody() {
 	start_daemon
 	for sni in api.alpnlb.test DEV.test www.alpnlb.test.example; do
 		for alpn in h2 http/1.1; do
-			"$TREE/tests/e2e/peers/tcp.py" hello --sni $sni --alpn $alpn >"$NETNS_DIR/hello"
+			"$PEERS/tcp" hello --sni $sni --alpn $alpn >"$NETNS_DIR/hello"
 			said=$(alpnlb -j hello classify file "$NETNS_DIR/hello" | gojq -r .farm)
 			assert_equal "$(alpnlb -j hello classify file "$NETNS_DIR/hello" config "$CONFIG" | gojq -r .farm)" "$said"
 			assert_equal "$(reached "$LB4" 443 --hello "$NETNS_DIR/hello")" "$said" "$sni $alpn"
@@ -314,7 +314,7 @@ explained() {
 		ROUTE_WEIGHT=3 route slow other 'sni matches (a+)+[.]t$' "tls.version exists"
 		ROUTE_WEIGHT=4 route any other "protocol is tls"
 	} >"$CONFIG"
-	"$TREE/tests/e2e/peers/tcp.py" hello --alpn http/1.1 h2 \
+	"$PEERS/tcp" hello --alpn http/1.1 h2 \
 		--sni www7.alpnlb.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.test >"$NETNS_DIR/hello"
 	assert_equal "$(explained '.route')" web
 	assert_equal "$(explained '[.routes[] | "\(.name): \(.outcome)"] | join(", ")')" \
@@ -355,7 +355,7 @@ explained() {
 		farms one=11
 		frontend auto one "denied_source: [192.0.2.0/24]"
 	} >"$CONFIG"
-	"$TREE/tests/e2e/peers/tcp.py" hello --alpn h2 >"$NETNS_DIR/hello"
+	"$PEERS/tcp" hello --alpn h2 >"$NETNS_DIR/hello"
 	local fields='[.source_allowed, .route, .action, .farm]'
 	assert_equal "$(classified "$fields" source 192.0.2.2)" '[false,null,"refused",null]'
 	assert_equal "$(classified "$fields" source 192.0.3.2)" '[true,"default","farm","one"]'
@@ -372,7 +372,7 @@ explained() {
 		ROUTE_WEIGHT=3 route far three "not source in 198.51.100.0/24"
 		ROUTE_WEIGHT=4 route tls one "protocol is tls"
 	} >"$CONFIG"
-	"$TREE/tests/e2e/peers/tcp.py" hello --alpn h2 >"$NETNS_DIR/hello"
+	"$PEERS/tcp" hello --alpn h2 >"$NETNS_DIR/hello"
 	local outcome='"\(.action) \(.farm): \([.routes[].outcome] | join("; "))"'
 	local depends="depends on the source, which is not known"
 	assert_equal "$(classified "$outcome")" "unknown null: does not match; $depends; $depends; matches, but comes later"
@@ -381,7 +381,7 @@ explained() {
 	sed -i '/name: far/,/name: tls/{/name: tls/!d}' "$CONFIG"
 	assert_equal "$(classified "$outcome")" "unknown null: does not match; $depends; decides otherwise"
 	assert_equal "$(classified "$outcome" source 192.0.3.2 | cut -d: -f1)" "farm one"
-	"$TREE/tests/e2e/peers/tcp.py" hello --alpn http/1.1 >"$NETNS_DIR/hello"
+	"$PEERS/tcp" hello --alpn http/1.1 >"$NETNS_DIR/hello"
 	assert_equal "$(classified "$outcome")" "farm one: does not match; does not match; decides"
 	run -0 alpnlb hello classify file "$NETNS_DIR/hello" config "$CONFIG"
 	assert_matches "$output" '1 +other +source in 192.0.2.0/24 +- +unknown +does not match'

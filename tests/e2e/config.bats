@@ -236,7 +236,7 @@ late_hello() {
 		route silent one "not protocol is https"
 	} >"$CONFIG"
 	start_daemon
-	netns_spawn client "$NETNS_DIR/late.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
+	netns_spawn client "$NETNS_DIR/late.log" "$PEERS/tcp" client "$LB4" 443 \
 		--cut "$cut" --rest-when "$NETNS_DIR/rest" --half-close --timeout 10 "$@"
 	await_connections 1
 	netns_await 10 has_sent "$cut" || fail "the client's bytes did not arrive"

@@ -25,7 +25,7 @@ start_two() {
 stay() {
 	local name=$1 address=$2
 	shift 2
-	netns_spawn client "$NETNS_DIR/$name.log" "$TREE/tests/e2e/peers/tcp.py" client "$address" 443 \
+	netns_spawn client "$NETNS_DIR/$name.log" "$PEERS/tcp" client "$address" 443 \
 		--bytes 5000 "$@"
 }
 

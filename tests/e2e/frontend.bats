@@ -67,7 +67,7 @@ routes_on_both() {
 
 # keep_connecting NAME ADDRESS PORT: clients of which some are always in the handshake.
 keep_connecting() {
-	netns_spawn client "$NETNS_DIR/$1.log" "$TREE/tests/e2e/peers/tcp.py" client "$2" "$3" --alpn h2 \
+	netns_spawn client "$NETNS_DIR/$1.log" "$PEERS/tcp" client "$2" "$3" --alpn h2 \
 		--handshake 0.15 --timeout 10 --parallel 6 --repeat-until "$NETNS_DIR/$1.go"
 	netns_await 10 grep -q '^{' "$NETNS_DIR/$1.log"
 }
@@ -319,7 +319,7 @@ ACTIVE=(--text "SSH-2.0-$(printf 'x%.0s' {1..32})" --cut 4 --pause 0.2 --half-cl
 	start_daemon
 	for port in 443 444; do
 		hold "idle$port" "$LB4" "$port" --alpn h2
-		netns_spawn client "$NETNS_DIR/active$port.log" "$TREE/tests/e2e/peers/tcp.py" client \
+		netns_spawn client "$NETNS_DIR/active$port.log" "$PEERS/tcp" client \
 			"$LB6" "$port" "${ACTIVE[@]}"
 	done
 	for port in 443 444; do
@@ -343,9 +343,9 @@ ACTIVE=(--text "SSH-2.0-$(printf 'x%.0s' {1..32})" --cut 4 --pause 0.2 --half-cl
 	start_tcp banner 11 9000 banner
 	start_daemon
 	for port in 443 444; do
-		netns_spawn client "$NETNS_DIR/silent$port.log" "$TREE/tests/e2e/peers/tcp.py" client \
+		netns_spawn client "$NETNS_DIR/silent$port.log" "$PEERS/tcp" client \
 			"$LB4" "$port" --expect 7
-		netns_spawn client "$NETNS_DIR/drips$port.log" "$TREE/tests/e2e/peers/tcp.py" client \
+		netns_spawn client "$NETNS_DIR/drips$port.log" "$PEERS/tcp" client \
 			"$LB6" "$port" --expect 7 --text '\x16\x03\x01\x02' --cut 1 --pause 0.9
 	done
 	for port in 443 444; do

@@ -9,6 +9,7 @@ bats_require_minimum_version 1.5.0
 
 TREE=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 ALPNLB=${ALPNLB:-$TREE/alpnlb}
+PEERS=${PEERS:-$TREE/build/tests/e2e/peers}
 export NODE_PATH=${NODE_PATH:-$TREE/build/npm/node_modules}
 export PYTHONDONTWRITEBYTECODE=1 # the tree is only read
 # shellcheck source=scripts/netns.sh
@@ -119,12 +120,12 @@ start_nginx() {
 	peers_nginx "$@"
 }
 
-# start_tcp NAME HOST PORT KIND [OPTION...]: a server of peers/tcp.py on both addresses of HOST;
+# start_tcp NAME HOST PORT KIND [OPTION...]: a server of peers/tcp.c on both addresses of HOST;
 # its reports go to $NETNS_DIR/NAME.log.
 start_tcp() {
 	local name=$1 host=$2 port=$3 kind=$4
 	shift 4
-	netns_spawn server "$NETNS_DIR/$name.log" "$TREE/tests/e2e/peers/tcp.py" serve "$kind" \
+	netns_spawn server "$NETNS_DIR/$name.log" "$PEERS/tcp" serve "$kind" \
 		--name "$name" --listen "$(server4 "$host")" "$(server6 "$host")" --port "$port" "$@"
 	netns_await 10 netns_listens_at "$(server4 "$host")" "$port" &&
 		netns_await 10 netns_listens_at "[$(server6 "$host")]" "$port"
@@ -191,7 +192,7 @@ quick_acks() {
 
 # tcp_client ADDRESS PORT [OPTION...]: prints its report.
 tcp_client() {
-	netns_exec client "$TREE/tests/e2e/peers/tcp.py" client "$@"
+	netns_exec client "$PEERS/tcp" client "$@"
 }
 
 # report_field FIELD: of the report on standard input.
@@ -221,7 +222,7 @@ assert_echoed() {
 hold() {
 	local name=$1
 	shift
-	netns_spawn client "$NETNS_DIR/$name.log" "$TREE/tests/e2e/peers/tcp.py" client "$@" \
+	netns_spawn client "$NETNS_DIR/$name.log" "$PEERS/tcp" client "$@" \
 		--half-close --until-sent "$NETNS_DIR/$name.go"
 }
 
@@ -373,7 +374,7 @@ start_guide() {
 
 # take_port PORT: of the balancer's host, so that the daemon cannot listen there.
 take_port() {
-	netns_spawn balancer "$NETNS_DIR/taken.log" "$TREE/tests/e2e/peers/tcp.py" serve name \
+	netns_spawn balancer "$NETNS_DIR/taken.log" "$PEERS/tcp" serve name \
 		--name taken --listen "$LB4" --port "$1"
 	netns_await 10 netns_listens balancer "$1"
 }

@@ -60,7 +60,7 @@ counters() {
 	start_tcp two 12 9000 most
 	start_daemon
 	for path in packet sockmap relay; do
-		netns_spawn client "$NETNS_DIR/$path.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" "$port" \
+		netns_spawn client "$NETNS_DIR/$path.log" "$PEERS/tcp" client "$LB4" "$port" \
 			--bytes 3000 --half-close --repeat 60 --parallel 8
 		pids+=("$NETNS_PID")
 		port=$((port + 1))

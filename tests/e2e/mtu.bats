@@ -174,7 +174,7 @@ hello_beyond_router() {
 	local report
 	add_router server 198.51.100 2001:db8:2
 	start_spliced "$1" echo
-	"$TREE/tests/e2e/peers/tcp.py" hello --alpn h2 --pad 1900 >"$NETNS_DIR/hello"
+	"$PEERS/tcp" hello --alpn h2 --pad 1900 >"$NETNS_DIR/hello"
 	hold client "$2" 443 --hello "$NETNS_DIR/hello" --timeout 10 # an early end is a reason not to splice
 	await_stat .counters.spliced 1
 	report=$(end_held client)

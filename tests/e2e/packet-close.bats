@@ -17,7 +17,7 @@ start() {
 
 # A client that has sent its hello and waits for the file `go`.
 start_waiting_client() {
-	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
+	netns_spawn client "$NETNS_DIR/client.log" "$PEERS/tcp" client "$LB4" 443 \
 		--alpn h2 --until-sent "$NETNS_DIR/go" "$@"
 	await_stat .counters.spliced 1
 	all_are_spliced 1
@@ -198,7 +198,7 @@ idle_end() {
 	local n
 	FRONTEND="idle_timeout: 2s"
 	start echo
-	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
+	netns_spawn client "$NETNS_DIR/client.log" "$PEERS/tcp" client "$LB4" 443 \
 		--alpn h2 --cut 60 --pause 0.6 --half-close
 	server_report server >"$NETNS_DIR/report"
 	assert_equal "$(report_field end <"$NETNS_DIR/report")" eof

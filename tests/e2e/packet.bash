@@ -3,8 +3,6 @@
 #
 # Loaded by the tests of the packet path, after lib.
 
-PEERS=${PEERS:-$TREE/build/tests/e2e/peers}
-
 # Without timestamps an ended flow stays for as long as TIME_WAIT: FLOW_FIN_ACKED, FLOW_TIMESTAMPS.
 plain_flows_linger() {
 	[[ $(bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/flows" |
@@ -31,7 +29,7 @@ packet_farm() {
 		printf 'routes:\n'
 		route h2 default "alpn is h2"
 	} >"$CONFIG"
-	"$TREE/tests/e2e/peers/tcp.py" hello --alpn h2 >"$NETNS_DIR/hello"
+	"$PEERS/tcp" hello --alpn h2 >"$NETNS_DIR/hello"
 }
 
 # start_echo HOSTS [LINE...]: the default farm, which echoes.

@@ -181,14 +181,14 @@ both_legs_redirect() {
 	quick_acks
 	netns_spawn balancer "$NETNS_DIR/events.log" "$ALPNLB" --instance "$NETNS_NAME" -j monitor connections
 	netns_await 10 test -s "$NETNS_DIR/events.log"
-	"$TREE/tests/e2e/peers/tcp.py" hello --sni www.alpnlb.test --alpn other >"$NETNS_DIR/hello"
+	"$PEERS/tcp" hello --sni www.alpnlb.test --alpn other >"$NETNS_DIR/hello"
 	header v1 203.0.113.9 4711 203.0.113.1 8443 <"$NETNS_DIR/hello" >"$NETNS_DIR/v1"
 	header v2 203.0.113.9 4711 203.0.113.1 8443 --pad 400 <"$NETNS_DIR/hello" >"$NETNS_DIR/v2"
 
 	# the client's bytes, and no others, whatever segments the header comes in
 	wanted=$({
 		cat "$NETNS_DIR/hello"
-		/usr/bin/python3 -c 'import random, sys; sys.stdout.buffer.write((random.Random("alpnlb").randbytes(1000003) * 2)[:int(sys.argv[1])])' "$MUCH"
+		"$PEERS/tcp" pattern --bytes "$MUCH"
 	} | sha256sum | cut -d' ' -f1)
 	n=0
 	for version in v1 v2; do
@@ -214,7 +214,7 @@ both_legs_redirect() {
 		"p448 client and server are of different address families"
 
 	# by ALPN, and of an IPv6 client to an IPv4 server; live ones are shown as who they are
-	"$TREE/tests/e2e/peers/tcp.py" hello --alpn h2 | header v1 203.0.113.9 1 203.0.113.1 2 >"$NETNS_DIR/h2"
+	"$PEERS/tcp" hello --alpn h2 | header v1 203.0.113.9 1 203.0.113.1 2 >"$NETNS_DIR/h2"
 	header v2 2001:db8:77::9 4711 2001:db8:77::1 8443 <"$NETNS_DIR/hello" >"$NETNS_DIR/v6"
 	hold first "$LB4" 443 --source 192.0.2.4 --hello "$NETNS_DIR/h2"
 	hold second "$LB6" 445 --source 2001:db8:1::5 --hello "$NETNS_DIR/v6"

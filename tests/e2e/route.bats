@@ -344,7 +344,7 @@ refresh_of_expressions() {
 	local n
 	start_farms "$1" <<<"$(route shape special "sni matches ^a")"
 	for n in 1 2 3; do
-		netns_spawn client "$NETNS_DIR/c$n.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
+		netns_spawn client "$NETNS_DIR/c$n.log" "$PEERS/tcp" client "$LB4" 443 \
 			--sni b.test --cut 60 --rest-when "$NETNS_DIR/go"
 	done
 	await_connections 3

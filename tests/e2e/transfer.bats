@@ -144,7 +144,7 @@ server_closes_first() {
 
 client_resets() {
 	one_farm "$1" 11 echo
-	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 \
+	netns_spawn client "$NETNS_DIR/client.log" "$PEERS/tcp" client "$LB4" 443 \
 		--alpn h2 --reset --until-sent "$NETNS_DIR/go"
 	await_stat '.servers[0].connected' 1
 	touch "$NETNS_DIR/go"
@@ -173,7 +173,7 @@ tcp_info() {
 
 # spawn_client [OPTION...]: in the background, its report goes to $NETNS_DIR/client.log.
 spawn_client() {
-	netns_spawn client "$NETNS_DIR/client.log" "$TREE/tests/e2e/peers/tcp.py" client "$@"
+	netns_spawn client "$NETNS_DIR/client.log" "$PEERS/tcp" client "$@"
 }
 
 client_report() {

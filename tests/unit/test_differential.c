@@ -44,6 +44,7 @@
 #include "../../user/model/decode.h"
 #include "choose.h"
 #include "classify.skel.h"
+#include "../draw.h"
 #include "hellos.h"
 #include "tests/unit/replay.skel.h"
 
@@ -71,14 +72,10 @@ static size_t hellos_of_test(size_t by_default)
 	return hellos ? strtoull(hellos, NULL, 0) : by_default;
 }
 
-/* 0 .. n - 1; splitmix64. */
+/* 0 .. n - 1 */
 static uint64_t pick(uint64_t n)
 {
-	uint64_t z = chance += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
-	return (z ^ z >> 31) % n;
+	return draw(&chance) % n;
 }
 
 static bool one_in(uint64_t n)

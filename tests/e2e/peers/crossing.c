@@ -38,6 +38,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../draw.h"
+
 #define MAGIC	     "crossing"
 #define GREETING     0xffffff /* number of a connection that is not known yet */
 #define NEVER	     UINT64_MAX
@@ -124,16 +126,6 @@ static uint64_t milliseconds(void)
 }
 
 /* ---- what a connection does -------------------------------------------------------------- */
-
-/* splitmix64 */
-static uint64_t draw(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
-}
 
 static void plan_make(const struct order *order, struct plan *plan)
 {
