@@ -33,18 +33,17 @@ entry() {
 			(.value + { port: .key.source_port | port, to: .key.destination_port | port }) | $2"
 }
 
-# spoof client|server FLAGS OFFSET [ACK-OFFSET]: as if from there, OFFSET behind what its receiver
-# expects, and ACK-OFFSET behind what it has acknowledged.
+# spoof client|server FLAGS OFFSET [ACK-OFFSET [TIMES]]: as if from there, OFFSET behind what its
+# receiver expects, and ACK-OFFSET behind what it has acknowledged.
 spoof() {
-	local seq ack
-	seq=$(entry "$1" ".base + .end + $3")
-	ack=$(entry "$1" ".acked + ${4:-0}")
+	local port to seq ack
+	read -r port to seq ack < <(entry "$1" "\"\(.port) \(.to) \(.base + .end + $3) \(.acked + ${4:-0})\"")
 	if [[ $1 == client ]]; then
-		netns_exec client "$TREE/tests/e2e/peers/spoof.py" "$CLIENT4" "$(entry client .port)" \
-			"$LB4" 443 "$2" "$seq" "$ack"
+		netns_exec client "$TREE/tests/e2e/peers/spoof.py" "$CLIENT4" "$port" "$LB4" 443 \
+			"$2" "$seq" "$ack" "${5:-1}"
 	else
-		netns_exec server "$TREE/tests/e2e/peers/spoof.py" "$(server4 11)" 9000 \
-			198.51.100.1 "$(entry server .to)" "$2" "$seq" "$ack"
+		netns_exec server "$TREE/tests/e2e/peers/spoof.py" "$(server4 11)" 9000 198.51.100.1 "$to" \
+			"$2" "$seq" "$ack" "${5:-1}"
 	fi
 }
 
@@ -61,8 +60,7 @@ spoofed() {
 	for from in client server; do
 		for offset in "$@"; do
 			# Twice: challenge ACKs are limited to one in half a second.
-			spoof $from "$flags" "$offset"
-			spoof $from "$flags" "$offset"
+			spoof $from "$flags" "$offset" 0 2
 		done
 	done
 	linger_over
