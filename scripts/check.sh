@@ -148,13 +148,13 @@ queue() {
 
 run_e2e() {
 	local test what
-	queue "sanitizer soak" 400 env ALPNLB="$PWD/${BINARY[sanitizer]}" tests/soak "${SOAK_SANITIZER:-20s}"
+	queue "sanitizer soak" 400 env ALPNLB="$PWD/${BINARY[sanitizer]}" QUICK="$PWD/${BINARY[default]}" tests/soak "${SOAK_SANITIZER:-20s}"
 	queue "default soak" 400 env ALPNLB="$PWD/${BINARY[default]}" tests/soak "${SOAK:-30s}"
 	for test in $(long_first); do
 		for what in sanitizer default; do
 			# shellcheck disable=SC2086 # several words
 			queue "$(e2e_name $what "$test")" 1200 env ${REPEATS[$what]} \
-				ALPNLB="$PWD/${BINARY[$what]}" bats --tap --timing "$test"
+				ALPNLB="$PWD/${BINARY[$what]}" QUICK="$PWD/${BINARY[default]}" bats --tap --timing "$test"
 		done
 	done
 	wait

@@ -153,7 +153,7 @@ disturbing_client() {
 
 # On the packet path, once its sockets are gone: until then its hello is that of any other.
 is_on() {
-	[[ $(alpnlb -j conn show | gojq -c '.[] | [.path, .worker == null]') == "[\"$1\",$2]" ]]
+	[[ $(ask conn show | gojq -c '.[] | [.path, .worker == null]') == "[\"$1\",$2]" ]]
 }
 
 # shows_harmless NOUN: what the client sent, escaped, and nothing but printable ASCII.

@@ -250,7 +250,7 @@ late_hello() {
 	stop_daemon
 }
 has_sent() {
-	(($(alpnlb -j conn show | gojq '.[0].bytes_from_client') >= $1))
+	(($(ask conn show | gojq '.[0].bytes_from_client') >= $1))
 }
 REMOVE='s/port: "443"/port: "444"/; s/name: web/name: other/'
 RENAME='s/name: web/name: other/'

@@ -35,7 +35,7 @@ hold() {
 }
 
 flows_are() {
-	[[ $(alpnlb -j flow show | gojq "[.[] | select($1)] | length") == "$2" ]]
+	[[ $(ask flow show | gojq "[.[] | select($1)] | length") == "$2" ]]
 }
 
 # await_flows CONDITION NUMBER: so many flows fulfil a condition of gojq.
@@ -44,7 +44,7 @@ await_flows() {
 }
 
 sockets_gone() {
-	[[ $(alpnlb -j conn show | gojq '[.[] | select(.worker != null)] | length') == 0 ]]
+	[[ $(ask conn show | gojq '[.[] | select(.worker != null)] | length') == 0 ]]
 }
 
 await_sockets_gone() {
@@ -355,7 +355,7 @@ live_are() {
 	stop_daemon
 }
 both_shown() {
-	[[ $(alpnlb -j conn show | gojq -c '[.[] | .worker == null] | sort') == "[false,true]" ]]
+	[[ $(ask conn show | gojq -c '[.[] | .worker == null] | sort') == "[false,true]" ]]
 }
 
 @test "unload needs the daemon to be gone" {
@@ -509,7 +509,7 @@ deafen_server() {
 }
 
 is_splicing() {
-	[[ $(alpnlb -j conn show | gojq -r '[.[].state] | join(" ")') == splicing ]]
+	[[ $(ask conn show | gojq -r '[.[].state] | join(" ")') == splicing ]]
 }
 
 @test "flow delete leaves a connection that still has sockets, and says so" {

@@ -36,9 +36,15 @@ no_sanitizer_report() {
 	! grep -E 'runtime error:|(Address|Leak|UndefinedBehavior)Sanitizer' "$NETNS_DIR/daemon.log"
 }
 
+# ask NOUN VERB [ARGUMENT...]: what is asked again and again, as JSON. With sanitizers a process takes
+# long to start: QUICK is the same program without.
+ask() {
+	netns_exec balancer "${QUICK:-$ALPNLB}" --instance "$NETNS_NAME" -j "$@"
+}
+
 # stats EXPRESSION: a gojq expression over the output of `stat show`.
 stats() {
-	alpnlb -j stat show | gojq -r "$1"
+	ask stat show | gojq -r "$1"
 }
 
 # impair ROLE INTERFACE OPTION...: see peers/impair.c. Sets NETNS_PID.

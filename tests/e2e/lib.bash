@@ -402,7 +402,7 @@ await_stat() {
 }
 
 live_connections() {
-	alpnlb -j conn show | gojq length
+	ask conn show | gojq length
 }
 
 daemon_says() {

@@ -30,7 +30,7 @@ each_server() {
 
 # states: of the live connections, by the client's address: "2 open,3 queued".
 states() {
-	alpnlb -j conn show | gojq -r '.[] | "\(.client | sub("192.0.2.(?<host>[0-9]+):.*"; "\(.host)")) \(.state)"' |
+	ask conn show | gojq -r '.[] | "\(.client | sub("192.0.2.(?<host>[0-9]+):.*"; "\(.host)")) \(.state)"' |
 		sort | paste -sd,
 }
 
@@ -129,7 +129,7 @@ got() {
 }
 
 state_is() {
-	[[ $(alpnlb -j server show "$1" | gojq -r .state) == "$2" ]]
+	[[ $(ask server show "$1" | gojq -r .state) == "$2" ]]
 }
 
 # Decided by the program and by the daemon; what there was when it started is not new.

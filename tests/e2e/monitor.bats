@@ -157,7 +157,7 @@ closed_for() {
 
 # Their ends come when both legs are up: sockmap takes none before.
 all_have_sent() {
-	[[ $(alpnlb -j conn show | gojq '[.[] | select(.bytes_from_client == 1000 and (.state == "open" or .state == "splicing"))] | length') == 4 ]]
+	[[ $(ask conn show | gojq '[.[] | select(.bytes_from_client == 1000 and (.state == "open" or .state == "splicing"))] | length') == 4 ]]
 }
 
 @test "a connection that one side has finished and the other holds is closed after half_close_timeout (every path)" {

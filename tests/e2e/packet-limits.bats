@@ -77,7 +77,7 @@ echoed() {
 }
 
 refusal_is() {
-	[[ $(alpnlb -j conn show | gojq -r '.[0].refusal') == "$1" ]]
+	[[ $(ask conn show | gojq -r '.[0].refusal') == "$1" ]]
 }
 
 # refused PATTERN: a connection is refused for that reason, and works.

@@ -68,7 +68,7 @@ follows() {
 }
 
 has_moved() {
-	[[ $(alpnlb -j flow show | gojq ".[0].bytes_from_client > $1") == true ]]
+	[[ $(ask flow show | gojq ".[0].bytes_from_client > $1") == true ]]
 }
 
 shrinks() {

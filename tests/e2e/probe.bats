@@ -11,7 +11,7 @@ load packet
 
 # server FARM/NAME EXPRESSION: a gojq expression over the server as it is shown.
 server() {
-	alpnlb -j server show "$1" | gojq -r "$2"
+	ask server show "$1" | gojq -r "$2"
 }
 
 server_is() {
@@ -23,7 +23,7 @@ await_state() {
 }
 
 all_checked() {
-	[[ $(alpnlb -j server show | gojq 'all(.[]; .probe == false or .last_check != null)') == true ]]
+	[[ $(ask server show | gojq 'all(.[]; .probe == false or .last_check != null)') == true ]]
 }
 
 # as_user USER COMMAND...: PostgreSQL refuses to be root.

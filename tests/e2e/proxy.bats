@@ -152,7 +152,7 @@ assert_passed() {
 }
 
 shown_on_paths() {
-	[[ $(alpnlb -j conn show | gojq -r '[.[] | select(.state == "open") | .path] | sort | join(" ")') == "packet relay sockmap" ]]
+	[[ $(ask conn show | gojq -r '[.[] | select(.state == "open") | .path] | sort | join(" ")') == "packet relay sockmap" ]]
 }
 
 # Of the one connection that is on the sockmap path.

@@ -41,7 +41,7 @@ waits_for() {
 
 workers_share() {
 	kill -STOP "$DAEMON_PID"
-	netns_spawn client "$NETNS_DIR/shared.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 12345 --alpn h2 \
+	netns_spawn client "$NETNS_DIR/shared.log" "$PEERS/tcp" client "$LB4" 12345 --alpn h2 \
 		--repeat 60 --parallel 60
 	netns_await 10 waits_for 60 || fail "waiting: $(waiting)"
 	assert_equal "$(waiting | wc -l)" "$(nproc)"
@@ -68,7 +68,7 @@ workers_share() {
 	workers_share
 	hold held "$LB4" 15000 --alpn h2
 	await_connections 1
-	netns_spawn client "$NETNS_DIR/clients.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 --alpn h2 \
+	netns_spawn client "$NETNS_DIR/clients.log" "$PEERS/tcp" client "$LB4" 443 --alpn h2 \
 		--handshake 0.15 --timeout 10 --parallel 6 --repeat-until "$NETNS_DIR/clients.go"
 	clients=$NETNS_PID
 	netns_await 10 grep -q '^{' "$NETNS_DIR/clients.log"
@@ -144,7 +144,7 @@ workers_share() {
 
 # foreign PORT [ADDRESS]: another program listens there. Sets NETNS_PID.
 foreign() {
-	netns_spawn balancer "$NETNS_DIR/foreign$1.log" "$TREE/tests/e2e/peers/tcp.py" serve name \
+	netns_spawn balancer "$NETNS_DIR/foreign$1.log" "$PEERS/tcp" serve name \
 		--name foreign --listen "${2:-$LB4}" --port "$1"
 	netns_await 10 netns_listens balancer "$1"
 }

@@ -124,7 +124,7 @@ both_legs_have_keepalive() { [[ $(legs_with_keepalive) == 2 ]]; }
 }
 
 first_has_received() {
-	[[ $(alpnlb -j conn show | gojq '.[0].bytes_from_server') == "$1" ]]
+	[[ $(ask conn show | gojq '.[0].bytes_from_server') == "$1" ]]
 }
 
 server_closes_first() {
@@ -183,7 +183,7 @@ client_report() {
 
 # bytes_from client|server
 bytes_from() {
-	alpnlb -j conn show | gojq ".[0].bytes_from_$1"
+	ask conn show | gojq ".[0].bytes_from_$1"
 }
 
 has_sent() {
