@@ -11,6 +11,7 @@
 #include <uthash.h>
 
 #include "../kernel/attach.h"
+#include "../kernel/door.h"
 #include "../kernel/lock.h"
 #include "../kernel/pin.h"
 #include "../kernel/reset.h"
@@ -124,7 +125,9 @@ static void detach(struct unload *unload, const char *pins, unsigned int ifindex
 {
 	char name[IF_NAMESIZE];
 
-	if (!detach_programs(pins, ifindex))
+	bool some = detach_programs(pins, ifindex);
+
+	if (!door_detach(pins, ifindex) && !some)
 		return;
 	if (!if_indextoname(ifindex, name))
 		snprintf(name, sizeof(name), "#%u", ifindex);
@@ -139,7 +142,8 @@ static int detach_pinned(struct unload *unload, const char *path, const char *na
 	const char *number = strrchr(name, '_');
 	char pins[256];
 
-	if (number && (!strncmp(name, "ingress_", 8) || !strncmp(name, "egress_", 7))) {
+	if (number && (!strncmp(name, "ingress_", 8) || !strncmp(name, "egress_", 7) ||
+		       !strncmp(name, "door_", 5))) {
 		snprintf(pins, sizeof(pins), PIN_ROOT "/%s", options.instance);
 		detach(unload, pins, atoi(number + 1));
 	}

@@ -227,6 +227,15 @@ static int start_workers(struct daemon *daemon, unsigned int n)
 							daemon->base, daemon->name));
 }
 
+static int start_doorkeeper(struct daemon *daemon)
+{
+	struct door *door = &daemon->engine.door;
+	int err = door_open(door, &daemon->engine.instance);
+
+	return step("make the acl",
+		    err ? err : doorkeeper_start(&daemon->doorkeeper, door, daemon->base));
+}
+
 static int start_health(struct daemon *daemon)
 {
 	daemon->engine.health = &daemon->health;
@@ -480,6 +489,7 @@ int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *r
 		config_free(config);
 		return err;
 	}
+	doorkeeper_configure(&daemon->doorkeeper, config);
 	ports_configure(&daemon->engine.ports, &config->nat_ports, &config->nat_ip);
 	warn_of_table_size(&daemon->engine.flows, config->max_flows);
 	sweeper_claim(&daemon->sweeper, config);
@@ -628,7 +638,8 @@ static int start_engine(struct daemon *daemon, const struct arguments *arguments
 	if (err)
 		return err;
 	choose_paths(&daemon->engine);
-	err = load_packet_path(daemon, config);
+	err = start_doorkeeper(daemon);
+	err = err ? err : load_packet_path(daemon, config);
 	err = err ? err : start_workers(daemon, arguments->workers);
 	err = err ? err : start_health(daemon);
 	err = err ? err
@@ -653,8 +664,9 @@ static int daemon_start(struct daemon *daemon, const struct arguments *arguments
 	startup_free(&startup);
 	if (err)
 		return err;
-	err = failed_to("pin programs and maps", instance_pin(&daemon->engine.instance));
-	daemon->engine.flows.keep = !err;
+	err = instance_pin(&daemon->engine.instance);
+	err = failed_to("pin programs and maps", err ? err : door_pin(&daemon->engine.door));
+	daemon->engine.flows.keep = daemon->engine.door.keep = !err;
 	return err;
 }
 
@@ -671,9 +683,11 @@ static void daemon_end(struct daemon *daemon)
 	free(daemon->workers);
 	grace_stop(&daemon->engine.grace);
 	rerouter_stop(&daemon->rerouter);
+	doorkeeper_stop(&daemon->doorkeeper);
 	sweeper_free(&daemon->sweeper);
 	ports_free(&daemon->engine.ports);
 	flows_close(&daemon->engine.flows);
+	door_close(&daemon->engine.door);
 	instance_close(&daemon->engine.instance);
 	free(daemon->engine.sessions);
 	free(daemon->engine.free_slots);

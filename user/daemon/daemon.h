@@ -10,6 +10,7 @@
 #include "../api/tasks.h"
 #include "../model/staged.h"
 #include "control.h"
+#include "doorkeeper.h"
 #include "health.h"
 #include "https.h"
 #include "listeners.h"
@@ -38,6 +39,7 @@ struct daemon {
 	struct https https;
 	struct sweeper sweeper;
 	struct rerouter rerouter;
+	struct doorkeeper doorkeeper;
 	struct health health;
 	struct resolver *resolver;
 	struct event *follow_names; /* once more, after that failed */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "../kernel/door.h"
 #include "../kernel/flows.h"
 #include "../kernel/instance.h"
 #include "grace.h"
@@ -30,6 +31,7 @@ struct engine {
 	struct instance instance;
 	pthread_rwlock_t tables_lock; /* held for reading while instance.tables is used */
 	struct flows flows;
+	struct door door;
 	struct ports ports;
 	struct grace grace;
 	struct health *health;

@@ -167,8 +167,8 @@ static void unmap_all(struct instance *instance)
 	unmap(p->maps.server_health, instance->balance.health);
 }
 
-/* Waits until no program that began before still runs: MEMBARRIER_CMD_GLOBAL is an RCU wait. */
-static void wait_for_programs(void)
+/* MEMBARRIER_CMD_GLOBAL is an RCU wait. */
+void instance_wait_for_programs(void)
 {
 	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
@@ -199,7 +199,7 @@ static void reset_live(struct instance *instance)
 {
 	__atomic_store_n(&instance->control->began, monotonic_time(), __ATOMIC_RELEASE);
 	tell_earlier_programs(instance);
-	wait_for_programs();
+	instance_wait_for_programs();
 	for (uint32_t i = 0; i <= MAX_FRONTENDS; i++)
 		instance->frontend_stats[i].live = 0;
 	for (uint32_t i = 0; i <= MAX_ROUTES; i++)
@@ -450,7 +450,7 @@ static int publish_half(const struct instance *instance, uint32_t half,
 	int err;
 
 	bpf_map_delete_elem(outer_map(instance, TABLE_frontends), &half);
-	wait_for_programs();
+	instance_wait_for_programs();
 	err = publish_others(instance, half, compiled, mapped);
 	return err ? err
 		   : publish_table(instance, TABLE_frontends, half, &compiled->v[TABLE_frontends],

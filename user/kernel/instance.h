@@ -93,6 +93,9 @@ int instance_ring(struct instance *instance, uint32_t worker);
 /* The fd of a map by its name, or -ENOENT. */
 int instance_map(const struct instance *instance, const char *name);
 
+/* Waits until no program that began before still runs. */
+void instance_wait_for_programs(void);
+
 /* Pins an object in the place of an older pin of that name, with no moment in between. */
 int instance_pin_object(const struct instance *instance, int fd, const char *name);
 

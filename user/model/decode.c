@@ -148,6 +148,7 @@ static const struct attribute config_rows[] = {
 	 .min = 1024, .preset = PORT_RANGE(10240, 32767)},
 	{"max_flows", &type_integer, FIELD(struct config, max_flows), .nullable = true, .min = 1024,
 	 .max = 1 << 24, .preset = 1000000},
+	{"xdp", &type_enum, FIELD(struct config, xdp), .nullable = true, .names = &xdp_names},
 	{"farms", &type_list, FIELD(struct config, farms), .nullable = true, .list = &farm_list},
 	{"frontends", &type_list, FIELD(struct config, frontends), .nullable = true,
 	 .list = &frontend_list},

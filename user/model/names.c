@@ -28,6 +28,12 @@ NAMES(path_names,
 	ALLOWED("sockmap", PATH_SOCKMAP),
 	ALLOWED("relay", PATH_RELAY));
 
+NAMES(xdp_names,
+	ALLOWED("auto", XDP_AUTO),
+	ALLOWED("native", XDP_NATIVE),
+	ALLOWED("generic", XDP_GENERIC),
+	ALLOWED("off", XDP_OFF));
+
 NAMES(balance_names,
 	ALLOWED("roundrobin", BALANCE_ROUNDROBIN),
 	ALLOWED("source", BALANCE_SOURCE),

@@ -135,6 +135,14 @@ struct route {
 	size_t n_rules;
 };
 
+/* Where the program at the door is attached: by the network driver, or behind it. */
+enum xdp_mode {
+	XDP_AUTO, /* when there is something to enforce, and by the driver if it can */
+	XDP_NATIVE,
+	XDP_GENERIC,
+	XDP_OFF,
+};
+
 #define API_PORT 8443 /* unless another one is given */
 
 /* The API on HTTPS; without a certificate there is none. */
@@ -153,6 +161,7 @@ struct config {
 	struct prefix_list nat_ip;   /* to connect from; not set = the kernel's choice */
 	struct port_range nat_ports; /* to connect from on the packet path */
 	uint32_t max_flows;	     /* connections on the packet path */
+	enum xdp_mode xdp;
 	struct farm *farms;
 	size_t n_farms;
 	struct frontend *frontends;

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "doorkeeper.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../kernel/clock.h"
+#include "../kernel/outgoing.h"
+#include "log.h"
+
+#define CHANGES (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
+#define SHARE	20 /* rest at least so many times what a sweep of the acl took */
+
+/* ---- interfaces ------------------------------------------------------------------------ */
+
+static void log_report(const struct door_report *report)
+{
+	char name[IF_NAMESIZE];
+
+	if (!if_indextoname(report->ifindex, name))
+		return; /* it is gone again */
+	if (!report->err)
+		log_line(LOG_INFO, "xdp: %s: attached, %s", name,
+			 report->native ? "native" : "generic");
+	else if (report->err == -EBUSY)
+		log_line(LOG_WARN,
+			 "xdp: %s: XDP program %u holds the interface: lists, limits and the acl "
+			 "are enforced after accept there",
+			 name, report->holder);
+	else
+		log_line(LOG_WARN,
+			 "xdp: %s: cannot attach: %s: lists, limits and the acl are enforced after "
+			 "accept there",
+			 name, strerror(-report->err));
+}
+
+static void leave(struct doorkeeper *keeper, const char *failed, int err)
+{
+	log_line(LOG_WARN,
+		 "xdp: cannot %s: %s: lists, limits and the acl are enforced after accept", failed,
+		 strerror(-err));
+	door_leave(keeper->door);
+}
+
+static void attach(struct doorkeeper *keeper)
+{
+	int err = door_attach(keeper->door, log_report);
+
+	if (err)
+		leave(keeper, "find the interfaces", err);
+}
+
+static void on_changes(evutil_socket_t fd, short what, void *argument)
+{
+	struct doorkeeper *keeper = argument;
+
+	rtnetlink_drain(fd);
+	attach(keeper);
+	if (keeper->door->programs && door_follow_addresses(keeper->door))
+		log_line(LOG_WARN, "xdp: cannot follow the addresses of the host");
+}
+
+/* ---- drops ----------------------------------------------------------------------------- */
+
+static int on_drop(void *context, void *data, size_t size)
+{
+	return 0;
+}
+
+static void on_drops(evutil_socket_t fd, short what, void *argument)
+{
+	struct doorkeeper *keeper = argument;
+
+	ring_buffer__consume(keeper->ring);
+}
+
+static void stop_reading(struct doorkeeper *keeper)
+{
+	if (keeper->drops)
+		event_free(keeper->drops);
+	ring_buffer__free(keeper->ring);
+	keeper->drops = NULL;
+	keeper->ring = NULL;
+}
+
+static void start_reading(struct doorkeeper *keeper)
+{
+	int ring = door_ring(keeper->door);
+
+	if (ring < 0 || keeper->ring)
+		return;
+	keeper->ring = ring_buffer__new(ring, on_drop, keeper, NULL);
+	if (!keeper->ring)
+		return;
+	keeper->drops = event_new(keeper->base, ring_buffer__epoll_fd(keeper->ring),
+				  EV_READ | EV_PERSIST, on_drops, keeper);
+	if (keeper->drops)
+		event_add(keeper->drops, NULL);
+}
+
+/* ---- the configuration ----------------------------------------------------------------- */
+
+static void pin(struct doorkeeper *keeper)
+{
+	int err = keeper->door->keep ? door_pin(keeper->door) : 0;
+
+	if (err)
+		log_line(LOG_WARN, "xdp: cannot pin the program: %s", strerror(-err));
+}
+
+void doorkeeper_configure(struct doorkeeper *keeper, const struct config *config)
+{
+	struct door *door = keeper->door;
+	int err;
+
+	keeper->config = config;
+	if (!door_is_wanted(door, config)) {
+		stop_reading(keeper);
+		door_leave(door);
+		return;
+	}
+	err = door_publish(door, config);
+	if (err) {
+		leave(keeper, "load the program", err);
+		return;
+	}
+	start_reading(keeper);
+	attach(keeper);
+	pin(keeper);
+}
+
+/* ---- the acl --------------------------------------------------------------------------- */
+
+/* Whoever changes the acl does so in its maps, and tells nobody. */
+static void on_tick(evutil_socket_t fd, short what, void *argument)
+{
+	struct doorkeeper *keeper = argument;
+	struct door *door = keeper->door;
+	uint64_t now = monotonic_time();
+
+	if (now >= keeper->sweep_at) {
+		(void)acl_sweep(&door->acl, now);
+		keeper->sweep_at = now + SHARE * (monotonic_time() - now);
+	}
+	if (keeper->config && door_is_wanted(door, keeper->config) != !!door->programs)
+		doorkeeper_configure(keeper, keeper->config);
+}
+
+/* ---- life ------------------------------------------------------------------------------ */
+
+int doorkeeper_start(struct doorkeeper *keeper, struct door *door, struct event_base *base)
+{
+	static const struct timeval second = {1, 0};
+
+	keeper->door = door;
+	keeper->base = base;
+	keeper->netlink = rtnetlink_watch(CHANGES);
+	if (keeper->netlink < 0)
+		return keeper->netlink;
+	keeper->changes =
+		event_new(base, keeper->netlink, EV_READ | EV_PERSIST, on_changes, keeper);
+	keeper->tick = event_new(base, -1, EV_PERSIST, on_tick, keeper);
+	if (!keeper->changes || !keeper->tick)
+		return -ENOMEM;
+	event_add(keeper->changes, NULL);
+	event_add(keeper->tick, &second);
+	return 0;
+}
+
+void doorkeeper_stop(struct doorkeeper *keeper)
+{
+	if (!keeper->door)
+		return;
+	stop_reading(keeper);
+	if (keeper->changes)
+		event_free(keeper->changes);
+	if (keeper->tick)
+		event_free(keeper->tick);
+	if (keeper->netlink >= 0)
+		close(keeper->netlink);
+}

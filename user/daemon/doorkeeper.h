@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Looks after the door: loads it when there is something to enforce, follows interfaces, addresses
+ * and the acl, and tells `alpnlb monitor` of what it drops. In the main thread.
+ */
+#ifndef ALPNLB_DOORKEEPER_H
+#define ALPNLB_DOORKEEPER_H
+
+#include <bpf/libbpf.h>
+#include <event2/event.h>
+#include <stdint.h>
+
+#include "../kernel/door.h"
+
+struct doorkeeper {
+	struct door *door;
+	struct event_base *base;
+	const struct config *config; /* that is in force */
+	int netlink;
+	struct event *changes; /* of interfaces and addresses */
+	struct event *tick;
+	struct ring_buffer *ring;
+	struct event *drops;
+	uint64_t sweep_at; /* CLOCK_MONOTONIC, nanoseconds: not before */
+};
+
+/* 0 or -errno. */
+int doorkeeper_start(struct doorkeeper *keeper, struct door *door, struct event_base *base);
+
+/* A configuration is in force, which stays the caller's. Logs what cannot be done. */
+void doorkeeper_configure(struct doorkeeper *keeper, const struct config *config);
+void doorkeeper_stop(struct doorkeeper *keeper);
+
+#endif
