@@ -74,6 +74,7 @@ TABLE(anchors, struct anchor_row);
 TABLE(candidates, struct candidate_row);
 TABLE(tests, struct test_row);
 TABLE(patterns, struct pattern_row);
+TABLE(sources, struct source_row); /* for the daemon */
 TABLE(members, struct member_row);
 TABLE(ring, struct member_row);
 TABLE(config, struct config_chunk); /* for the CLI; no program reads it */

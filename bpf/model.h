@@ -176,19 +176,21 @@ struct frontend_row {
 	__u32 path;	    /* enum path_kind */
 	__u32 plain_first;  /* candidates that no anchor leads to: first, count */
 	__u32 plain_count;
-	__u32 source_first; /* patterns of allowedSource or deniedSource: first, count */
+	__u32 source_first; /* sources of allowedSource or deniedSource: first, count */
 	__u32 source_count;
 	__u32 hello_timeout;	  /* milliseconds */
 	__u32 connect_timeout;	  /* milliseconds */
 	__u32 idle_timeout;	  /* milliseconds, 0 = none */
 	__u32 max_connections;	  /* 0 = no limit */
 	__u32 rate_limit;	  /* new connections per second, 0 = no limit ... */
-	__u32 source_rate_limit;  /* ... of one source address */
+	__u32 source_rate_limit;  /* ... of one source */
 	__u32 half_close_timeout; /* milliseconds, 0 = none */
-	__u32 proxy_first;	  /* patterns of proxy_sources: first, count */
+	__u32 proxy_first;	  /* sources of proxy_sources: first, count */
 	__u32 proxy_count;
+	__u32 rate_prefix_v4; /* bits that tell one source from another: of 128, IPv4 mapped ... */
+	__u32 rate_prefix_v6; /* ... of IPv6 */
 };
-_Static_assert(sizeof(struct frontend_row) == 136, "shared with BPF");
+_Static_assert(sizeof(struct frontend_row) == 144, "shared with BPF");
 
 struct route_row {
 	__u32 action; /* enum action */
@@ -260,6 +262,13 @@ struct test_row {
 	__u32 operand; /* pattern index, or the PROTOCOL_* mask */
 	__u32 yes;     /* test to go on with, TEST_MATCH or TEST_FAIL */
 	__u32 no;
+};
+
+/* A block of a list, in which they are in order (IPv4 first) and none is within another. */
+struct source_row {
+	__u8 address[16]; /* IPv6, or IPv4 mapped; host bits are zero */
+	__u8 length;	  /* 0..128 */
+	__u8 pad[7];
 };
 
 /* SNI patterns are lower case without a trailing dot; a source pattern is address, then mask. */
@@ -442,6 +451,7 @@ struct throttle_event {
 	X(ACCEPTED, "accepted", "connections accepted")                                            \
 	X(CLOSED, "closed", "connections that ended, in any way")                                  \
 	X(REFUSED_SOURCE, "refused_source", "closed: source not allowed by the frontend")          \
+	X(REFUSED_ACL, "refused_acl", "closed: source banned by alpnlb acl")                       \
 	X(REFUSED_LIMIT, "refused_limit", "closed: the frontend is at max_connections")            \
 	X(REFUSED_RATE, "refused_rate", "closed: more new connections than the frontend allows")   \
 	X(REFUSED_PROXY, "refused_proxy", "closed: no PROXY header, or a bad one, from a proxy")   \

@@ -58,3 +58,66 @@ links() {
 	done
 	[[ ! -e /sys/fs/bpf/alpnlb/$NETNS_NAME ]]
 }
+
+# start_door LINE...: servers, and the daemon with frontends of these attributes: 443 `web`.
+start_door() {
+	small_config "${XDP:-xdp: auto}" >"$CONFIG"
+	printf '    %s\n' "$@" >>"$CONFIG"
+	printf '  - { name: other, port: "8000-8100", default_farm: two }\n' >>"$CONFIG"
+	start_tcp one 11 9000 name
+	start_tcp two 12 9000 name
+	start_tcp ssh 11 22 echo
+	netns_spawn balancer "$NETNS_DIR/sshd.log" "$TREE/tests/e2e/peers/tcp.py" serve echo \
+		--name sshd --listen "$LB4" "$LB6" --port 22
+	netns_await 10 netns_listens balancer 22
+	start_daemon
+}
+
+door_is_open() {
+	[[ $(doors) == *null* ]]
+}
+
+door_is_closed() {
+	[[ $(doors) == "client $1 door, server $1 door" ]]
+}
+
+# acl_empty: nothing that has ended is left.
+acl_empty() {
+	[[ $(pinned acl4) == 0 && $(pinned acl6) == 0 ]]
+}
+
+@test "the acl bans at once, for a while or for good, also who is connected, and never ssh" {
+	local log=$NETNS_DIR/monitor.log
+	start_door
+	door_is_open
+	netns_spawn client "$log" "$ALPNLB" --instance "$NETNS_NAME" -j monitor
+	netns_await 10 grep -q '"monitor"' "$log"
+	hold ssh "$LB4" 22 --source 192.0.2.3 --bytes 1000
+	hold live "$LB4" 443 --source 192.0.2.3 --alpn h2
+	await_connections 1
+
+	assert_equal "$(alpnlb -j acl add 192.0.2.3 ttl 1h)" '{"added":1}'
+	alpnlb acl add 2001:db8:1::/64 frontend web
+	assert_equal "$(alpnlb -j acl show | gojq -r '.[] | "\(.source) \(.frontend) \(.expires_ms == null)"' | sort)" \
+		"192.0.2.3 null false
+2001:db8:1::/64 web true"
+	alpnlb acl add 192.0.2.0/24 ttl 100ms frontend other
+	# In force after accept from the first moment on, and at the door within a second.
+	netns_await 10 door_is_closed native
+	tcp_client "$LB4" 443 --source 192.0.2.3 --alpn h2 --timeout 1 || true
+	netns_await 10 dropped_some acl
+	assert_equal "$(reached "$LB4" 443 --source 192.0.2.4 --alpn h2)" one
+	assert_equal "$(reached "$LB4" 8000 --source 192.0.2.4 --alpn h2)" two "its ban has ended"
+	assert_equal "$(reached "$LB6" 8000 --alpn h2)" two "it is banned from another frontend"
+	assert_equal "$(reached "$LB6" 443 --alpn h2 --timeout 1)" timeout
+	netns_await 10 grep -q '"dropped"' "$log"
+	assert_equal "$(grep '"dropped"' "$log" | head -1 | gojq -r '"\(.reason) \(.frontend)"')" "acl web"
+
+	assert_echoed "$(end_held ssh)"
+	assert_equal "$(alpnlb -j acl delete 192.0.2.3)" '{"deleted":1}'
+	end_held live >/dev/null
+	alpnlb acl delete all >/dev/null
+	netns_await 10 acl_empty
+	netns_await 10 door_is_open
+	assert_equal "$(reached "$LB4" 443 --source 192.0.2.3 --alpn h2)" one
+}

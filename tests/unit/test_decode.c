@@ -310,10 +310,10 @@ static void unknown_key_gets_a_suggestion(void **state)
 		"zone: gra\nfrontend: []\nfoobar: 1\n",
 		"2: frontend: unknown key, did you mean frontends? allowed: display_name, zone, "
 		"control_group, api, nat_ip, "
-		"nat_ports, max_flows, farms, "
+		"nat_ports, max_flows, xdp, farms, "
 		"frontends, routes\n"
 		"3: foobar: unknown key, allowed: display_name, zone, control_group, api, nat_ip, "
-		"nat_ports, max_flows, farms, "
+		"nat_ports, max_flows, xdp, farms, "
 		"frontends, routes");
 }
 
@@ -322,7 +322,7 @@ static void wrong_kinds_of_value_are_named(void **state)
 	expect_errors(
 		"- a\n",
 		"1: a list is not a mapping, allowed: a mapping with the keys display_name, zone, "
-		"control_group, api, nat_ip, nat_ports, max_flows, farms, frontends, routes");
+		"control_group, api, nat_ip, nat_ports, max_flows, xdp, farms, frontends, routes");
 	expect_errors("farms: 3\n", "1: farms: 3 is not a list, allowed: a list of farms, null");
 	expect_errors("zone: 3\n", "1: zone: 3 is not a string without quotes, allowed: 1..50 of "
 				   "A-Z a-z 0-9 . _ -, null");
@@ -441,7 +441,7 @@ static void files_of_10_mb_are_read(void **state)
 	expect_long("a:\n", " ", 10000000, "b\n",
 		    "1: a: unknown key, did you mean api? allowed: display_name, zone, "
 		    "control_group, api, "
-		    "nat_ip, nat_ports, max_flows, farms, frontends, "
+		    "nat_ip, nat_ports, max_flows, xdp, farms, frontends, "
 		    "routes");
 }
 
@@ -1154,10 +1154,10 @@ static void source_lists_are_checked(void **state)
 		{"port: 1, allowed_source: [10.0.0.0/8, 192.0.2.1, \"2001:db8::/32\"]", NULL},
 		{"port: 1, denied_source: null", NULL},
 		{"port: 1, allowed_source: 10.0.0.0/8",
-		 "allowed_source: \"10.0.0.0/8\" is not a list, allowed: a list of 1..4096 "
+		 "allowed_source: \"10.0.0.0/8\" is not a list, allowed: a list of 1..1000000 "
 		 "addresses or CIDR blocks, null"},
 		{"port: 1, allowed_source: []", "allowed_source: a list is empty, allowed: a list "
-						"of 1..4096 addresses or CIDR blocks, null"},
+						"of 1..1000000 addresses or CIDR blocks, null"},
 		{"port: 1, allowed_source: [10.1.2.3/8]",
 		 "allowed_source[0]: \"10.1.2.3/8\" has bits set beyond its length, allowed: "
 		 "10.0.0.0/8"},

@@ -62,6 +62,8 @@ static const char everything[] =
 	"    max_connections: 6\n"
 	"    rate_limit: 8\n"
 	"    source_rate_limit: 12\n"
+	"    source_rate_prefix_v4: 24\n"
+	"    source_rate_prefix_v6: 48\n"
 	"  - { name: other, port: \"81\", default_farm: f, allowed_source: [ 192.0.2.0/24 ] }\n"
 	"routes:\n"
 	"  - name: r\n"

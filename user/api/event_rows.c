@@ -79,6 +79,18 @@ static void set_objects(json_t *row, const struct event_record *record,
 	json_decref(all);
 }
 
+static void set_drop(json_t *row, const struct event_record *record,
+		     const struct object_names *names)
+{
+	static const char *const frontend[] = {"frontend", NULL};
+	const struct conn *conn = &record->conn;
+
+	set_text(row, "reason", record->text);
+	json_object_set_new(row, "client", json_endpoint(conn->client, ntohs(conn->client_port)));
+	json_object_set_new(row, "local", json_endpoint(conn->local, ntohs(conn->local_port)));
+	set_objects(row, record, names, frontend);
+}
+
 static void set_refresh(json_t *row, const struct event_record *record)
 {
 	set_integer(row, "revision", record->number);
@@ -107,6 +119,9 @@ json_t *event_row(const struct event_record *record, const struct object_names *
 	case EVENT_LIMIT:
 		set_text(row, "limit", record->text);
 		set_objects(row, record, names, record->conn.server_id ? server : frontend);
+		break;
+	case EVENT_DROPPED:
+		set_drop(row, record, names);
 		break;
 	case EVENT_SERVER_UP:
 	case EVENT_SERVER_DOWN:

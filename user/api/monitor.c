@@ -126,6 +126,7 @@ static int want(struct monitors *monitors)
 	LIST_FOREACH(monitor, &monitors->list, entry)
 	kinds |= monitor->kinds;
 	err = events_want(kinds);
+	doorkeeper_tell(&monitors->daemon->doorkeeper, kinds >> EVENT_DROPPED & 1);
 	if (err || monitors->event || !kinds)
 		return err;
 	monitors->event = event_new(monitors->daemon->base, events_fd(), EV_READ | EV_PERSIST,

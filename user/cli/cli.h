@@ -71,7 +71,7 @@ struct noun {
 extern const struct noun noun_daemon, noun_check, noun_apply, noun_frontend, noun_farm, noun_server,
 	noun_route, noun_rule, noun_pending, noun_refresh, noun_revision, noun_zone, noun_task,
 	noun_application, noun_export, noun_batch, noun_conn, noun_flow, noun_stick, noun_stat,
-	noun_metrics, noun_monitor, noun_hello, noun_doctor, noun_unload, noun_xdp;
+	noun_metrics, noun_monitor, noun_hello, noun_doctor, noun_unload, noun_xdp, noun_acl;
 
 /*
  * Prints one line on stderr, `alpnlb: MESSAGE`, or {"error": "MESSAGE"} under -j, and

@@ -8,24 +8,24 @@
 
 enum { CLIENT_VALUE, SERVER_VALUE, FARM_VALUE, FRONTEND_VALUE, OLDER_VALUE, YOUNGER_VALUE };
 
-static int parse_client(const char *text, struct prefix *client)
+int prefix_word(const char *what, const char *text, struct prefix *prefix)
 {
 	char network[64];
 
-	switch (prefix_scan(text, client)) {
+	switch (prefix_scan(text, prefix)) {
 	case PREFIX_OK:
 		return CLI_OK;
 	case PREFIX_HOST_BITS:
-		return fail(CLI_USAGE, "client '%s': has bits behind its length, did you mean %s?",
-			    text, prefix_format(client, network, sizeof(network)));
+		return fail(CLI_USAGE, "%s '%s': has bits behind its length, did you mean %s?",
+			    what, text, prefix_format(prefix, network, sizeof(network)));
 	case PREFIX_BAD_LENGTH:
-		return fail(CLI_USAGE,
-			    "client '%s': the length is 0..32 for IPv4 and 0..128 for IPv6", text);
+		return fail(CLI_USAGE, "%s '%s': the length is 0..32 for IPv4 and 0..128 for IPv6",
+			    what, text);
 	default:
 		return fail(CLI_USAGE,
-			    "client '%s': expected an address or a block, such as "
+			    "%s '%s': expected an address or a block, such as "
 			    "192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
-			    text);
+			    what, text);
 	}
 }
 
@@ -72,7 +72,7 @@ int flow_filter_parse(const struct config *config, const char *const *values, ui
 
 	*filter = (struct flow_filter){.started_to = UINT64_MAX};
 	if (values[CLIENT_VALUE])
-		code = parse_client(values[CLIENT_VALUE], &filter->client);
+		code = prefix_word("client", values[CLIENT_VALUE], &filter->client);
 	if (!code)
 		code = parse_objects(config, values, filter);
 	if (!code && values[OLDER_VALUE])

@@ -31,4 +31,7 @@ int flow_filter_parse(const struct config *config, const char *const *values, ui
 /* `server` is the entry of the server's packets. */
 bool flow_filter_matches(const struct flow_filter *filter, const struct flow *server);
 
+/* Reads an address or a block, which messages call `what`. Returns an exit code. */
+int prefix_word(const char *what, const char *text, struct prefix *prefix);
+
 #endif

@@ -9,12 +9,12 @@
 #include "output.h"
 
 static const struct noun *const nouns[] = {
-	&noun_daemon,	&noun_check,   &noun_apply,   &noun_frontend,	 &noun_farm,
-	&noun_server,	&noun_route,   &noun_rule,    &noun_pending,	 &noun_refresh,
-	&noun_revision, &noun_zone,    &noun_task,    &noun_application, &noun_export,
-	&noun_batch,	&noun_conn,    &noun_flow,    &noun_stick,	 &noun_stat,
-	&noun_xdp,	&noun_metrics, &noun_monitor, &noun_hello,	 &noun_doctor,
-	&noun_unload,	NULL,
+	&noun_daemon,	&noun_check,  &noun_apply,   &noun_frontend,	&noun_farm,
+	&noun_server,	&noun_route,  &noun_rule,    &noun_pending,	&noun_refresh,
+	&noun_revision, &noun_zone,   &noun_task,    &noun_application, &noun_export,
+	&noun_batch,	&noun_conn,   &noun_flow,    &noun_stick,	&noun_stat,
+	&noun_acl,	&noun_xdp,    &noun_metrics, &noun_monitor,	&noun_hello,
+	&noun_doctor,	&noun_unload, NULL,
 };
 
 enum { OPTION_INSTANCE = 256, OPTION_VERSION };

@@ -154,6 +154,8 @@ void metrics_write(FILE *out, const struct config *config, const struct view *vi
 	fprintf(out, "alpnlb_revision %u\n", revision);
 	put_counters(out, view);
 	put_objects(out, frontend_metrics, frontend_rows(config, view), frontend);
+	put_members(out, "alpnlb_frontend_dropped_total", "Packets dropped at the door.",
+		    frontend_rows(config, view), "dropped", "reason");
 	put_members(out, "alpnlb_frontend_hellos_total",
 		    "Connections by what the client said first.", frontend_rows(config, view),
 		    "verdicts", "verdict");

@@ -90,6 +90,31 @@ static void frontend_stats_set(json_t *row, const struct frontend_stats *stats)
 	json_object_set_new(row, "paths", paths);
 }
 
+static json_t *json_drops(const struct view *view, uint32_t frontend_id)
+{
+	json_t *drops = json_object();
+
+	for (int reason = 0; reason < DOOR_REASON_MAX; reason++)
+		set_integer(drops, door_reason_name[reason], view_drops(view, frontend_id, reason));
+	return drops;
+}
+
+json_t *drop_rows(const struct door_drops *drops)
+{
+	json_t *rows = json_array();
+
+	for (int reason = 0; reason < DOOR_REASON_MAX; reason++) {
+		json_int_t sum = 0;
+
+		for (uint32_t id = 0; drops && id <= MAX_FRONTENDS; id++)
+			sum += drops[id].packets[reason];
+		json_array_append_new(rows, json_pack("{s:s, s:I, s:s}", "reason",
+						      door_reason_name[reason], "packets", sum,
+						      "help", door_reason_help[reason]));
+	}
+	return rows;
+}
+
 json_t *frontend_row(const struct config *config, const struct frontend *frontend,
 		     const struct view *view)
 {
@@ -115,6 +140,7 @@ json_t *frontend_row(const struct config *config, const struct frontend *fronten
 		struct frontend_stats stats = view_frontend_stats(view, f->o.id);
 
 		frontend_stats_set(row, &stats);
+		json_object_set_new(row, "dropped", json_drops(view, f->o.id));
 	}
 	return row;
 }

@@ -8,6 +8,9 @@
 
 static const struct column counter_columns[] = {COLUMN("name", "COUNTER"), COLUMN("value", "VALUE"),
 						COLUMN("help", "MEANING", .drop = 1), COLUMNS_END};
+static const struct column drop_columns[] = {COLUMN("reason", "DROPPED"),
+					     COLUMN("packets", "PACKETS"),
+					     COLUMN("help", "MEANING", .drop = 1), COLUMNS_END};
 static const struct column verdict_columns[] = {COLUMN("verdict", "HELLO"),
 						COLUMN("connections", "CONNECTIONS"), COLUMNS_END};
 static const struct column path_columns[] = {COLUMN("path", "PATH"),
@@ -109,6 +112,8 @@ static int show_all(const struct snapshot *s)
 	const struct view *view = &s->view;
 	struct section sections[] = {
 		{"counters", "Totals", counter_columns, counter_rows(view), true},
+		{"drops", "Packets dropped at the door", drop_columns, drop_rows(view->drops),
+		 true},
 		{"verdicts", "What clients said first", verdict_columns, verdict_rows(view), true},
 		{"paths", "How bytes are moved", path_columns, path_rows(view), true},
 		{"frontends", "Frontends", frontend_columns, frontend_rows(s->config, view), false},

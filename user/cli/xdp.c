@@ -15,6 +15,7 @@
 #include "cli.h"
 #include "format.h"
 #include "output.h"
+#include "rows.h"
 #include "snapshot.h"
 
 static const struct column interface_columns[] = {
@@ -95,22 +96,6 @@ static json_t *interface_rows(void)
 }
 
 /* ---- drops --------------------------------------------------------------------------- */
-
-static json_t *drop_rows(const struct door_drops *drops)
-{
-	json_t *rows = json_array();
-
-	for (int reason = 0; reason < DOOR_REASON_MAX; reason++) {
-		json_int_t sum = 0;
-
-		for (uint32_t id = 0; id <= MAX_FRONTENDS; id++)
-			sum += drops[id].packets[reason];
-		json_array_append_new(rows, json_pack("{s:s, s:I, s:s}", "reason",
-						      door_reason_name[reason], "packets", sum,
-						      "help", door_reason_help[reason]));
-	}
-	return rows;
-}
 
 static json_t *frontend_drop_rows(const struct snapshot *snapshot, const struct door_drops *drops)
 {

@@ -10,6 +10,7 @@
 
 #include "../kernel/clock.h"
 #include "../kernel/outgoing.h"
+#include "events.h"
 #include "log.h"
 
 #define CHANGES (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
@@ -68,6 +69,7 @@ static void on_changes(evutil_socket_t fd, short what, void *argument)
 
 static int on_drop(void *context, void *data, size_t size)
 {
+	event_drop(data);
 	return 0;
 }
 
@@ -100,6 +102,14 @@ static void start_reading(struct doorkeeper *keeper)
 				  EV_READ | EV_PERSIST, on_drops, keeper);
 	if (keeper->drops)
 		event_add(keeper->drops, NULL);
+}
+
+void doorkeeper_tell(struct doorkeeper *keeper, bool told)
+{
+	struct door_control *control = keeper->door ? keeper->door->acl.control : NULL;
+
+	if (control)
+		__atomic_store_n(&control->told, told, __ATOMIC_RELAXED);
 }
 
 /* ---- the configuration ----------------------------------------------------------------- */
@@ -168,6 +178,7 @@ int doorkeeper_start(struct doorkeeper *keeper, struct door *door, struct event_
 		return -ENOMEM;
 	event_add(keeper->changes, NULL);
 	event_add(keeper->tick, &second);
+	doorkeeper_tell(keeper, false); /* an earlier daemon may have been killed */
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include <bpf/libbpf.h>
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../kernel/door.h"
@@ -29,6 +30,9 @@ int doorkeeper_start(struct doorkeeper *keeper, struct door *door, struct event_
 
 /* A configuration is in force, which stays the caller's. Logs what cannot be done. */
 void doorkeeper_configure(struct doorkeeper *keeper, const struct config *config);
+
+/* Shall it tell of drops? Only then the program does more than to count them. */
+void doorkeeper_tell(struct doorkeeper *keeper, bool told);
 void doorkeeper_stop(struct doorkeeper *keeper);
 
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../kernel/clock.h"
+#include "../kernel/door_drops.h"
 #include "../kernel/spliced.h"
 
 atomic_uint events_wanted;
@@ -181,6 +182,24 @@ void event_flow(const struct flow_event *event)
 		emit_flow(event_kind_of_end(counter), counter, event);
 	else if (event->end < sizeof(ends) / sizeof(*ends))
 		emit_flow(ends[event->end].kind, ends[event->end].counter, event);
+}
+
+void event_drop(const struct door_drop *drop)
+{
+	struct event_record record = {
+		.kind = EVENT_DROPPED,
+		.time = real_time() - (monotonic_time() - drop->time),
+		.conn.client_port = drop->source_port,
+		.conn.local_port = drop->destination_port,
+		.conn.frontend_id = drop->frontend_id,
+	};
+
+	if (!event_wanted(EVENT_DROPPED) || drop->reason >= DOOR_REASON_MAX)
+		return;
+	memcpy(record.conn.client, drop->source, sizeof(record.conn.client));
+	memcpy(record.conn.local, drop->destination, sizeof(record.conn.local));
+	snprintf(record.text, sizeof(record.text), "%s", door_reason_name[drop->reason]);
+	event_emit(&record);
 }
 
 /* ---- taking ------------------------------------------------------------------------------ */

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../../bpf/door.h"
 #include "../../bpf/flow.h"
 #include "../../bpf/model.h"
 
@@ -22,6 +23,7 @@
 	X(REFUSED, "refused")	/* a connection was, by what its frontend allows */                \
 	X(CLOSED, "closed")	/* a connection was, by the balancer */                            \
 	X(ENDED, "ended")	/* a connection did, by its two ends */                            \
+	X(DROPPED, "dropped")	/* a packet was, at the door; some of them are told of */          \
 	X(SERVER_UP, "server_up")                                                                  \
 	X(SERVER_DOWN, "server_down")                                                              \
 	X(SERVER_DRAIN, "server_drain") /* no new connections */
@@ -61,8 +63,8 @@ struct event_record {
 	uint64_t number;   /* of a refresh: the revision; of LOST: events */
 	/* Of a connection's end: its counter, COUNTER_MAX if there is none. */
 	enum counter counter;
-	/* Why: of FALLBACK, of an end without a counter, of a server; the comment of a refresh; the
-	 * name of a limit. */
+	/* Why: of FALLBACK, of DROPPED, of an end without a counter, of a server; the comment of a
+	 * refresh; the name of a limit. */
 	char text[EVENT_TEXT];
 	char by[64]; /* of a refresh: who asked for it */
 };
@@ -91,6 +93,9 @@ void event_server_full(uint32_t farm_id, uint32_t server_id);
 
 /* A peer that leaves ends a connection; whatever else has a counter is the balancer's doing. */
 enum event_kind event_kind_of_end(enum counter counter);
+
+/* Of a packet that did not pass the door. */
+void event_drop(const struct door_drop *drop);
 
 /* Of a spliced connection that is gone. */
 void event_flow(const struct flow_event *event);

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "../../bpf/anchor.h"
+#include "../model/prefix.h"
 
 #define SECOND_NS 1000000000ULL
 #define SETS	  8192 /* a power of two */
@@ -93,12 +94,24 @@ static bool source_admits(struct rates *rates, uint32_t frontend_id, uint32_t ra
 	return after;
 }
 
+/* What all have in common who count as one. */
+static struct prefix source_block(const struct rate_limits *limits, const uint8_t source[16])
+{
+	struct prefix block = {.length = address_is_mapped(source) ? limits->prefix_v4
+								   : limits->prefix_v6};
+
+	memcpy(block.address, source, sizeof(block.address));
+	prefix_clear(&block);
+	return block;
+}
+
 bool rates_admit(struct rates *rates, const struct rate_limits *limits, const uint8_t source[16],
 		 uint64_t now)
 {
+	struct prefix block = source_block(limits, source);
 	uint32_t id = limits->frontend_id;
 
-	if (limits->source && !source_admits(rates, id, limits->source, source, now))
+	if (limits->source && !source_admits(rates, id, limits->source, block.address, now))
 		return false;
 	return !limits->all || frontend_admits(&rates->frontends[id], limits->all, now);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * How many new connections a second a frontend takes, of everybody and of one source address. A
+ * How many new connections a second a frontend takes, of everybody and of one source. A
  * token bucket for each: it holds what comes in a second, so as many may come at once after a
  * pause.
  */
@@ -28,6 +28,7 @@ struct rates {
 struct rate_limits {
 	uint32_t frontend_id;
 	uint32_t all, source;
+	uint32_t prefix_v4, prefix_v6; /* of 128 bits, those that tell one source from another */
 };
 
 /* 0 or -errno. */

@@ -1249,6 +1249,16 @@ static void note_path_asked_for(struct session *s, const struct frontend_row *ro
 	}
 }
 
+/* The door has seen it, if there is one; but not the client a proxy tells of. */
+static bool is_banned(struct session *s)
+{
+	bool banned = acl_bans(&s->worker->engine->door.acl, s->conn->frontend_id, s->conn->client);
+
+	if (banned)
+		s->reason = COUNTER_REFUSED_ACL;
+	return banned;
+}
+
 /* Is the client welcome, by who it is, and how often it comes? */
 static bool admit_client(struct session *s, const struct tables *tables,
 			 const struct frontend_row *row)
@@ -1258,9 +1268,13 @@ static bool admit_client(struct session *s, const struct tables *tables,
 		.frontend_id = conn->frontend_id,
 		.all = row->rate_limit,
 		.source = row->source_rate_limit,
+		.prefix_v4 = row->rate_prefix_v4,
+		.prefix_v6 = row->rate_prefix_v6,
 	};
 	uint64_t now = s->proxied.size ? monotonic_time() : conn->accepted;
 
+	if (is_banned(s))
+		return false;
 	if (!source_admitted(tables, row, conn->client))
 		s->reason = COUNTER_REFUSED_SOURCE;
 	else if (!rates_admit(&s->worker->engine->rates, &rates, conn->client, now))
@@ -1298,7 +1312,7 @@ static bool admit(struct session *s, const atomic_uint *frontend_id, uint32_t *f
 		if (row->max_connections && live > row->max_connections)
 			s->reason = COUNTER_REFUSED_LIMIT;
 		else if (source_is_proxy(tables, row, conn->client))
-			admitted = await_header(s);
+			admitted = !is_banned(s) && await_header(s);
 		else
 			admitted = admit_client(s, tables, row);
 	}

@@ -9,6 +9,7 @@
 
 #include "../../bpf/balance.h"
 #include "../../bpf/hello.h"
+#include "../model/prefix.h"
 #include "clock.h"
 
 #define TABLE_ROW(name, plural, row)                                                               \
@@ -282,18 +283,35 @@ void decide_and_note(const struct tables *tables, uint32_t frontend_id,
 	decision->action = route_action(e->frontend, route, &decision->farm_id);
 }
 
+static struct prefix prefix_of(const struct source_row *row)
+{
+	struct prefix prefix = {.length = row->length};
+
+	memcpy(prefix.address, row->address, sizeof(prefix.address));
+	return prefix;
+}
+
+/* Of those that begin before the source, only the last one can have it. */
 static bool is_listed(const struct tables *tables, uint32_t first, uint32_t count,
 		      const uint8_t source[16])
 {
-	uint64_t words[2] = {be64toh(LOAD64(source)), be64toh(LOAD64(source + 8))};
-	bool listed = false;
+	struct prefix wanted = {.length = 128}, block;
+	uint32_t low = 0, high = count;
 
-	for (uint32_t i = 0; i < count && !listed; i++) {
-		const struct pattern_row *row = tables_row(tables, patterns, first + i);
+	memcpy(wanted.address, source, sizeof(wanted.address));
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
 
-		listed = row && source_matches((const __u64 *)words, row);
+		block = prefix_of(tables_row(tables, sources, first + middle));
+		if (prefix_compare(&block, &wanted) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return listed;
+	if (!low)
+		return false;
+	block = prefix_of(tables_row(tables, sources, first + low - 1));
+	return prefix_contains(&block, source);
 }
 
 bool source_admitted(const struct tables *tables, const struct frontend_row *frontend,

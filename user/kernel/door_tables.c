@@ -248,9 +248,9 @@ static struct door_frontend frontend_row(const struct frontend *frontend)
 		row.flags = DOOR_LIST;
 	row.interval = interval_of(frontend->rate_limit);
 	row.source_interval = interval_of(frontend->source_rate_limit);
-	prefix_mask(IPV4_BITS + 32, mask);
+	prefix_mask(IPV4_BITS + frontend->source_rate_prefix_v4, mask);
 	row.mask4 = htobe32((__u32)mask[1]);
-	prefix_mask(128, mask);
+	prefix_mask(frontend->source_rate_prefix_v6, mask);
 	row.mask6[0] = htobe64(mask[0]);
 	row.mask6[1] = htobe64(mask[1]);
 	return row;

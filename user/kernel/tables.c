@@ -8,6 +8,7 @@
 
 #include "../../bpf/anchor.h"
 #include "../model/decode.h"
+#include "../model/prefix.h"
 
 const size_t table_row_size[TABLE_MAX] = {
 #define X(name, row) [TABLE_##name] = sizeof(row),
@@ -490,16 +491,25 @@ static int compile_anchors(struct compiler *c)
 
 /* ---- frontends --------------------------------------------------------------------------- */
 
-static int add_prefixes(struct compiler *c, const struct prefix_list *list, uint32_t *first,
-			uint32_t *count)
+/* The list is in order: a block comes right behind the one it is within. */
+static int add_sources(struct compiler *c, const struct prefix_list *list, uint32_t *first,
+		       uint32_t *count)
 {
-	uint32_t index;
-	int err = 0;
+	const struct prefix *last = NULL;
+	struct source_row *row;
+	int err = table_grow(c->tables, TABLE_sources, list->n, first);
 
-	*first = c->tables->v[TABLE_patterns].n;
-	*count = list->n;
-	for (size_t i = 0; i < list->n && !err; i++)
-		err = add_prefix(c, &list->v[i], &index);
+	*count = 0;
+	for (size_t i = 0; i < list->n && !err; i++) {
+		const struct prefix *prefix = &list->v[i];
+
+		if (last && prefix_contains(last, prefix->address))
+			continue;
+		last = prefix;
+		row = tables_row(c->tables, sources, *first + (*count)++);
+		memcpy(row->address, prefix->address, sizeof(row->address));
+		row->length = prefix->length;
+	}
 	return err;
 }
 
@@ -512,10 +522,10 @@ static int compile_sources(struct compiler *c, const struct frontend *frontend)
 		list = &frontend->allowed_source;
 		c->row->flags |= FRONTEND_ALLOW_LIST;
 	}
-	err = add_prefixes(c, list, &c->row->source_first, &c->row->source_count);
+	err = add_sources(c, list, &c->row->source_first, &c->row->source_count);
 	return err ? err
-		   : add_prefixes(c, &frontend->proxy_sources, &c->row->proxy_first,
-				  &c->row->proxy_count);
+		   : add_sources(c, &frontend->proxy_sources, &c->row->proxy_first,
+				 &c->row->proxy_count);
 }
 
 /* Does some server of it, or of those it falls back on, want to be told what the hello says? */
@@ -554,6 +564,8 @@ static int compile_frontend(struct compiler *c, const struct frontend *frontend)
 	c->row->max_connections = frontend->max_connections;
 	c->row->rate_limit = frontend->rate_limit;
 	c->row->source_rate_limit = frontend->source_rate_limit;
+	c->row->rate_prefix_v4 = 96 + frontend->source_rate_prefix_v4;
+	c->row->rate_prefix_v6 = frontend->source_rate_prefix_v6;
 	if (frontend_listens(c->config, frontend))
 		c->row->flags |= FRONTEND_EXISTS;
 	err = compile_sources(c, frontend);

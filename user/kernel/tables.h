@@ -20,6 +20,7 @@
 	X(candidates, struct candidate_row)                                                        \
 	X(tests, struct test_row)                                                                  \
 	X(patterns, struct pattern_row)                                                            \
+	X(sources, struct source_row)                                                              \
 	X(members, struct member_row)                                                              \
 	X(ring, struct member_row)                                                                 \
 	X(config, struct config_chunk)

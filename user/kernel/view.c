@@ -96,7 +96,9 @@ void view_close(struct view *view)
 	free(view->frontends);
 	free(view->routes);
 	free(view->servers);
+	free(view->drops);
 	view->frontends = view->routes = view->servers = NULL;
+	view->drops = NULL;
 	if (view->config >= 0)
 		close(view->config);
 	view->config = -1;
@@ -259,11 +261,15 @@ static int add_flows(struct view *view, int map)
 
 int view_add_flows(struct view *view, const char *instance, bool daemon)
 {
-	int map = spliced_open(instance), err;
+	int map = spliced_open(instance), err = door_drops_read(instance, &view->drops);
 
 	view->alone = !daemon;
 	if (map < 0)
-		return map == -ENOENT || map == -EPROTO ? 0 : map;
+		return map == -ENOENT || map == -EPROTO ? err : map;
+	if (err) {
+		close(map);
+		return err;
+	}
 	err = add_flows(view, map);
 	close(map);
 	return err;
@@ -279,6 +285,13 @@ static void add_traffic(const struct view *view, const struct traffic *flows, ui
 		bytes[side] += flows[id].bytes[side];
 		packets[side] += flows[id].packets[side];
 	}
+}
+
+uint64_t view_drops(const struct view *view, uint32_t frontend_id, enum door_reason reason)
+{
+	return view->drops && frontend_id <= MAX_FRONTENDS
+		       ? view->drops[frontend_id].packets[reason]
+		       : 0;
 }
 
 struct frontend_stats view_frontend_stats(const struct view *view, uint32_t id)

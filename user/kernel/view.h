@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../bpf/model.h"
+#include "door_drops.h"
 #include "pin.h"
 
 /* An array map in memory: `rows` of `stride` bytes each. */
@@ -44,10 +44,11 @@ struct traffic {
 struct view {
 	struct view_map maps[VIEW_MAX];
 	struct traffic *frontends, *routes,
-		*servers;   /* of live flows, by id; see view_add_flows() */
-	bool alone;	    /* no daemon counts what is live */
-	int config;	    /* fd of the map of two `config` tables */
-	const char *failed; /* after an error: the map it was about */
+		*servers;	  /* of live flows, by id; see view_add_flows() */
+	struct door_drops *drops; /* by frontend id; see view_add_flows() */
+	bool alone;		  /* no daemon counts what is live */
+	int config;		  /* fd of the map of two `config` tables */
+	const char *failed;	  /* after an error: the map it was about */
 };
 
 /*
@@ -72,10 +73,13 @@ size_t view_conns(const struct view *view);
 
 uint64_t view_counter(const struct view *view, enum counter counter);
 
+/* Packets of a frontend that the door has dropped, by enum door_reason; see view_add_flows(). */
+uint64_t view_drops(const struct view *view, uint32_t frontend_id, enum door_reason reason);
+
 /*
- * From now on statistics include what live spliced connections have moved, which the maps are told
- * of when a connection ends. Without a daemon no others are counted as live, whatever the last one
- * has left in the maps. Looks at the whole flow table. 0 or -errno.
+ * From now on statistics include what the door has dropped, and what live spliced connections have
+ * moved, which the maps are told of when a connection ends. Without a daemon no others are counted
+ * as live, whatever the last one has left in the maps. Looks at the whole flow table. 0 or -errno.
  */
 int view_add_flows(struct view *view, const char *instance, bool daemon);
 

@@ -36,6 +36,11 @@ static const struct attribute frontend_rows[] = {
 	 .min = 1, .max = UINT32_MAX},
 	{"source_rate_limit", &type_integer, FIELD(struct frontend, source_rate_limit),
 	 .nullable = true, .min = 1, .max = UINT32_MAX},
+	{"source_rate_prefix_v4", &type_integer, FIELD(struct frontend, source_rate_prefix_v4),
+	 .nullable = true, .min = 1, .max = 32, .preset = 32},
+	/* What one customer of a provider has at least, RFC 6177. */
+	{"source_rate_prefix_v6", &type_integer, FIELD(struct frontend, source_rate_prefix_v6),
+	 .nullable = true, .min = 1, .max = 128, .preset = 64},
 	{"ssl", &type_off, .nullable = true, .why = TLS_WHY},
 	{"default_ssl", &type_refused, .nullable = true, .why = TLS_WHY},
 };

@@ -104,7 +104,8 @@ struct frontend {
 	uint32_t hello_timeout, connect_timeout, idle_timeout, half_close_timeout;
 	uint32_t max_connections;   /* 0 = no limit */
 	uint32_t rate_limit;	    /* new connections per second, 0 = no limit ... */
-	uint32_t source_rate_limit; /* ... of one source address */
+	uint32_t source_rate_limit; /* ... of one source, which is a block of this length */
+	uint32_t source_rate_prefix_v4, source_rate_prefix_v6;
 };
 
 /* One pattern of a rule: a rule with `in` has several, `exists` has none. */

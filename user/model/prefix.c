@@ -55,6 +55,11 @@ static bool clear_host_bits(uint8_t address[16], int length)
 	return found;
 }
 
+void prefix_clear(struct prefix *prefix)
+{
+	clear_host_bits(prefix->address, prefix->length);
+}
+
 bool prefix_contains(const struct prefix *prefix, const uint8_t address[16])
 {
 	uint8_t network[16];

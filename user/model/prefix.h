@@ -19,6 +19,9 @@ enum prefix_scan prefix_scan(const char *text, struct prefix *prefix);
 /* Is it IPv4? */
 bool address_is_mapped(const uint8_t address[16]);
 
+/* Makes the bits behind its length zero. */
+void prefix_clear(struct prefix *prefix);
+
 /* Is the address in the block? */
 bool prefix_contains(const struct prefix *prefix, const uint8_t address[16]);
 
