@@ -52,6 +52,7 @@ frontends_of_trouble() {
 }
 
 trouble() {
+	printf 'xdp: off\n' # or the door drops what is to be refused
 	farms one=11 dead=12 silent=99
 	printf '  - { name: empty }\n'
 	printf '  - { name: probed, port: 9000, probe: { type: tcp, port: 9001, interval: 100ms }, servers: [ { name: s13, address: %s, probe: true, max_connections: 1, on_marked_down: shutdown-sessions } ] }\n' "$(server4 13)"

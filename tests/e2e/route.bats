@@ -464,7 +464,7 @@ reject_routes() {
 }
 
 @test "sources that are not allowed, or are denied, are closed and counted" {
-	start_farms auto 'denied_source: [ 192.0.2.8/30, "2001:db8:1::9" ]' <<<"$(route h2 special "alpn is h2")"
+	start_farms auto 'denied_source: [ 192.0.2.8/30, "2001:db8:1::9" ]' <<<"$(route h2 special "alpn is h2" && printf 'xdp: off\n')"
 	assert_equal "$(reached "$LB4" 443 --source 192.0.2.7 --alpn h2)" special
 	assert_matches "$(reached "$LB4" 443 --source 192.0.2.9 --alpn h2)" '^(eof|reset)$'
 	assert_matches "$(reached "$LB6" 443 --source 2001:db8:1::9 --alpn h2)" '^(eof|reset)$'

@@ -121,3 +121,44 @@ acl_empty() {
 	netns_await 10 door_is_open
 	assert_equal "$(reached "$LB4" 443 --source 192.0.2.3 --alpn h2)" one
 }
+
+# blocks N: so many addresses of the acl's file, none of them used by a test.
+blocks() {
+	awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++)
+		printf "%d.%d.%d.%d\n", 11 + i / 16777216, i / 65536 % 256, i / 256 % 256, i % 256 }'
+}
+
+seconds_of() {
+	local TIMEFORMAT=%R
+	{ time "$@" >&2; } 2>&1 | tail -1
+}
+
+@test "big lists are imported and refreshed while connections come" {
+	local n=${BLOCKS:-20000} file=$NETNS_DIR/blocks
+	start_door 'rate_limit: 100000'
+	door_is_closed native
+	netns_spawn client "$NETNS_DIR/load.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 --alpn h2 \
+		--repeat 300 --parallel 4
+	{
+		printf '# a comment\n\n2001:db8:bad::/48 1h # with a ttl of its own\n'
+		blocks "$n"
+	} >"$file"
+	printf 'import: %s s\n' "$(seconds_of alpnlb acl import "$file" ttl 1d)" >&3
+	assert_equal "$(pinned acl6)" 1
+	[[ -n ${BLOCKS:-} ]] || assert_equal "$(pinned acl4)" "$n"
+	bpftool -j map show pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/acl4" | gojq -c '.bytes_memlock' >&3
+	printf '1.2.3.4/24\n' >"$file"
+	run alpnlb acl import "$file"
+	assert_matches "$output" "blocks:1: source '1.2.3.4/24': has bits behind its length, did you mean 1.2.3.0/24"
+
+	{
+		sed '/rate_limit/d' "$CONFIG" | sed '/name: other/,$d'
+		printf '    denied_source:\n'
+		blocks "$n" | sed 's/^/      - /'
+	} >"$file"
+	printf 'apply: %s s\n' "$(seconds_of alpnlb apply "$file")" >&3
+	printf 'acl delete: %s s\n' "$(seconds_of alpnlb acl delete all)" >&3
+	alpnlb apply "$CONFIG" >/dev/null
+	netns_await 60 netns_dead "$NETNS_PID"
+	assert_equal "$(gojq -r .line "$NETNS_DIR/load.log" | sort | uniq -c | awk '{ $1 = $1; print }')" "300 one"
+}

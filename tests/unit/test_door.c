@@ -18,6 +18,7 @@
 
 #include "../../user/kernel/acl.h"
 #include "../../user/kernel/clock.h"
+#include "../../user/kernel/decide.h"
 #include "../../user/kernel/door_drops.h"
 #include "../../user/kernel/door_tables.h"
 #include "../../user/model/decode.h"
@@ -56,6 +57,7 @@ static const char yaml[] =
 
 static struct door_bpf *door;
 static struct acl acl;
+static struct tables tables;
 
 /* A packet to the host's address; the rest is zero. */
 struct sent {
@@ -213,6 +215,15 @@ static void check(const struct example *examples, size_t n)
 
 #define CHECK(examples) check(examples, sizeof(examples) / sizeof(*(examples)))
 
+static bool is_admitted(const struct sent *sent)
+{
+	uint32_t id = sent->port == 444 ? 2 : 1;
+	uint8_t source[16];
+
+	assert_int_equal(address_parse(sent->from, source), 0);
+	return source_admitted(&tables, tables_row(&tables, frontends, id), source);
+}
+
 static void lists_are_for_new_connections_of_their_frontend(void **state)
 {
 	static const struct example examples[] = {
@@ -241,6 +252,11 @@ static void lists_are_for_new_connections_of_their_frontend(void **state)
 	};
 
 	CHECK(examples);
+	/* What the door lets through is judged again after accept, alike. */
+	for (size_t i = 0; i < sizeof(examples) / sizeof(*examples); i++)
+		if (examples[i].sent.port < 445 && examples[i].sent.flags == SYN)
+			assert_int_equal(is_admitted(&examples[i].sent),
+					 examples[i].reason == NONE);
 }
 
 static void what_is_for_nobody_here_is_not_touched(void **state)
@@ -481,6 +497,7 @@ static int load(void **state)
 	assert_int_equal(bpf_map__reuse_fd(door->maps.acl6, acl.tries[1]), 0);
 	assert_int_equal(door_bpf__load(door), 0);
 	put_tables(config);
+	assert_int_equal(tables_compile(config, &tables), 0);
 	config_free(config);
 	return 0;
 }
@@ -489,6 +506,7 @@ static int unload(void **state)
 {
 	door_bpf__destroy(door);
 	acl_close(&acl);
+	tables_free(&tables);
 	return 0;
 }
 

@@ -506,7 +506,8 @@ static int add_sources(struct compiler *c, const struct prefix_list *list, uint3
 		if (last && prefix_contains(last, prefix->address))
 			continue;
 		last = prefix;
-		row = tables_row(c->tables, sources, *first + (*count)++);
+		row = tables_row(c->tables, sources, *first + *count);
+		++*count;
 		memcpy(row->address, prefix->address, sizeof(row->address));
 		row->length = prefix->length;
 	}
