@@ -129,7 +129,7 @@ blocks() {
 }
 
 seconds_of() {
-	local TIMEFORMAT=%R
+	local TIMEFORMAT=${TIMES:-%R}
 	{ time "$@" >&2; } 2>&1 | tail -1
 }
 
