@@ -162,3 +162,25 @@ seconds_of() {
 	netns_await 60 netns_dead "$NETNS_PID"
 	assert_equal "$(gojq -r .line "$NETNS_DIR/load.log" | sort | uniq -c | awk '{ $1 = $1; print }')" "300 one"
 }
+
+# What nobody at the door may touch: other services of the host, and the host's own connections.
+@test "ssh survives any mistake, and a second program says who holds the interface" {
+	local other=$NETNS_DIR/other.yaml
+	XDP='xdp: generic' start_door 'denied_source: [ 0.0.0.0/0, "2000::/3" ]'
+	door_is_closed generic
+	alpnlb acl add 0.0.0.0/0 >/dev/null
+	alpnlb acl add 2001:db8::/32 >/dev/null
+	netns_exec client "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 --alpn h2 --timeout 1 >/dev/null || true
+	netns_await 10 dropped_some acl
+	assert_echoed "$(tcp_client "$LB4" 22 --bytes 100000 --half-close)"
+	assert_echoed "$(tcp_client "$LB6" 22 --bytes 100000 --half-close)"
+	assert_echoed "$(netns_exec balancer "$TREE/tests/e2e/peers/tcp.py" client "$(server4 11)" 22 --bytes 1000 --half-close)"
+	assert_echoed "$(netns_exec balancer "$TREE/tests/e2e/peers/tcp.py" client "$(server6 11)" 22 --bytes 1000 --half-close)"
+
+	sed -e 's/xdp: generic/xdp: native/' -e 's/"443"/"543"/' -e '/name: other/d' "$CONFIG" >"$other"
+	netns_spawn balancer "$NETNS_DIR/other.log" "$ALPNLB" --instance "$NETNS_NAME-b" daemon -c "$other" --workers 1
+	netns_await 20 grep -q ready "$NETNS_DIR/other.log"
+	assert_equal "$(grep -cE 'xdp: (client|server): XDP program [0-9]+ holds the interface' "$NETNS_DIR/other.log")" 2
+	assert_matches "$(reached "$LB4" 543 --alpn h2)" '^(eof|reset)$' "it is enforced after accept"
+	door_is_closed generic
+}
