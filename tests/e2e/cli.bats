@@ -25,7 +25,7 @@ start_web() {
 	run -0 alpnlb --version
 	assert_matches "$output" '^alpnlb [0-9]+\.[0-9]+\.[0-9]+'
 	for noun in daemon check apply frontend farm server route rule pending refresh zone task \
-		export batch conn flow stat hello doctor unload; do
+		export batch conn flow acl xdp stat hello doctor unload; do
 		run -0 alpnlb help
 		assert_matches "$output" $'\n'" +$noun "
 		run -0 alpnlb $noun help

@@ -181,6 +181,9 @@ seconds_of() {
 	netns_spawn balancer "$NETNS_DIR/other.log" "$ALPNLB" --instance "$NETNS_NAME-b" daemon -c "$other" --workers 1
 	netns_await 20 grep -q ready "$NETNS_DIR/other.log"
 	assert_equal "$(grep -cE 'xdp: (client|server): XDP program [0-9]+ holds the interface' "$NETNS_DIR/other.log")" 2
+	assert_matches "$(netns_exec balancer "$ALPNLB" --instance "$NETNS_NAME-b" -j doctor |
+		gojq -r --arg check "instance $NETNS_NAME-b" '.[] | select(.check == $check) | .found')" \
+		'no door at the interfaces: client \(XDP program [0-9]+\) server \(XDP'
 	assert_matches "$(reached "$LB4" 543 --alpn h2)" '^(eof|reset)$' "it is enforced after accept"
 	door_is_closed generic
 }

@@ -291,6 +291,7 @@ static void check_instance(json_t *rows, const char *name)
 			alive ? "a daemon runs" : "no daemon; its maps are still pinned");
 	if (pinned)
 		check_packet_instance(rows, name);
+	check_door_instance(rows, name);
 	if (alive)
 		check_steered_instance(rows, name);
 }
@@ -343,10 +344,10 @@ static bool failed(const json_t *rows)
 static int doctor_run(int argc, char **argv)
 {
 	static void (*const checks[])(json_t *) = {
-		check_kernel,	 check_features, check_packet_path,  check_steering,
-		check_jit,	 check_bpffs,	 check_capabilities, check_files,
-		check_backlog,	 check_ports,	 check_memory,	     check_loopback,
-		check_conntrack, check_mptcp,	 check_instances,
+		check_kernel,	check_features,	 check_packet_path, check_door,
+		check_steering, check_jit,	 check_bpffs,	    check_capabilities,
+		check_files,	check_backlog,	 check_ports,	    check_memory,
+		check_loopback, check_conntrack, check_mptcp,	    check_instances,
 	};
 	json_t *rows = json_array();
 	int code;

@@ -23,4 +23,8 @@ void check_steering(json_t *rows);
 /* Who listens in vain where a running instance has them steered? */
 void check_steered_instance(json_t *rows, const char *instance);
 
+/* Can the door be loaded on this host, and where is that of an instance missing? */
+void check_door(json_t *rows);
+void check_door_instance(json_t *rows, const char *instance);
+
 #endif

@@ -21,6 +21,11 @@ int prefix_word(const char *what, const char *text, struct prefix *prefix)
 	case PREFIX_BAD_LENGTH:
 		return fail(CLI_USAGE, "%s '%s': the length is 0..32 for IPv4 and 0..128 for IPv6",
 			    what, text);
+	case PREFIX_COVERS_IPV4:
+		return fail(CLI_USAGE,
+			    "%s '%s': would hold every IPv4 address, too, say 2000::/3 for the "
+			    "IPv6 Internet, 0.0.0.0/0 for IPv4",
+			    what, text);
 	default:
 		return fail(CLI_USAGE,
 			    "%s '%s': expected an address or a block, such as "

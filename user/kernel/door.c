@@ -84,6 +84,15 @@ static int load(struct door *door)
 	return put_next(door);
 }
 
+int door_probe(void)
+{
+	struct door_bpf *programs = door_bpf__open_and_load();
+	int err = programs ? 0 : -errno;
+
+	door_bpf__destroy(programs);
+	return err;
+}
+
 static int map_fd(const struct door *door, const char *name)
 {
 	return bpf_object__find_map_fd_by_name(door->programs->obj, name);

@@ -36,6 +36,9 @@ typedef void door_told(const struct door_report *report);
 /* The acl. 0 or -errno. */
 int door_open(struct door *door, const struct instance *instance);
 
+/* Tries to load the program, which is gone again afterwards. 0 or -errno. */
+int door_probe(void);
+
 /* Is there anything that the door could enforce, or is it asked for? */
 bool door_is_wanted(const struct door *door, const struct config *config);
 

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The part of doctor that is about the door. */
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../kernel/door.h"
+#include "../kernel/links.h"
+#include "../kernel/pin.h"
+#include "doctor.h"
+
+void check_door(json_t *rows)
+{
+	int err = door_probe();
+
+	if (!err)
+		finding(rows, STATUS_OK, "xdp", NULL, "the door can be loaded");
+	else if (err == -EPERM || err == -EACCES)
+		finding(rows, STATUS_WARN, "xdp", "run doctor as root", "not tried: %s",
+			strerror(-err));
+	else
+		finding(rows, STATUS_WARN, "xdp",
+			"nothing, if traffic is as it should: lists, limits and the acl are "
+			"enforced after accept",
+			"the door cannot be loaded: %s", strerror(-err));
+}
+
+static void add_interface(char *text, size_t size, uint32_t ifindex)
+{
+	char name[IF_NAMESIZE] = "?";
+	size_t used = strlen(text);
+	__u32 holder = 0;
+
+	if_indextoname(ifindex, name);
+	(void)bpf_xdp_query_id(ifindex, 0, &holder);
+	if (holder)
+		snprintf(text + used, size - used, " %s (XDP program %u)", name, holder);
+	else
+		snprintf(text + used, size - used, " %s", name);
+}
+
+void check_door_instance(json_t *rows, const char *instance)
+{
+	char check[64], pins[256], missing[256] = "";
+	int program = pin_open(instance, "door");
+	uint32_t *links = NULL;
+	size_t n = 0;
+
+	if (program < 0)
+		return; /* it has nothing to enforce */
+	close(program);
+	snprintf(check, sizeof(check), "instance %s", instance);
+	snprintf(pins, sizeof(pins), PIN_ROOT "/%s", instance);
+	(void)links_at_the_door(&links, &n);
+	for (size_t i = 0; i < n; i++)
+		if (!door_attached(pins, links[i]))
+			add_interface(missing, sizeof(missing), links[i]);
+	free(links);
+	if (*missing)
+		finding(rows, STATUS_WARN, check,
+			"one XDP program fits at an interface: remove the other one, or set xdp: "
+			"off",
+			"no door at the interfaces:%s", missing);
+}
