@@ -14,7 +14,7 @@ BUILD_PACKAGES=(
 )
 TEST_PACKAGES=(
 	bats curl ethtool gnutls-bin haproxy gojq iproute2 jq libcmocka-dev libnginx-mod-stream man-db
-	mariadb-server nghttp2-client nginx-light nodejs npm openssl postfix postgresql procps python3
+	mariadb-server nghttp2-client nftables nginx-light nodejs npm openssl postfix postgresql procps python3
 	shellcheck tcpdump tshark
 )
 # The client with what it needs itself, for tests/e2e/https.bats.

@@ -27,7 +27,7 @@ FUZZ_CFLAGS    = $(filter-out $(SANITIZE),$(ALL_CFLAGS)) -O1 $(FUZZ_SANITIZE)
 
 # make would take them for intermediate, delete them, and build them anew each time.
 .PRECIOUS: $(BUILD)/tests/unit/%.bpf.o $(BUILD)/tests/unit/%.skel.h
-.PHONY: test-build test-unit test-e2e soak fuzz fuzz-build verifier bench-routes bench-packets
+.PHONY: test-build test-unit test-e2e soak fuzz fuzz-build verifier bench-routes bench-packets bench-door
 test: verifier test-unit test-e2e fuzz ## run every test (root)
 test-build: $(BIN) $(PEERS) $(VERIFIER) $(UNIT_PROGRAMS) ## build the binary and the unit tests, run nothing
 
@@ -95,6 +95,16 @@ $(BENCH_LOAD) $(BENCH_FLOOD): %: %.o
 
 bench: $(BIN) $(BENCH_LOAD) $(BENCH_FLOOD) ## measure against direct routing, HAProxy and nginx (root; BENCH='--rounds 1' for options)
 	$(Q)ALPNLB=$(abspath $(BIN)) BUILD=$(BUILD) tests/bench/run $(BENCH)
+
+BENCH_DOOR := $(BUILD)/tests/bench/door_cost
+
+$(BENCH_DOOR): $(BENCH_DOOR).o $(USER_LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+bench: bench-door
+bench-door: $(BIN) $(BENCH_FLOOD) $(BENCH_DOOR) ## measure what the door drops, and what that costs (root)
+	$(Q)ALPNLB=$(abspath $(BIN)) BUILD=$(BUILD) tests/bench/door
 
 BENCH_ROUTES := $(BUILD)/tests/bench/routes
 

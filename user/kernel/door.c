@@ -26,8 +26,9 @@ struct door_interface {
 	UT_hash_handle hh;
 };
 
-/* Pinned while the program is loaded; what is counted goes on with the next daemon. */
-static const char *const pins[] = {"door", "door_rates", "door_sources", "door_drops", "door_next"};
+/* Pinned while the program is loaded; counters stay, and go on with the next one. */
+static const char *const pins[] = {"door", "door_next", "door_rates", "door_sources", "door_drops"};
+#define PINS_THAT_GO 4
 
 /* ---- the program ----------------------------------------------------------------------- */
 
@@ -377,10 +378,20 @@ int door_attach(struct door *door, door_told *tell)
 
 /* ---- life ------------------------------------------------------------------------------ */
 
+static bool is_pinned(const struct door *door, const char *name)
+{
+	int fd = pin_open(door->instance->name, name);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 int door_open(struct door *door, const struct instance *instance)
 {
 	door->instance = instance;
 	door->addresses = door->next = -1;
+	door->keep = is_pinned(door, pins[0]);
 	return acl_make(&door->acl, instance->name);
 }
 
@@ -405,7 +416,7 @@ void door_leave(struct door *door)
 {
 	detach_others(door, NULL, 0);
 	unload(door);
-	for (size_t i = 0; i < sizeof(pins) / sizeof(*pins); i++)
+	for (size_t i = 0; i < PINS_THAT_GO; i++)
 		unpin(door, pins[i]);
 }
 

@@ -21,7 +21,7 @@ struct door {
 	int addresses;		   /* fd of the `door_addresses` in force, -1 = none */
 	enum xdp_mode mode;
 	struct door_interface *interfaces; /* uthash: those that were tried */
-	bool keep;			   /* pins and attachments shall stay */
+	bool keep; /* pins and attachments shall stay, or were there before */
 };
 
 /* How an interface is looked after, for a log. */
