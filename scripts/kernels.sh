@@ -144,7 +144,7 @@ make_initramfs() {
 	for tool in $("$root/bin/busybox" --list); do
 		[[ -e $root/bin/$tool ]] || ln -s busybox "$root/bin/$tool"
 	done
-	cp build/classify.bpf.o build/splice.bpf.o build/lookup.bpf.o tests/verifier-ceilings "$GUEST"/config-*.yaml "$root/"
+	cp build/classify.bpf.o build/splice.bpf.o build/lookup.bpf.o build/door.bpf.o tests/verifier-ceilings "$GUEST"/config-*.yaml "$root/"
 	cp "$GUEST/lib.sh" "$root/"
 	[[ -n $systemd ]] || install -m 755 "$GUEST/init" "$root/init"
 	make_hellos "$root/hello"
@@ -242,7 +242,7 @@ for version; do
 	packages+=("$package")
 done
 make --no-print-directory alpnlb build/tests/verifier/verifier build/tests/e2e/peers/tcp \
-	build/classify.bpf.o build/splice.bpf.o build/lookup.bpf.o
+	build/classify.bpf.o build/splice.bpf.o build/lookup.bpf.o build/door.bpf.o
 "${CC:-cc}" -O2 -Wall -Wextra -o "$DIR/peer" "$GUEST/peer.c"
 make_initramfs
 
