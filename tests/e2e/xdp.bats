@@ -110,6 +110,7 @@ acl_empty() {
 	hold live "$LB4" 443 --source 192.0.2.3 --alpn h2
 	await_connections 1
 
+	assert_equal "$(alpnlb help list acl add 192.0.2.3 frontend | paste -sd,)" web,other
 	assert_equal "$(alpnlb -j acl add 192.0.2.3 ttl 1h)" '{"added":1}'
 	alpnlb acl add 2001:db8:1::/64 frontend web
 	assert_equal "$(alpnlb -j acl show | gojq -r '.[] | "\(.source) \(.frontend) \(.expires_ms == null)"' | sort)" \

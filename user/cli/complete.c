@@ -191,6 +191,14 @@ static bool offer_alternatives(const char *value)
 	return all;
 }
 
+static bool is_kind(const char *word)
+{
+	for (int kind = 0; kind < KIND_MAX; kind++)
+		if (!strcmp(word, kind_name(kind)))
+			return true;
+	return false;
+}
+
 void complete_value(const struct line *line, const struct keyword *keyword)
 {
 	if (line->verb->attributes)
@@ -202,7 +210,8 @@ void complete_value(const struct line *line, const struct keyword *keyword)
 	else if (line->noun->names)
 		line->noun->names();
 	else
-		offer_running(line->noun->name, !strcmp(keyword->name, "id"));
+		offer_running(is_kind(line->noun->name) ? line->noun->name : keyword->name,
+			      !strcmp(keyword->name, "id"));
 }
 
 /* A new server begins with its farm. */

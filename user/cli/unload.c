@@ -140,10 +140,11 @@ typedef int pin_step(struct unload *unload, const char *path, const char *name);
 static int detach_pinned(struct unload *unload, const char *path, const char *name)
 {
 	const char *number = strrchr(name, '_');
+	uint32_t ifindex;
 	char pins[256];
 
 	if (number && (!strncmp(name, "ingress_", 8) || !strncmp(name, "egress_", 7) ||
-		       !strncmp(name, "door_", 5))) {
+		       sscanf(name, "door_%u", &ifindex) == 1)) {
 		snprintf(pins, sizeof(pins), PIN_ROOT "/%s", options.instance);
 		detach(unload, pins, atoi(number + 1));
 	}
