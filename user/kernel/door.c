@@ -148,8 +148,7 @@ static bool has_to_enforce(const struct config *config)
 	for (size_t i = 0; i < config->n_frontends; i++) {
 		const struct frontend *frontend = &config->frontends[i];
 
-		if (!frontend->disabled && config_in_zone(config, frontend->zone) &&
-		    !frontend->proxy_sources.set &&
+		if (frontend_listens(config, frontend) && !frontend->proxy_sources.set &&
 		    (frontend->allowed_source.set || frontend->denied_source.set ||
 		     frontend->rate_limit || frontend->source_rate_limit))
 			return true;

@@ -20,11 +20,6 @@
 const char *const door_table_name[DOOR_TABLE_MAX] = {
 	"door_ports", "door_frontends", "door_addresses", "door_lists4", "door_lists6"};
 
-static bool is_there(const struct config *config, const struct frontend *frontend)
-{
-	return !frontend->disabled && config_in_zone(config, frontend->zone);
-}
-
 static int make(enum bpf_map_type type, enum door_table table, size_t key, size_t value, size_t n,
 		__u32 flags)
 {
@@ -64,8 +59,8 @@ static uint64_t *port_hashes(const struct config *config)
 	for (size_t i = 0; hashes && i < config->n_frontends; i++) {
 		const struct frontend *frontend = &config->frontends[i];
 
-		for (size_t j = 0; frontend->dedicated_ipfo.set && is_there(config, frontend) &&
-				   j < frontend->n_ports;
+		for (size_t j = 0; frontend->dedicated_ipfo.set &&
+				   frontend_listens(config, frontend) && j < frontend->n_ports;
 		     j++)
 			for (uint32_t port = frontend->ports[j].first;
 			     port <= frontend->ports[j].last; port++)
@@ -90,8 +85,8 @@ static void fill_ports(struct port_row *rows, const struct config *config)
 	for (size_t i = 0; i < config->n_frontends; i++) {
 		const struct frontend *frontend = &config->frontends[i];
 
-		for (size_t j = 0; !frontend->dedicated_ipfo.set && is_there(config, frontend) &&
-				   j < frontend->n_ports;
+		for (size_t j = 0; !frontend->dedicated_ipfo.set &&
+				   frontend_listens(config, frontend) && j < frontend->n_ports;
 		     j++)
 			for (uint32_t port = frontend->ports[j].first;
 			     port <= frontend->ports[j].last; port++)
@@ -131,7 +126,7 @@ static int make_addresses(const struct config *config, const struct port_row *ro
 	int map, err = 0;
 
 	for (size_t i = 0; i < config->n_frontends; i++)
-		if (is_there(config, &config->frontends[i]) &&
+		if (frontend_listens(config, &config->frontends[i]) &&
 		    config->frontends[i].dedicated_ipfo.set)
 			n += each_place(&config->frontends[i], rows, -1, &err);
 	map = make(BPF_MAP_TYPE_HASH, DOOR_TABLE_ADDRESSES, sizeof(struct door_address),
@@ -139,7 +134,7 @@ static int make_addresses(const struct config *config, const struct port_row *ro
 	if (map < 0)
 		return map;
 	for (size_t i = 0; i < config->n_frontends && !err; i++)
-		if (is_there(config, &config->frontends[i]) &&
+		if (frontend_listens(config, &config->frontends[i]) &&
 		    config->frontends[i].dedicated_ipfo.set)
 			each_place(&config->frontends[i], rows, map, &err);
 	err = err ? err : door_addresses_fill(map);
@@ -325,7 +320,7 @@ static int fill_lists(struct lists *lists, const struct config *config)
 							 ? &frontend->allowed_source
 							 : &frontend->denied_source;
 
-		for (size_t j = 0; is_there(config, frontend) && j < list->n && !err; j++)
+		for (size_t j = 0; frontend_listens(config, frontend) && j < list->n && !err; j++)
 			err = add_prefix(lists, frontend->o.id, &list->v[j]);
 	}
 	err = err ? err : flush(lists, 0);
