@@ -6,7 +6,7 @@
 #include "decoder.h"
 #include "prefix.h"
 
-#define PORTS_MAX     64   /* ports and ranges of a frontend */
+#define PORTS_MAX     64      /* ports and ranges of a frontend */
 #define BLOCKS_MAX    1000000 /* blocks of a source list */
 #define PORT_MAX      65535
 #define PORTS_ALLOWED "1..65535, ranges and lists of them such as \"80,8000-8100\""
