@@ -8,11 +8,8 @@
 #define ALPNLB_ICMP_H
 
 #include <linux/icmpv6.h>
-#include <linux/if_ether.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
 
-#include "splice.h"
+#include "ip.h"
 
 #define ICMP_DEST_UNREACH 3
 #define ICMP_FRAG_NEEDED  4
@@ -63,30 +60,6 @@ static __always_inline void restore_quoted_tcp(__be32 *ports, __be32 *seq, const
 	__builtin_memcpy(&own, &flow->source_port, sizeof(own));
 	replace32(ports, own << 16 | own >> 16, sum);
 	add32(seq, flow->ack_delta, sum);
-}
-
-static __always_inline void map_v4(__u8 address[16], __be32 v4)
-{
-	((__be32 *)address)[2] = bpf_htonl(0xffff);
-	((__be32 *)address)[3] = v4;
-}
-
-static __always_inline __be32 mapped_v4(const __u8 address[16])
-{
-	__be32 v4;
-
-	__builtin_memcpy(&v4, address + 12, sizeof(v4));
-	return v4;
-}
-
-static __always_inline void replace_v6(struct in6_addr *address, const __u8 *with, __u64 *sum)
-{
-	for (int i = 0; i < 4; i++) {
-		__be32 word;
-
-		__builtin_memcpy(&word, with + 4 * i, sizeof(word));
-		replace32(&address->in6_u.u6_addr32[i], word, sum);
-	}
 }
 
 /* Replaces the addresses of an IPv4 header, and sees to its checksum. */

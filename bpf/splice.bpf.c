@@ -10,25 +10,19 @@
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>
-#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/in.h>
 #include <linux/in6.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
 #include "icmp.h"
+#include "note.h"
 #include "splice.h"
 
 /* Added to timestamps, so that none is older than one the socket has sent. */
 #define TIMESTAMP_MARGIN 100000000ULL /* nanoseconds */
-
-#define IP_FRAGMENT	 bpf_htons(0x3fff) /* more fragments, or not the first */
-#define IP_OFFSET	 bpf_htons(0x1fff)
-#define IP_DONT_FRAGMENT bpf_htons(0x4000)
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -219,24 +213,6 @@ static __always_inline __u32 sent_by(const struct flow *flow)
 	return flow->base + (__u32)flow->end + flow->seq_delta;
 }
 
-/* Notes how far the stream has come; `after` is the sequence number behind the packet. */
-static __always_inline void note_end(struct flow *flow, __u32 after)
-{
-	__u64 before = flow->end;
-
-	for (int i = 0; i < 2; i++) {
-		__u32 more = after - flow->base - (__u32)before;
-		__u64 now;
-
-		if ((__s32)more <= 0)
-			return;
-		now = __sync_val_compare_and_swap(&flow->end, before, before + more);
-		if (now == before)
-			return;
-		before = now;
-	}
-}
-
 /*
  * An acknowledgement of the peer's FIN, or of bytes that the peer has sent in its place: then
  * somebody else sent the FIN.
@@ -273,19 +249,10 @@ GLOBAL_SUBPROGRAM int note_fin_acked(struct flow *flow, const struct flow_key *k
 /* Notes an acknowledgement. */
 static __always_inline void note_ack(struct flow *flow, const struct flow_key *key, __u32 ack)
 {
-	__u32 before = flow->acked;
-
-	for (int i = 0; i < 2 && (__s32)(ack - before) > 0; i++) {
-		__u32 now = __sync_val_compare_and_swap(&flow->acked, before, ack);
-
-		if (now == before)
-			break;
-		before = now;
-	}
+	note_acked(flow, ack);
 	if (flow->state & FLOW_OWNED && (__s32)(ack - flow->owned_end) >= 0)
 		disown(flow);
-	if ((flow->state & (FLOW_PEER_FIN | FLOW_FIN_ACKED)) == FLOW_PEER_FIN &&
-	    (__s32)(ack - flow->peer_fin) >= 0)
+	if (acks_fin(flow, ack))
 		note_fin_acked(flow, key, ack);
 }
 
@@ -322,14 +289,6 @@ GLOBAL_SUBPROGRAM int note_fin(struct flow *flow, __u32 seq, __u32 after)
 
 /* ---- whom to believe --------------------------------------------------------------------- */
 
-/* Nobody hits this around both numbers of a connection that he does not see. */
-#define NEAR (256 * 1024)
-
-static __always_inline bool within(__u32 number, __u32 of, __u32 distance)
-{
-	return number - of + distance <= 2 * distance;
-}
-
 /*
  * Loss can make either number jump by a whole window. The packet is its sender's if it acknowledges
  * nothing but what the peer has sent, and is within the peer's window, or as far behind it.
@@ -359,9 +318,7 @@ static __always_inline bool is_credible(struct flow *flow, __be16 flags, __u32 a
 {
 	if (!(flags & TCP_WORD_ACK))
 		return false;
-	return (within(after, flow->base + (__u32)flow->end, NEAR) &&
-		within(ack, flow->acked, NEAR)) ||
-	       is_possible(flow, after, ack);
+	return is_near(flow, after, ack) || is_possible(flow, after, ack);
 }
 
 /* ---- resets and new connections ---------------------------------------------------------- */
@@ -473,20 +430,6 @@ static __always_inline void note_stream(struct flow *flow, const struct flow_key
 		note_reset(flow, key, after);
 }
 
-/*
- * Keepalives and repeated packets are no use of a connection, as on the other paths. They only keep
- * one that has no timeout for this, and its end, which the peer may have to hear of again.
- */
-static __always_inline bool counts_as_use(const struct flow *flow)
-{
-	const __u32 ends = FLOW_FIN | FLOW_FIN_ACKED;
-	__u32 timeout = flow->idle_timeout;
-
-	if (flow->state & (FLOW_FIN | FLOW_PEER_FIN))
-		timeout |= flow->half_close_timeout;
-	return !timeout || (flow->state & ends) == ends;
-}
-
 /* Takes note of a packet that is neither SYN nor RST. */
 static __always_inline void note(struct flow *flow, const struct flow_key *key,
 				 const struct tcp_words *tcp, __u32 seq, __u32 after)
@@ -500,8 +443,7 @@ static __always_inline void note(struct flow *flow, const struct flow_key *key,
 	if (flow->state & FLOW_GOT_RESET && (__s32)(ack - flow->acked) >= 0)
 		__sync_fetch_and_and(&flow->state, ~FLOW_GOT_RESET);
 	note_ack(flow, key, ack);
-	if (ack == flow->acked) /* an earlier one's window is history */
-		flow->window = (__u32)bpf_ntohs(tcp->window) << (flow->window_scale & 15);
+	note_window(flow, tcp);
 	note_stream(flow, key, tcp->flags, seq, after);
 	if (flow->acked != acked || flow->end != end || counts_as_use(flow))
 		flow->seen = bpf_ktime_get_coarse_ns();
@@ -636,15 +578,6 @@ static __always_inline bool too_big(const struct __sk_buff *skb, const struct fl
 				    __u32 size, __u32 headers)
 {
 	return (skb->gso_size ? skb->gso_size + headers : size) > flow->mtu;
-}
-
-/*
- * Congestion experienced on a leg whose other end cannot echo it: to be dropped, as by a router
- * that meets a sender without ECN.
- */
-static __always_inline bool lost_mark(const struct flow *flow, __u8 traffic_class)
-{
-	return flow->constant & FLOW_CLEAR_ECN && (traffic_class & 3) == 3;
 }
 
 static __always_inline int drop(void)
@@ -1048,7 +981,7 @@ static __always_inline int splice_v4(struct __sk_buff *skb)
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	struct iphdr *ip = data + ETH_HLEN;
 	struct flow_key key = {};
-	__u64 sum = 0, addresses = 0, head;
+	__u64 sum = 0, addresses = 0;
 	__u32 offset, size, header;
 	struct tcp_words *tcp;
 	struct flow *flow;
@@ -1093,13 +1026,7 @@ static __always_inline int splice_v4(struct __sk_buff *skb)
 	if (too_big(skb, flow, size, header))
 		return answer_too_big_v4(skb, flow->mtu);
 
-	replace32(&ip->saddr, mapped_v4(flow->source), &addresses);
-	replace32(&ip->daddr, mapped_v4(flow->destination), &addresses);
-	head = addresses;
-	replace16((__be16 *)&ip->ttl, *(__be16 *)&ip->ttl - bpf_htons(0x100), &head);
-	if (flow->constant & FLOW_CLEAR_ECN && ip->tos & 3)
-		replace16((__be16 *)ip, *(__be16 *)ip & ~bpf_htons(3), &head);
-	ip->check = ~sum_fold16(head + (__u16)~ip->check);
+	translate_v4(ip, flow, &addresses);
 	if (!translate(skb, flow, offset, &sum) || !finish_checksum(skb, offset, sum, addresses))
 		return drop();
 	return bpf_redirect_neigh(flow->ifindex, NULL, 0, 0);
@@ -1163,11 +1090,7 @@ static __always_inline int splice_v6(struct __sk_buff *skb)
 	if (too_big(skb, flow, size, header - jumbo))
 		return answer_too_big_v6(skb, flow->mtu);
 
-	replace_v6(&ip->saddr, flow->source, &addresses);
-	replace_v6(&ip->daddr, flow->destination, &addresses);
-	ip->hop_limit--;
-	if (flow->constant & FLOW_CLEAR_ECN)
-		ip->flow_lbl[0] &= ~0x30; /* the lower half of the traffic class is here */
+	translate_v6(ip, flow, &addresses);
 	if (!translate(skb, flow, offset, &sum) || !finish_checksum(skb, offset, sum, addresses))
 		return drop();
 	return bpf_redirect_neigh(flow->ifindex, NULL, 0, 0);
