@@ -54,10 +54,11 @@ static __always_inline void note_acked(struct flow *flow, __u32 ack)
 	}
 }
 
-static __always_inline void note_window(struct flow *flow, const struct tcp_words *tcp)
+/* ... and the window that came with it. */
+static __always_inline void note_window(struct flow *flow, __u32 ack, __u16 window)
 {
-	if (bpf_ntohl(tcp->ack) == flow->acked) /* an earlier one's window is history */
-		flow->window = (__u32)bpf_ntohs(tcp->window) << (flow->window_scale & 15);
+	if (ack == flow->acked) /* an earlier one's window is history */
+		flow->window = (__u32)window << (flow->window_scale & 15);
 }
 
 /* Does an acknowledgement concern the peer's FIN? It may end the connection. */

@@ -19,6 +19,7 @@
 
 #include "icmp.h"
 #include "note.h"
+#include "options.h"
 #include "splice.h"
 
 /* Added to timestamps, so that none is older than one the socket has sent. */
@@ -443,7 +444,7 @@ static __always_inline void note(struct flow *flow, const struct flow_key *key,
 	if (flow->state & FLOW_GOT_RESET && (__s32)(ack - flow->acked) >= 0)
 		__sync_fetch_and_and(&flow->state, ~FLOW_GOT_RESET);
 	note_ack(flow, key, ack);
-	note_window(flow, tcp);
+	note_window(flow, ack, bpf_ntohs(tcp->window));
 	note_stream(flow, key, tcp->flags, seq, after);
 	if (flow->acked != acked || flow->end != end || counts_as_use(flow))
 		flow->seen = bpf_ktime_get_coarse_ns();

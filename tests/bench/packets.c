@@ -4,7 +4,9 @@
  * it, with few and with many flows in the table. "one flow": the same flow takes every packet,
  * and is in the caches. "all flows": each packet is of another flow in random order, so that the
  * entries come from memory when there are many. Every round takes each of them in turn. Prints
- * medians and their spread, and whether the targets are met; writes JSON.
+ * medians and their spread, and whether the targets are met; writes JSON. The programs at tc and
+ *XDP stand beside each other; that at XDP finds its packets' next hop as well, which tc leaves to
+ *the kernel.
  *
  *	packets [FILE]
  */
@@ -14,6 +16,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
 #include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
@@ -22,7 +25,7 @@
 #include <string.h>
 
 #include "../../bpf/flow.h"
-#include "splice.skel.h"
+#include "../unit/way.h"
 
 #define ROUNDS	9
 #define RUNS	200
@@ -34,8 +37,9 @@
 
 /* What "one flow" is to take at most: nanoseconds with FEW flows, and so many times that with MANY.
  */
-#define TARGET_NS    200
-#define TARGET_RATIO 1.3
+#define TARGET_NS     200
+#define TARGET_NS_XDP 150
+#define TARGET_RATIO  1.3
 
 struct packet {
 	struct ethhdr ethernet;
@@ -51,20 +55,26 @@ struct spread {
 
 /* A table of flows, and what its packets took. */
 struct table {
+	const char *hook;
 	const char *name;
 	unsigned int flows;
 	bool cycle;		 /* each packet is of another flow */
 	const struct table *few; /* the ratio is to what that one took in the same round */
 	struct splice_bpf *bpf;
+	struct splice_xdp_bpf *xdp; /* NULL at tc */
 	double ns[ROUNDS], ratios[ROUNDS];
 	struct spread spread, ratio;
 };
 
 static struct table tables[] = {
-	{.name = "one flow", .flows = FEW, .cycle = false, .few = &tables[0]},
-	{.name = "one flow", .flows = MANY, .cycle = false, .few = &tables[0]},
-	{.name = "all flows", .flows = FEW, .cycle = true, .few = &tables[2]},
-	{.name = "all flows", .flows = MANY, .cycle = true, .few = &tables[2]},
+	{.hook = "tc", .name = "one flow", .flows = FEW, .few = &tables[0]},
+	{.hook = "tc", .name = "one flow", .flows = MANY, .few = &tables[0]},
+	{.hook = "tc", .name = "all flows", .flows = FEW, .cycle = true, .few = &tables[2]},
+	{.hook = "tc", .name = "all flows", .flows = MANY, .cycle = true, .few = &tables[2]},
+	{.hook = "xdp", .name = "one flow", .flows = FEW, .few = &tables[4]},
+	{.hook = "xdp", .name = "one flow", .flows = MANY, .few = &tables[4]},
+	{.hook = "xdp", .name = "all flows", .flows = FEW, .cycle = true, .few = &tables[6]},
+	{.hook = "xdp", .name = "all flows", .flows = MANY, .cycle = true, .few = &tables[6]},
 };
 #define TABLES (sizeof(tables) / sizeof(*tables))
 
@@ -84,11 +94,13 @@ static void set_address(uint8_t address[16], uint32_t v4)
 	memcpy(address + 12, &v4, 4);
 }
 
-/* Client `i` of 10.0.0.0/8 to 192.0.2.1:443. */
+static int way; /* interface index */
+
+/* Client `i` of 10.0.0.0/8 to the neighbour, port 443. */
 static void set_key(struct flow_key *key, unsigned int i)
 {
 	set_address(key->source, 0x0a000000 + i / 50000);
-	set_address(key->destination, 0xc0000201);
+	set_address(key->destination, 0x0a010002);
 	key->source_port = htons(1024 + i % 50000);
 	key->destination_port = htons(443);
 }
@@ -97,7 +109,7 @@ static void set_key(struct flow_key *key, unsigned int i)
 static void add_flow(int map, unsigned int i, unsigned int next)
 {
 	struct flow flow = {
-		.ifindex = 1,
+		.ifindex = way,
 		.seq_delta = PAYLOAD, /* so that a packet goes on in its stream */
 		.ack_delta = PAYLOAD,
 		.tsval_delta = 1111,
@@ -141,12 +153,13 @@ static void fill(int map, unsigned int count, bool cycle)
 
 /* ---- packets ----------------------------------------------------------------------------- */
 
-static void make_packet(struct packet *packet, unsigned int flow)
+static void make_packet(struct packet *packet, unsigned int flow, bool at_xdp)
 {
 	struct flow_key key;
 
 	memset(packet, 0, sizeof(*packet));
 	set_key(&key, flow);
+	memcpy(packet->ethernet.h_dest, at_xdp ? WAY_MAC : "\0\0\0\0\0\0", ETH_ALEN);
 	packet->ethernet.h_proto = htons(ETH_P_IP);
 	packet->ip.version = 4;
 	packet->ip.ihl = 5;
@@ -164,8 +177,10 @@ static void make_packet(struct packet *packet, unsigned int flow)
 }
 
 /* Nanoseconds per packet. */
-static double run(int program, unsigned int count, bool cycle)
+static double run(const struct table *t)
 {
+	int program = bpf_program__fd(t->xdp ? t->xdp->progs.splice_xdp : t->bpf->progs.splice);
+	uint32_t forwarded = t->xdp ? XDP_REDIRECT : TC_ACT_REDIRECT;
 	double sum = 0;
 
 	for (int i = 0; i < RUNS; i++) {
@@ -173,10 +188,10 @@ static double run(int program, unsigned int count, bool cycle)
 		LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = &packet,
 			    .data_size_in = sizeof(packet), .repeat = REPEAT);
 
-		make_packet(&packet, cycle ? random() % count : 0);
+		make_packet(&packet, t->cycle ? random() % t->flows : 0, t->xdp);
 		if (bpf_prog_test_run_opts(program, &options))
 			die("run the program", -errno);
-		if (options.retval != 7) /* TC_ACT_REDIRECT */
+		if (options.retval != forwarded)
 			die("forward a packet", -EPROTO);
 		sum += options.duration;
 	}
@@ -211,10 +226,23 @@ static struct splice_bpf *load(void)
 	return bpf;
 }
 
+static struct splice_xdp_bpf *load_xdp(const struct splice_bpf *bpf)
+{
+	struct splice_xdp_bpf *xdp = way_open(bpf);
+
+	if (!xdp)
+		die("open the program at XDP", -errno);
+	xdp->rodata->tc_turn = 63;
+	/* A packet that was moved is the next one that comes. */
+	if (splice_xdp_bpf__load(xdp) || way_rows(xdp, way, WAY_MAC))
+		die("load the program at XDP", -errno);
+	return xdp;
+}
+
 static void measure(int round)
 {
 	for (struct table *t = tables; t < tables + TABLES; t++)
-		t->ns[round] = run(bpf_program__fd(t->bpf->progs.splice), t->flows, t->cycle);
+		t->ns[round] = run(t);
 	for (struct table *t = tables; t < tables + TABLES; t++)
 		t->ratios[round] = t->ns[round] / t->few->ns[round];
 }
@@ -225,12 +253,12 @@ static json_t *report_table(struct table *t)
 {
 	t->spread = spread_of(t->ns);
 	t->ratio = spread_of(t->ratios);
-	printf("%-10s %9u %8.0f %8.0f %8.0f %8.2f\n", t->name, t->flows, t->spread.median,
-	       t->spread.low, t->spread.high, t->ratio.median);
-	return json_pack("{s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "packets_of", t->name, "flows",
-			 t->flows, "median_ns", t->spread.median, "min_ns", t->spread.low, "max_ns",
-			 t->spread.high, "ratio", t->ratio.median, "min_ratio", t->ratio.low,
-			 "max_ratio", t->ratio.high);
+	printf("%-4s %-10s %9u %8.0f %8.0f %8.0f %8.2f\n", t->hook, t->name, t->flows,
+	       t->spread.median, t->spread.low, t->spread.high, t->ratio.median);
+	return json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "hook", t->hook,
+			 "packets_of", t->name, "flows", t->flows, "median_ns", t->spread.median,
+			 "min_ns", t->spread.low, "max_ns", t->spread.high, "ratio",
+			 t->ratio.median, "min_ratio", t->ratio.low, "max_ratio", t->ratio.high);
 }
 
 static json_t *report_target(const char *what, const struct spread *spread, const char *unit,
@@ -248,7 +276,8 @@ static json_t *report(void)
 {
 	json_t *rows = json_array(), *targets = json_array();
 
-	printf("%-10s %9s %8s %8s %8s %8s\n", "packets of", "flows", "ns", "min", "max", "ratio");
+	printf("%-4s %-10s %9s %8s %8s %8s %8s\n", "at", "packets of", "flows", "ns", "min", "max",
+	       "ratio");
 	for (struct table *t = tables; t < tables + TABLES; t++)
 		json_array_append_new(rows, report_table(t));
 	printf("\nTargets: medians of %d rounds and min..max\n", ROUNDS);
@@ -256,6 +285,10 @@ static json_t *report(void)
 						     &tables[0].spread, " ns", TARGET_NS));
 	json_array_append_new(targets, report_target("a packet, with 1,000,000 flows, to 1,000",
 						     &tables[1].ratio, "x", TARGET_RATIO));
+	json_array_append_new(targets, report_target("a packet at XDP, with 1,000 flows",
+						     &tables[4].spread, " ns", TARGET_NS_XDP));
+	json_array_append_new(targets, report_target("a packet at XDP, with 1,000,000, to 1,000",
+						     &tables[5].ratio, "x", TARGET_RATIO));
 	return json_pack("{s:o, s:o}", "packets", rows, "targets", targets);
 }
 
@@ -263,14 +296,20 @@ int main(int argc, char **argv)
 {
 	json_t *results;
 
+	way = way_make();
+	if (way < 0)
+		die("make a network namespace", way);
 	for (struct table *t = tables; t < tables + TABLES; t++) {
 		t->bpf = load();
+		t->xdp = strcmp(t->hook, "xdp") ? NULL : load_xdp(t->bpf);
 		fill(bpf_map__fd(t->bpf->maps.flows), t->flows, t->cycle);
 	}
 	for (int i = 0; i < ROUNDS; i++)
 		measure(i);
-	for (struct table *t = tables; t < tables + TABLES; t++)
+	for (struct table *t = tables; t < tables + TABLES; t++) {
+		splice_xdp_bpf__destroy(t->xdp);
 		splice_bpf__destroy(t->bpf);
+	}
 	results = report();
 	if (argc > 1 && json_dump_file(results, argv[1], JSON_INDENT(1)))
 		die("write the results", -EIO);

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "../../bpf/splice.h"
+#include "../../bpf/options.h"
 
 static const struct flow flow = {
 	.ack_delta = 0x100,
