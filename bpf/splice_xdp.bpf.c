@@ -14,10 +14,11 @@
 #include "note.h"
 #include "splice.h"
 
-#define AF_INET	      2
-#define AF_INET6      10
-#define IPV4_PLAIN    0x45 /* first byte of a header without options */
-#define FLOWINFO_MASK bpf_htonl(0x0fffffff)
+#define AF_INET	   2
+#define AF_INET6   10
+#define IPV4_PLAIN 0x45 /* first byte of a header without options */
+#define DSCP_V4	   0xfc
+#define DSCP_V6	   bpf_htonl(0x0fc00000)
 
 /* That of splice.bpf.c. */
 struct {
@@ -36,6 +37,31 @@ struct {
 	__type(value, __u64);
 } interface_rows SEC(".maps");
 
+/*
+ * What bpf_fib_lookup() has found a moment ago: it takes as long as all the rest. By a hash of the
+ * addresses; who comes last has the place.
+ */
+#define WAYS	 1024
+#define WAY_TIME (1 << 26) /* nanoseconds: 67 ms */
+
+struct way {
+	__u64 until; /* CLOCK_MONOTONIC, nanoseconds */
+	__u8 source[16];
+	__u8 destination[16];
+	__u32 ifindex;
+	__u32 class; /* DSCP, as in the header's word */
+	__u8 to[ETH_ALEN], from[ETH_ALEN];
+	__u32 pad;
+};
+_Static_assert(sizeof(struct way) == 64, "a cache line");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WAYS);
+	__type(key, __u32);
+	__type(value, struct way);
+} ways SEC(".maps");
+
 /* A packet of a flow. */
 struct packet {
 	struct xdp_md *ctx;
@@ -43,6 +69,9 @@ struct packet {
 	struct tcp_words *tcp;
 	void *end;
 	struct flow *flow;
+	__u64 now;
+	__u32 family;
+	__u32 class;   /* DSCP, as bpf_fib_lookup() takes it */
 	__u32 size;    /* of the IP packet */
 	__u32 headers; /* of that, in front of the payload */
 };
@@ -72,14 +101,14 @@ static __always_inline bool can_send(const struct packet *packet)
 }
 
 /*
- * The kernel looks after a neighbour when it sends to it. So a packet of each flow goes by tc, every
- * 4.3 seconds: 2 to the power of this nanoseconds.
+ * The kernel looks after a neighbour when it sends to it. So a packet of each flow goes by tc,
+ * every 4.3 seconds: 2 to the power of this nanoseconds.
  */
 const volatile __u32 tc_turn = 32;
 
-static __always_inline bool is_for_tc(const struct flow *flow, __u64 now)
+static __always_inline bool is_for_tc(const struct packet *packet)
 {
-	return now >> (tc_turn & 63) != flow->seen >> (tc_turn & 63);
+	return packet->now >> (tc_turn & 63) != packet->flow->seen >> (tc_turn & 63);
 }
 
 /* Is there nothing to note but what note_plain() does? */
@@ -105,13 +134,71 @@ static __always_inline bool fits(const struct packet *packet)
 	       packet->size <= packet->flow->mtu;
 }
 
-/* Finds the next hop. False when the kernel has to do it. */
-static __always_inline bool find_way(const struct packet *packet, struct bpf_fib_lookup *way)
+/* ---- where to ---------------------------------------------------------------------------- */
+
+static __always_inline __u64 word_of(const __u8 *bytes)
 {
-	way->l4_protocol = IPPROTO_TCP;
-	way->ifindex = packet->flow->ifindex;
-	return !bpf_fib_lookup(packet->ctx, way, sizeof(*way), BPF_FIB_LOOKUP_OUTPUT) &&
-	       way->ifindex == packet->flow->ifindex;
+	__u64 word;
+
+	__builtin_memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+static __always_inline bool is_same(const __u8 *address, const __u8 *other)
+{
+	return word_of(address) == word_of(other) && word_of(address + 8) == word_of(other + 8);
+}
+
+static __always_inline bool leads_there(const struct way *way, const struct packet *packet)
+{
+	const struct flow *flow = packet->flow;
+
+	return way->until > packet->now && way->ifindex == flow->ifindex &&
+	       way->class == packet->class && is_same(way->destination, flow->destination) &&
+	       is_same(way->source, flow->source);
+}
+
+/* The kernel's answer. False when it has to look for the neighbour, or it goes elsewhere. */
+static __always_inline bool ask_for_way(const struct packet *packet, struct way *way)
+{
+	const struct flow *flow = packet->flow;
+	struct bpf_fib_lookup query = {
+		.family = packet->family,
+		.l4_protocol = IPPROTO_TCP,
+		.ifindex = flow->ifindex,
+		.flowinfo = packet->class,
+	};
+
+	if (packet->family == AF_INET) {
+		query.ipv4_src = mapped_v4(flow->source);
+		query.ipv4_dst = mapped_v4(flow->destination);
+	} else {
+		__builtin_memcpy(query.ipv6_src, flow->source, sizeof(query.ipv6_src));
+		__builtin_memcpy(query.ipv6_dst, flow->destination, sizeof(query.ipv6_dst));
+	}
+	if (bpf_fib_lookup(packet->ctx, &query, sizeof(query), BPF_FIB_LOOKUP_OUTPUT) ||
+	    query.ifindex != flow->ifindex)
+		return false;
+	__builtin_memcpy(way->source, flow->source, sizeof(way->source));
+	__builtin_memcpy(way->destination, flow->destination, sizeof(way->destination));
+	__builtin_memcpy(way->to, query.dmac, ETH_ALEN);
+	__builtin_memcpy(way->from, query.smac, ETH_ALEN);
+	way->ifindex = flow->ifindex;
+	way->class = packet->class;
+	way->until = packet->now + WAY_TIME;
+	return true;
+}
+
+/* The next hop, or NULL. */
+static __always_inline const struct way *find_way(const struct packet *packet)
+{
+	const struct flow *flow = packet->flow;
+	__u64 hash = word_of(flow->destination) ^ word_of(flow->destination + 8) ^
+		     word_of(flow->source + 8);
+	__u32 place = (__u32)(hash ^ hash >> 32) * 0x9e3779b1U >> 22; /* below WAYS */
+	struct way *way = bpf_map_lookup_elem(&ways, &place);
+
+	return way && (leads_there(way, packet) || ask_for_way(packet, way)) ? way : NULL;
 }
 
 /* ---- how --------------------------------------------------------------------------------- */
@@ -136,7 +223,7 @@ GLOBAL_SUBPROGRAM int note_plain(struct flow *flow, __u32 ack, __u32 window, __u
 }
 
 /* A packet without payload says nothing of how far its stream has come. */
-static __always_inline void note(const struct packet *packet, __u64 now)
+static __always_inline void note(const struct packet *packet)
 {
 	const struct tcp_words *tcp = packet->tcp;
 	struct flow *flow = packet->flow;
@@ -145,7 +232,7 @@ static __always_inline void note(const struct packet *packet, __u64 now)
 
 	if (!payload)
 		after = flow->base + (__u32)flow->end;
-	note_plain(flow, bpf_ntohl(tcp->ack), bpf_ntohs(tcp->window), after, now);
+	note_plain(flow, bpf_ntohl(tcp->ack), bpf_ntohs(tcp->window), after, packet->now);
 }
 
 /* The first that changes: options in an unusual order are left as they are, and it is false. */
@@ -161,15 +248,14 @@ static __always_inline bool move_options(const struct packet *packet, __u64 *sum
 /*
  * All but the IP header, and what is noted. `sum` is of the changes in the addresses and options.
  */
-static __always_inline int move(const struct packet *packet, const struct bpf_fib_lookup *way,
-				__u64 sum)
+static __always_inline int move(const struct packet *packet, const struct way *way, __u64 sum)
 {
 	struct tcp_words *tcp = packet->tcp;
 
 	translate_header(tcp, packet->flow, &sum);
 	tcp->check = ~sum_fold16(sum + (__u16)~tcp->check);
-	__builtin_memcpy(packet->ethernet->h_dest, way->dmac, ETH_ALEN);
-	__builtin_memcpy(packet->ethernet->h_source, way->smac, ETH_ALEN);
+	__builtin_memcpy(packet->ethernet->h_dest, way->to, ETH_ALEN);
+	__builtin_memcpy(packet->ethernet->h_source, way->from, ETH_ALEN);
 	return way->ifindex == packet->ctx->ingress_ifindex ? XDP_TX
 							    : bpf_redirect(way->ifindex, 0);
 }
@@ -182,10 +268,12 @@ static __always_inline int forward_v4(struct xdp_md *ctx)
 		.ctx = ctx,
 		.ethernet = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
+		.now = bpf_ktime_get_coarse_ns(),
+		.family = AF_INET,
 	};
 	struct iphdr *ip = (void *)(packet.ethernet + 1);
-	struct bpf_fib_lookup way = {.family = AF_INET};
-	__u64 now = bpf_ktime_get_coarse_ns(), addresses = 0, options = 0;
+	const struct way *way;
+	__u64 addresses = 0, options = 0;
 	struct flow_key key = {};
 
 	packet.tcp = (void *)(ip + 1);
@@ -201,16 +289,15 @@ static __always_inline int forward_v4(struct xdp_md *ctx)
 	packet.size = bpf_ntohs(ip->tot_len);
 	packet.headers = sizeof(*ip) + (bpf_ntohs(packet.tcp->flags) >> 12) * 4;
 	if (ip->ttl <= 1 || lost_mark(packet.flow, ip->tos) || !fits(&packet) ||
-	    !is_plain(&packet) || is_for_tc(packet.flow, now) || !can_send(&packet))
+	    !is_plain(&packet) || is_for_tc(&packet) || !can_send(&packet))
 		return XDP_PASS;
-	way.tos = ip->tos;
-	way.ipv4_src = mapped_v4(packet.flow->source);
-	way.ipv4_dst = mapped_v4(packet.flow->destination);
-	if (!find_way(&packet, &way) || !move_options(&packet, &options))
+	packet.class = ip->tos & DSCP_V4;
+	way = find_way(&packet);
+	if (!way || !move_options(&packet, &options))
 		return XDP_PASS;
-	note(&packet, now);
+	note(&packet);
 	translate_v4(ip, packet.flow, &addresses);
-	return move(&packet, &way, addresses + options);
+	return move(&packet, way, addresses + options);
 }
 
 static __always_inline int forward_v6(struct xdp_md *ctx)
@@ -219,10 +306,12 @@ static __always_inline int forward_v6(struct xdp_md *ctx)
 		.ctx = ctx,
 		.ethernet = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
+		.now = bpf_ktime_get_coarse_ns(),
+		.family = AF_INET6,
 	};
 	struct ipv6hdr *ip = (void *)(packet.ethernet + 1);
-	struct bpf_fib_lookup way = {.family = AF_INET6};
-	__u64 now = bpf_ktime_get_coarse_ns(), addresses = 0, options = 0;
+	const struct way *way;
+	__u64 addresses = 0, options = 0;
 	struct flow_key key;
 
 	packet.tcp = (void *)(ip + 1);
@@ -237,16 +326,15 @@ static __always_inline int forward_v6(struct xdp_md *ctx)
 	packet.size = sizeof(*ip) + bpf_ntohs(ip->payload_len);
 	packet.headers = sizeof(*ip) + (bpf_ntohs(packet.tcp->flags) >> 12) * 4;
 	if (ip->hop_limit <= 1 || lost_mark(packet.flow, ip->flow_lbl[0] >> 4) || !fits(&packet) ||
-	    !is_plain(&packet) || is_for_tc(packet.flow, now) || !can_send(&packet))
+	    !is_plain(&packet) || is_for_tc(&packet) || !can_send(&packet))
 		return XDP_PASS;
-	way.flowinfo = *(__be32 *)ip & FLOWINFO_MASK;
-	__builtin_memcpy(way.ipv6_src, packet.flow->source, sizeof(way.ipv6_src));
-	__builtin_memcpy(way.ipv6_dst, packet.flow->destination, sizeof(way.ipv6_dst));
-	if (!find_way(&packet, &way) || !move_options(&packet, &options))
+	packet.class = *(__be32 *)ip & DSCP_V6;
+	way = find_way(&packet);
+	if (!way || !move_options(&packet, &options))
 		return XDP_PASS;
-	note(&packet, now);
+	note(&packet);
 	translate_v6(ip, packet.flow, &addresses);
-	return move(&packet, &way, addresses + options);
+	return move(&packet, way, addresses + options);
 }
 
 SEC("xdp")
