@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What `splice_xdp` knows of an interface that it is attached to: 8 bytes by interface index.
+ * What `splice_xdp` knows of an interface that it runs at: 8 bytes, by interface index.
  */
 #ifndef ALPNLB_INTERFACE_ROW_H
 #define ALPNLB_INTERFACE_ROW_H

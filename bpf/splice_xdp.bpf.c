@@ -29,13 +29,8 @@ struct {
 	__type(value, struct flow);
 } flows SEC(".maps");
 
-/* By index; INTERFACE_* of interface.h. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, INTERFACE_ROWS);
-	__type(key, __u32);
-	__type(value, __u64);
-} interface_rows SEC(".maps");
+/* By interface index; INTERFACE_* of interface.h. */
+__u64 interface_rows[INTERFACE_ROWS];
 
 /*
  * What bpf_fib_lookup() has found a moment ago: it takes as long as all the rest. By a hash of the
@@ -78,26 +73,26 @@ struct packet {
 
 /* ---- whether to forward it --------------------------------------------------------------- */
 
+static __always_inline __u64 row_of(__u32 ifindex)
+{
+	OPAQUE(ifindex);
+	return ifindex < INTERFACE_ROWS ? interface_rows[ifindex] : 0;
+}
+
 /* Is the frame for this host? What a switch floods, or a sniffer wants, is another's. */
 static __always_inline bool is_ours(const struct xdp_md *ctx, const struct ethhdr *ethernet)
 {
-	__u32 ifindex = ctx->ingress_ifindex;
-	const __u64 *row = bpf_map_lookup_elem(&interface_rows, &ifindex);
+	__u64 row = row_of(ctx->ingress_ifindex);
 
-	return row && *row & INTERFACE_IS &&
-	       !((*row ^ *(const __u64 *)ethernet) & INTERFACE_ADDRESS);
+	return row & INTERFACE_IS && !((row ^ *(const __u64 *)ethernet) & INTERFACE_ADDRESS);
 }
 
 /* An interface sends by itself what came in there. */
 static __always_inline bool can_send(const struct packet *packet)
 {
 	__u32 ifindex = packet->flow->ifindex;
-	const __u64 *row;
 
-	if (ifindex == packet->ctx->ingress_ifindex)
-		return true;
-	row = bpf_map_lookup_elem(&interface_rows, &ifindex);
-	return row && *row & INTERFACE_SENDS;
+	return ifindex == packet->ctx->ingress_ifindex || row_of(ifindex) & INTERFACE_SENDS;
 }
 
 /*
@@ -337,7 +332,7 @@ static __always_inline int forward_v6(struct xdp_md *ctx)
 	return move(&packet, way, addresses + options);
 }
 
-SEC("xdp")
+SEC("xdp.frags") /* as that of the door, which calls it */
 int splice_xdp(struct xdp_md *ctx)
 {
 	struct ethhdr *ethernet = (void *)(long)ctx->data;

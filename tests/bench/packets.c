@@ -248,9 +248,9 @@ static struct splice_xdp_bpf *load_xdp(const struct splice_bpf *bpf)
 	if (!xdp)
 		die("open the program at XDP", -errno);
 	xdp->rodata->tc_turn = 63;
-	/* A packet that was moved is the next one that comes. */
-	if (splice_xdp_bpf__load(xdp) || way_rows(xdp, way, WAY_MAC))
+	if (splice_xdp_bpf__load(xdp))
 		die("load the program at XDP", -errno);
+	way_rows(xdp, way, WAY_MAC); /* a packet that was moved is the next one that comes */
 	keep_in_use(bpf_program__fd(xdp->progs.splice_xdp));
 	return xdp;
 }

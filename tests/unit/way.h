@@ -43,20 +43,14 @@ static inline int way_make(void)
 	return ifindex ? (int)ifindex : -errno;
 }
 
-/* BPF_PROG_RUN gives frames to `lo`; let it have this address. 0 or -errno. */
-static inline int way_rows(const struct splice_xdp_bpf *xdp, uint32_t way, const char *address)
+/* BPF_PROG_RUN gives frames to `lo`; let it have this address. */
+static inline void way_rows(struct splice_xdp_bpf *xdp, uint32_t way, const char *address)
 {
-	int map = bpf_map__fd(xdp->maps.interface_rows);
-	uint64_t in = 0, out = INTERFACE_IS | INTERFACE_SENDS;
-	uint32_t lo = 1;
+	uint64_t in = 0;
 
 	memcpy(&in, address, 6);
-	in |= INTERFACE_IS;
-
-	return bpf_map_update_elem(map, &lo, &in, BPF_ANY) ||
-			       bpf_map_update_elem(map, &way, &out, BPF_ANY)
-		       ? -errno
-		       : 0;
+	xdp->bss->interface_rows[1] = in | INTERFACE_IS;
+	xdp->bss->interface_rows[way] = INTERFACE_IS | INTERFACE_SENDS;
 }
 
 /* With the flow table of the other programs. NULL on failure. */
