@@ -53,13 +53,17 @@ static int put_next(const struct door *door)
 	__u32 zero = 0;
 	int map = bpf_map__fd(door->programs->maps.door_next);
 
+	if (door->next < 0)
+		(void)bpf_map_delete_elem(map, &zero);
 	return door->next >= 0 && bpf_map_update_elem(map, &zero, &door->next, BPF_ANY) ? -errno
 											: 0;
 }
 
-int door_set_next(struct door *door, int program)
+int door_set_next(struct door *door, int program, door_wish *wish, const void *context)
 {
 	door->next = program;
+	door->wish = wish;
+	door->wish_context = context;
 	return door->programs ? put_next(door) : 0;
 }
 
@@ -156,11 +160,22 @@ static bool has_to_enforce(const struct config *config)
 	return false;
 }
 
-bool door_is_wanted(const struct door *door, const struct config *config)
+static bool enforces(const struct door *door, const struct config *config)
 {
 	if (config->xdp == XDP_AUTO)
-		return has_to_enforce(config) || door->acl.control->bans || door->next >= 0;
+		return has_to_enforce(config) || door->acl.control->bans;
 	return config->xdp != XDP_OFF;
+}
+
+bool door_is_wanted(const struct door *door, const struct config *config)
+{
+	return enforces(door, config) || (config->xdp == XDP_AUTO && door->next >= 0);
+}
+
+bool door_has_changed(const struct door *door, const struct config *config)
+{
+	return door_is_wanted(door, config) != !!door->programs ||
+	       (door->programs && door->enforces != enforces(door, config));
 }
 
 static void forget_tries(struct door *door)
@@ -188,6 +203,7 @@ int door_publish(struct door *door, const struct config *config)
 	if (door->mode != config->xdp)
 		forget_tries(door);
 	door->mode = config->xdp;
+	door->enforces = enforces(door, config);
 	return err;
 }
 
@@ -289,7 +305,7 @@ static int attach_one(const struct door *door, uint32_t ifindex)
 		return 0;
 	err = door->mode == XDP_GENERIC ? -EOPNOTSUPP
 					: make_link(door, ifindex, XDP_FLAGS_DRV_MODE);
-	if (!err || err == -EBUSY || err == -EEXIST || door->mode == XDP_NATIVE)
+	if (!err || err == -EBUSY || err == -EEXIST || door->mode == XDP_NATIVE || !door->enforces)
 		return err == -EEXIST ? -EBUSY : err;
 	err = make_link(door, ifindex, XDP_FLAGS_SKB_MODE);
 	return err == -EEXIST ? -EBUSY : err;
@@ -358,6 +374,17 @@ static void detach_others(struct door *door, const uint32_t *links, size_t n)
 	}
 }
 
+/* Leaves those where it is wanted; returns how many. */
+static size_t select_links(const struct door *door, uint32_t *links, size_t n)
+{
+	size_t some = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (door->enforces || door->wish(door->wish_context, links[i]))
+			links[some++] = links[i];
+	return some;
+}
+
 int door_attach(struct door *door, door_told *tell)
 {
 	uint32_t *links;
@@ -367,6 +394,7 @@ int door_attach(struct door *door, door_told *tell)
 	if (!door->programs)
 		return 0;
 	err = links_at_the_door(&links, &n);
+	n = select_links(door, links, n);
 	for (size_t i = 0; i < n && !err; i++)
 		err = visit(door, links[i], tell);
 	if (!err)

@@ -13,12 +13,18 @@
 struct door_bpf;
 struct door_interface;
 
+/* Is the program behind the door wanted at this interface? */
+typedef bool door_wish(const void *context, uint32_t ifindex);
+
 struct door {
 	const struct instance *instance;
 	struct acl acl;		   /* also where no program is loaded */
 	struct door_bpf *programs; /* NULL = not loaded */
 	int next;		   /* see door_set_next(); -1 = none */
-	int addresses;		   /* fd of the `door_addresses` in force, -1 = none */
+	door_wish *wish;
+	const void *wish_context;
+	bool enforces; /* there is something to enforce: the door is wanted at every interface */
+	int addresses; /* fd of the `door_addresses` in force, -1 = none */
 	enum xdp_mode mode;
 	struct door_interface *interfaces; /* uthash: those that were tried */
 	bool keep; /* pins and attachments shall stay, or were there before */
@@ -43,10 +49,14 @@ int door_probe(void);
 bool door_is_wanted(const struct door *door, const struct config *config);
 
 /*
- * What the door does not drop runs through this program from now on, an "xdp.frags" one; its fd
- * stays the caller's, and open as long as the door is. The door is wanted then. 0 or -errno.
+ * What the door does not drop runs through this program from now on, an "xdp.frags" one, -1 = none;
+ * its fd stays the caller's, and open as long as the door is. The door is wanted then where wish()
+ * says so, in the driver. 0 or -errno.
  */
-int door_set_next(struct door *door, int program);
+int door_set_next(struct door *door, int program, door_wish *wish, const void *context);
+
+/* Has what it has to enforce come or gone since door_publish()? */
+bool door_has_changed(const struct door *door, const struct config *config);
 
 /*
  * Puts a configuration in force. Loads the program, if need be; door_attach() has to follow. 0 or
