@@ -150,9 +150,23 @@ netns_up() {
 	netns_add_addresses server balancer 198.51.100 2001:db8:2 {11..29}
 }
 
+netns_forward() {
+	netns_exec balancer sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+}
+
+# As XDP needs them: frames with checksums, and at the ends somebody who takes frames that have no
+# skb (NAPI, which GRO turns on).
+netns_whole_checksums() {
+	local role
+	for role in client server; do
+		netns_exec $role ethtool -K balancer tx off gro on >/dev/null
+		netns_exec balancer ethtool -K $role tx off >/dev/null
+	done
+}
+
 # Lets packets pass between clients and servers without the balancer: to measure against.
 netns_route() {
-	netns_exec balancer sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	netns_forward
 	ip -n "$NETNS_NAME-client" route add 198.51.100.0/24 via 192.0.2.1
 	ip -n "$NETNS_NAME-client" route add 2001:db8:2::/64 via 2001:db8:1::1
 	ip -n "$NETNS_NAME-server" route add 192.0.2.0/24 via 198.51.100.1

@@ -18,11 +18,25 @@ await_flows() {
 	netns_await "${2:-10}" flows_are "$1" || fail "$(pinned flows) entries of the flow table, not two for each of $1"
 }
 
+# With ACCEL=xdp packets are forwarded at XDP. Prints the line of the configuration.
+accel() {
+	[[ -n ${ACCEL:-} ]] || return 0
+	printf 'accel: %s\n' "$ACCEL"
+	netns_forward
+	netns_whole_checksums
+}
+
+# Frames that left the balancer without an skb, by the interface they came in.
+forwarded_at_xdp() {
+	netns_exec balancer ethtool -S "$1" | awk '/rx_queue.*xdp_(redirect|tx):/ { n += $2 } END { print n + 0 }'
+}
+
 # packet_farm PATH HOSTS [LINE...]: the default farm and a route by ALPN; more lines come first.
 packet_farm() {
 	local path=$1 hosts=$2
 	shift 2
 	{
+		accel
 		printf '%s\n' "$@" | grep -v '^ *$' || true
 		farms default="$hosts"
 		frontend "$path" default "connect_timeout: 20s" "${FRONTEND:-}"

@@ -310,10 +310,10 @@ static void unknown_key_gets_a_suggestion(void **state)
 		"zone: gra\nfrontend: []\nfoobar: 1\n",
 		"2: frontend: unknown key, did you mean frontends? allowed: display_name, zone, "
 		"control_group, api, nat_ip, "
-		"nat_ports, max_flows, xdp, farms, "
+		"nat_ports, max_flows, xdp, accel, farms, "
 		"frontends, routes\n"
 		"3: foobar: unknown key, allowed: display_name, zone, control_group, api, nat_ip, "
-		"nat_ports, max_flows, xdp, farms, "
+		"nat_ports, max_flows, xdp, accel, farms, "
 		"frontends, routes");
 }
 
@@ -322,7 +322,7 @@ static void wrong_kinds_of_value_are_named(void **state)
 	expect_errors(
 		"- a\n",
 		"1: a list is not a mapping, allowed: a mapping with the keys display_name, zone, "
-		"control_group, api, nat_ip, nat_ports, max_flows, xdp, farms, frontends, routes");
+		"control_group, api, nat_ip, nat_ports, max_flows, xdp, accel, farms, frontends, routes");
 	expect_errors("farms: 3\n", "1: farms: 3 is not a list, allowed: a list of farms, null");
 	expect_errors("zone: 3\n", "1: zone: 3 is not a string without quotes, allowed: 1..50 of "
 				   "A-Z a-z 0-9 . _ -, null");
@@ -441,7 +441,7 @@ static void files_of_10_mb_are_read(void **state)
 	expect_long("a:\n", " ", 10000000, "b\n",
 		    "1: a: unknown key, did you mean api? allowed: display_name, zone, "
 		    "control_group, api, "
-		    "nat_ip, nat_ports, max_flows, xdp, farms, frontends, "
+		    "nat_ip, nat_ports, max_flows, xdp, accel, farms, frontends, "
 		    "routes");
 }
 
@@ -1257,6 +1257,14 @@ static void attributes_of_the_packet_path_are_checked(void **state)
 		 "max_flows: 1023 is out of range, allowed: 1024..16777216, null"},
 		{"max_flows: 16777217",
 		 "max_flows: 16777217 is out of range, allowed: 1024..16777216, null"},
+		{"accel: tc", NULL},
+		{"accel: { eth0: xdp, eth1: auto }", NULL},
+		{"accel: fast", "accel: \"fast\" is unknown, allowed: auto, xdp, tc, a mapping of "
+				"names of interfaces to these, null"},
+		{"accel: { eth0: 3 }", "accel.eth0: 3 is not a string without quotes, allowed: "
+				       "auto, xdp, tc"},
+		{"accel: { \"a/b\": xdp }", "accel.a/b: is no name of an interface, allowed: 1..15 "
+					    "bytes without space, slash and colon"},
 		{"max_flows: many",
 		 "max_flows: \"many\" is not an integer, allowed: 1024..16777216, null"},
 	};
@@ -1278,7 +1286,8 @@ static void attributes_of_the_packet_path_are_kept(void **state)
 	struct config *preset = decode("zone: null\n" SOME_FRONTEND);
 	struct config *config = decode("nat_ip: [\"2001:db8::1\", 192.0.2.2, 192.0.2.1]\n"
 				       "nat_ports: 20000-29999\n"
-				       "max_flows: 5000\n" SOME_FRONTEND);
+				       "max_flows: 5000\n"
+				       "accel: { eth0: xdp, eth1: tc }\n" SOME_FRONTEND);
 	json_t *json = config_encode(preset);
 	char buf[64];
 
@@ -1287,6 +1296,11 @@ static void attributes_of_the_packet_path_are_kept(void **state)
 	assert_int_equal(preset->max_flows, 1000000);
 	assert_false(preset->nat_ip.set);
 	assert_null(json_object_get(json, "nat_ports"));
+	assert_null(json_object_get(json, "accel"));
+	assert_int_equal(config_accel(preset, "eth0"), ACCEL_AUTO);
+	assert_int_equal(config_accel(config, "eth0"), ACCEL_XDP);
+	assert_int_equal(config_accel(config, "eth1"), ACCEL_TC);
+	assert_int_equal(config_accel(config, "eth2"), ACCEL_AUTO);
 	json_decref(json);
 	assert_int_equal(config->nat_ports.first, 20000);
 	assert_int_equal(config->nat_ports.last, 29999);
@@ -1297,6 +1311,7 @@ static void attributes_of_the_packet_path_are_kept(void **state)
 	assert_string_equal(json_string_value(json_object_get(json, "nat_ports")), "20000-29999");
 	assert_int_equal(json_integer_value(json_object_get(json, "max_flows")), 5000);
 	assert_int_equal(json_array_size(json_object_get(json, "nat_ip")), 3);
+	assert_int_equal(json_object_size(json_object_get(json, "accel")), 2);
 	json_decref(json);
 	config_free(config);
 	config_free(preset);

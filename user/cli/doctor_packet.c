@@ -10,10 +10,12 @@
 #include <unistd.h>
 #include <uthash.h>
 
+#include "../kernel/accel.h"
 #include "../kernel/attach.h"
 #include "../kernel/claim.h"
 #include "../kernel/flows.h"
 #include "../kernel/interface.h"
+#include "../kernel/links.h"
 #include "../kernel/local_ports.h"
 #include "../kernel/pin.h"
 #include "../kernel/spliced.h"
@@ -168,6 +170,43 @@ static void check_interfaces(json_t *rows, const char *check, const char *instan
 			"no program at the interfaces:%s", missing);
 }
 
+static void advise_on_accel(enum accel_state state, const char *name, char *advice, size_t size)
+{
+	if (state == ACCEL_NO_FORWARDING)
+		snprintf(advice, size,
+			 "sysctl -w net.ipv4.conf.%s.forwarding=1 (net.ipv6...), if this host may "
+			 "forward other packets, too; or accel: { %s: tc }",
+			 name, name);
+	else if (state == ACCEL_BACK_ONLY)
+		snprintf(advice, size, "a veth takes them when GRO is on at its other end");
+	else
+		snprintf(advice, size, "alpnlb xdp show; or accel: { %s: tc }", name);
+}
+
+/* Interfaces that are to have the program at XDP. */
+static void check_accel(json_t *rows, const char *check, const struct config *config)
+{
+	char name[IF_NAMESIZE], advice[256];
+	uint32_t *links = NULL;
+	size_t n = 0;
+
+	(void)links_at_the_door(&links, &n);
+	for (size_t i = 0; i < n; i++) {
+		enum accel_state state = ACCEL_NOT_ASKED;
+
+		if (if_indextoname(links[i], name) && accel_wants(config, links[i]))
+			state = accel_find_state(links[i]);
+		advise_on_accel(state, name, advice, sizeof(advice));
+		if (state == ACCEL_WORKS)
+			finding(rows, STATUS_OK, check, NULL,
+				"%s: spliced packets are forwarded at XDP", name);
+		else if (state != ACCEL_NOT_ASKED)
+			finding(rows, STATUS_WARN, check, advice,
+				"%s: spliced packets go by tc, too: %s", name, accel_text(state));
+	}
+	free(links);
+}
+
 /* Spliced packets pass below it, so its entries stay as the handshake left them. */
 static void check_tracking(json_t *rows, const char *check)
 {
@@ -205,6 +244,7 @@ void check_packet_instance(json_t *rows, const char *instance)
 		check_pools(rows, check, &usage, &s.config->nat_ports);
 		check_table(rows, check, usage.flows, spliced_room(map));
 		check_interfaces(rows, check, instance);
+		check_accel(rows, check, s.config);
 		check_tracking(rows, check);
 	}
 	pools_free(&usage);

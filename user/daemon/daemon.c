@@ -232,8 +232,10 @@ static int start_doorkeeper(struct daemon *daemon)
 	struct door *door = &daemon->engine.door;
 	int err = door_open(door, &daemon->engine.instance);
 
-	return step("make the acl",
-		    err ? err : doorkeeper_start(&daemon->doorkeeper, door, daemon->base));
+	accel_init(&daemon->accel, door, &daemon->engine.flows);
+	return step("make the acl", err ? err
+					: doorkeeper_start(&daemon->doorkeeper, door,
+							   &daemon->accel, daemon->base));
 }
 
 static int start_health(struct daemon *daemon)
@@ -688,6 +690,7 @@ static void daemon_end(struct daemon *daemon)
 	ports_free(&daemon->engine.ports);
 	flows_close(&daemon->engine.flows);
 	door_close(&daemon->engine.door);
+	accel_close(&daemon->accel);
 	instance_close(&daemon->engine.instance);
 	free(daemon->engine.sessions);
 	free(daemon->engine.free_slots);

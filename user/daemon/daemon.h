@@ -40,6 +40,7 @@ struct daemon {
 	struct sweeper sweeper;
 	struct rerouter rerouter;
 	struct doorkeeper doorkeeper;
+	struct accel accel;
 	struct health health;
 	struct resolver *resolver;
 	struct event *follow_names; /* once more, after that failed */

@@ -47,12 +47,35 @@ static void leave(struct doorkeeper *keeper, const char *failed, int err)
 	door_leave(keeper->door);
 }
 
+static void log_accel(uint32_t ifindex, enum accel_state state)
+{
+	const char *but = accel_text(state);
+	char name[IF_NAMESIZE];
+
+	if (!if_indextoname(ifindex, name))
+		return;
+	log_line(but ? LOG_WARN : LOG_INFO, "accel: %s: %s%s", name,
+		 but ? "spliced packets go by tc, too: " : "spliced packets are forwarded at XDP",
+		 but ? but : "");
+}
+
 static void attach(struct doorkeeper *keeper)
 {
 	int err = door_attach(keeper->door, log_report);
 
+	err = err ? err : accel_follow(keeper->accel, log_accel);
 	if (err)
 		leave(keeper, "find the interfaces", err);
+}
+
+/* What packets are forwarded with, before the door is made for it. */
+static void configure_accel(struct doorkeeper *keeper)
+{
+	int err = accel_configure(keeper->accel, keeper->config);
+
+	if (err)
+		log_line(LOG_WARN, "accel: cannot load the program, spliced packets go by tc: %s",
+			 strerror(-err));
 }
 
 static void on_changes(evutil_socket_t fd, short what, void *argument)
@@ -60,6 +83,8 @@ static void on_changes(evutil_socket_t fd, short what, void *argument)
 	struct doorkeeper *keeper = argument;
 
 	rtnetlink_drain(fd);
+	if (keeper->config)
+		configure_accel(keeper);
 	attach(keeper);
 	if (keeper->door->programs && door_follow_addresses(keeper->door))
 		log_line(LOG_WARN, "xdp: cannot follow the addresses of the host");
@@ -128,6 +153,7 @@ void doorkeeper_configure(struct doorkeeper *keeper, const struct config *config
 	int err;
 
 	keeper->config = config;
+	configure_accel(keeper);
 	if (!door_is_wanted(door, config)) {
 		stop_reading(keeper);
 		door_leave(door);
@@ -156,17 +182,21 @@ static void on_tick(evutil_socket_t fd, short what, void *argument)
 		(void)acl_sweep(&door->acl, now);
 		keeper->sweep_at = now + SHARE * (monotonic_time() - now);
 	}
-	if (keeper->config && door_is_wanted(door, keeper->config) != !!door->programs)
+	if (keeper->config && door_has_changed(door, keeper->config))
 		doorkeeper_configure(keeper, keeper->config);
+	else
+		(void)accel_follow(keeper->accel, log_accel); /* of what rtnetlink does not tell */
 }
 
 /* ---- life ------------------------------------------------------------------------------ */
 
-int doorkeeper_start(struct doorkeeper *keeper, struct door *door, struct event_base *base)
+int doorkeeper_start(struct doorkeeper *keeper, struct door *door, struct accel *accel,
+		     struct event_base *base)
 {
 	static const struct timeval second = {1, 0};
 
 	keeper->door = door;
+	keeper->accel = accel;
 	keeper->base = base;
 	keeper->netlink = rtnetlink_watch(CHANGES);
 	if (keeper->netlink < 0)

@@ -11,10 +11,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../kernel/accel.h"
 #include "../kernel/door.h"
 
 struct doorkeeper {
 	struct door *door;
+	struct accel *accel;
 	struct event_base *base;
 	const struct config *config; /* that is in force */
 	int netlink;
@@ -26,7 +28,8 @@ struct doorkeeper {
 };
 
 /* 0 or -errno. */
-int doorkeeper_start(struct doorkeeper *keeper, struct door *door, struct event_base *base);
+int doorkeeper_start(struct doorkeeper *keeper, struct door *door, struct accel *accel,
+		     struct event_base *base);
 
 /* A configuration is in force, which stays the caller's. Logs what cannot be done. */
 void doorkeeper_configure(struct doorkeeper *keeper, const struct config *config);

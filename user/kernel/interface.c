@@ -2,8 +2,13 @@
 #include "interface.h"
 
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/ethernet.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -36,6 +41,30 @@ uint32_t interface_mtu(uint32_t ifindex)
 	struct ifreq answer;
 
 	return ask(ifindex, SIOCGIFMTU, &answer) ? 0 : answer.ifr_mtu;
+}
+
+uint64_t interface_address(uint32_t ifindex)
+{
+	struct ifreq answer;
+	uint64_t address = 0;
+
+	if (!ask(ifindex, SIOCGIFHWADDR, &answer) && answer.ifr_hwaddr.sa_family == ARPHRD_ETHER)
+		memcpy(&address, answer.ifr_hwaddr.sa_data, ETH_ALEN);
+	return address;
+}
+
+void interface_driver(uint32_t ifindex, char driver[INTERFACE_DRIVER_MAX])
+{
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq request = {.ifr_ifindex = ifindex};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int err = fd < 0 ? -errno : ioctl(fd, SIOCGIFNAME, &request);
+
+	request.ifr_data = (void *)&info;
+	err = err ? err : ioctl(fd, SIOCETHTOOL, &request);
+	if (fd >= 0)
+		close(fd);
+	snprintf(driver, INTERFACE_DRIVER_MAX, "%s", err ? "" : info.driver);
 }
 
 bool loopback_is_up(void)

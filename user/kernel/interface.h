@@ -14,6 +14,14 @@ bool interface_attachable(uint32_t ifindex);
 /* Bytes of an IP packet; 0 = there is no such interface. */
 uint32_t interface_mtu(uint32_t ifindex);
 
+/* Its own, as the first 6 bytes of a frame to it; 0 = it has none. */
+uint64_t interface_address(uint32_t ifindex);
+
+#define INTERFACE_DRIVER_MAX 32
+
+/* Of its driver: "virtio_net", "veth"; "" = it does not say. */
+void interface_driver(uint32_t ifindex, char driver[INTERFACE_DRIVER_MAX]);
+
 /* Is `lo` up? In a new namespace it is not. True if that cannot be told. */
 bool loopback_is_up(void);
 

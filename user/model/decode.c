@@ -149,6 +149,8 @@ static const struct attribute config_rows[] = {
 	{"max_flows", &type_integer, FIELD(struct config, max_flows), .nullable = true, .min = 1024,
 	 .max = 1 << 24, .preset = 1000000},
 	{"xdp", &type_enum, FIELD(struct config, xdp), .nullable = true, .names = &xdp_names},
+	{"accel", &type_accel, FIELD(struct config, accel), .nullable = true,
+	 .names = &accel_names},
 	{"farms", &type_list, FIELD(struct config, farms), .nullable = true, .list = &farm_list},
 	{"frontends", &type_list, FIELD(struct config, frontends), .nullable = true,
 	 .list = &frontend_list},

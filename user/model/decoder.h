@@ -109,6 +109,7 @@ extern const struct type type_farm_name;  /* char *: of a farm that may follow *
 extern const struct type type_api;	  /* struct config, its api */
 extern const struct type type_file;	  /* char *, an absolute path */
 extern const struct type type_probe;	  /* struct farm, its probe */
+extern const struct type type_accel;	  /* struct accel_settings */
 extern const struct type type_list;
 extern const struct type type_mapping;
 extern const struct type type_refused; /* only null passes */

@@ -34,6 +34,11 @@ NAMES(xdp_names,
 	ALLOWED("generic", XDP_GENERIC),
 	ALLOWED("off", XDP_OFF));
 
+NAMES(accel_names,
+	ALLOWED("auto", ACCEL_AUTO),
+	ALLOWED("xdp", ACCEL_XDP),
+	ALLOWED("tc", ACCEL_TC));
+
 NAMES(balance_names,
 	ALLOWED("roundrobin", BALANCE_ROUNDROBIN),
 	ALLOWED("source", BALANCE_SOURCE),

@@ -74,6 +74,9 @@ void config_free(struct config *config)
 	free(config->api.certificate);
 	free(config->api.key);
 	free(config->nat_ip.v);
+	for (size_t i = 0; i < config->accel.n; i++)
+		free(config->accel.v[i].name);
+	free(config->accel.v);
 	free(config);
 }
 
@@ -151,4 +154,14 @@ bool config_in_zone(const struct config *config, const char *zone)
 bool frontend_listens(const struct config *config, const struct frontend *frontend)
 {
 	return !frontend->disabled && config_in_zone(config, frontend->zone);
+}
+
+enum accel_choice config_accel(const struct config *config, const char *interface)
+{
+	const struct accel_settings *accel = &config->accel;
+
+	for (size_t i = 0; i < accel->n; i++)
+		if (!strcmp(accel->v[i].name, interface))
+			return accel->v[i].accel;
+	return accel->all;
 }

@@ -144,6 +144,24 @@ enum xdp_mode {
 	XDP_OFF,
 };
 
+/* Which program forwards the packets of spliced connections. */
+enum accel_choice {
+	ACCEL_AUTO = 0, /* the one at XDP where that is known to be right */
+	ACCEL_XDP,
+	ACCEL_TC,
+};
+
+struct accel_interface {
+	char *name;
+	enum accel_choice accel;
+};
+
+struct accel_settings {
+	enum accel_choice all;	   /* interfaces that are not named */
+	struct accel_interface *v; /* in the order of the file */
+	size_t n;
+};
+
 #define API_PORT 8443 /* unless another one is given */
 
 /* The API on HTTPS; without a certificate there is none. */
@@ -163,6 +181,7 @@ struct config {
 	struct port_range nat_ports; /* to connect from on the packet path */
 	uint32_t max_flows;	     /* connections on the packet path */
 	enum xdp_mode xdp;
+	struct accel_settings accel;
 	struct farm *farms;
 	size_t n_farms;
 	struct frontend *frontends;
@@ -173,6 +192,9 @@ struct config {
 
 /* Frees the configuration and all it owns. Accepts NULL and half-built ones. */
 void config_free(struct config *config);
+
+/* What is wished for an interface. */
+enum accel_choice config_accel(const struct config *config, const char *interface);
 
 /* Is it one that new connections may go to? */
 bool server_is_used(const struct server *server);
