@@ -11,6 +11,8 @@ PATHS=()              # alpnlb's: those that have a frontend
 # By program: processes, threads of each and connections of each that it is to have room for.
 declare -A PROCESSES=() THREADS=() ROOM=()
 
+ACCEL= # xdp or tc: who forwards on the packet path, with checksums that are whole in either case
+
 declare -A PID=() # by program: alpnlb, haproxy, nginx; the processes that were started
 
 SERVER_PORT=8443
@@ -28,7 +30,7 @@ alpnlb_servers() {
 
 write_alpnlb() {
 	local path
-	printf 'nat_ports: 1024-65535\nfarms:\n'
+	printf 'nat_ports: 1024-65535\naccel: %s\nfarms:\n' "${ACCEL:-auto}"
 	for path in "${PATHS[@]}"; do
 		printf '  - { name: h2-%s, port: %s, servers: [ %s ] }\n' \
 			"$path" $SERVER_PORT "$(alpnlb_servers "$path")"
@@ -176,5 +178,6 @@ tune() {
 spaces_up() {
 	netns_up "bench-$$"
 	netns_route
+	[[ -z ${ACCEL:-} ]] || netns_whole_checksums
 	tune
 }

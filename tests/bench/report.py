@@ -289,6 +289,8 @@ def print_head(machine, busy):
     print(f"{machine['rounds']} rounds of {machine['seconds']} s, {machine['memory_rounds']} for "
           f"memory; {machine['cpus']} CPUs ({machine['cpu']}), {machine['memory_mb']} MB, Linux "
           f"{machine['kernel']}, {machine['congestion']}; connect: {machine['parallel']} at once")
+    if machine["accel"] != "auto":
+        print(f"Packets are forwarded at {machine['accel']}; checksums are whole")
     for version in machine["versions"].values():
         print(version)
     if machine["few_connections"] < machine["connections"]:
