@@ -144,7 +144,7 @@ make_initramfs() {
 	for tool in $("$root/bin/busybox" --list); do
 		[[ -e $root/bin/$tool ]] || ln -s busybox "$root/bin/$tool"
 	done
-	cp build/classify.bpf.o build/splice.bpf.o build/lookup.bpf.o build/door.bpf.o tests/verifier-ceilings "$GUEST"/config-*.yaml "$root/"
+	cp build/*.bpf.o tests/verifier-ceilings "$GUEST"/config-*.yaml "$root/"
 	cp "$GUEST/lib.sh" "$root/"
 	[[ -n $systemd ]] || install -m 755 "$GUEST/init" "$root/init"
 	make_hellos "$root/hello"

@@ -45,18 +45,6 @@ static bool has_feature(uint32_t ifindex, uint64_t feature)
 	return !xdp_features(ifindex, &features) && features & feature;
 }
 
-bool accel_wants(const struct config *config, uint32_t ifindex)
-{
-	char name[IF_NAMESIZE];
-	enum accel_choice accel;
-
-	if (!if_indextoname(ifindex, name))
-		return false;
-	accel = config_accel(config, name);
-	return accel == ACCEL_XDP || (accel == ACCEL_AUTO && !is_soft(ifindex) &&
-				      has_feature(ifindex, XDP_FEATURE_BASIC));
-}
-
 /* Where it is off for both versions of IP, bpf_fib_lookup() finds no next hop. */
 static bool forwards(uint32_t ifindex)
 {
@@ -77,6 +65,24 @@ static bool forwards(uint32_t ifindex)
 			close(fd);
 	}
 	return value != '0';
+}
+
+/* A program in the driver is no small thing there: not for nothing, if nobody has asked for it. */
+static bool is_fit(const struct config *config, uint32_t ifindex)
+{
+	return (config->xdp == XDP_AUTO || config->xdp == XDP_NATIVE) && !is_soft(ifindex) &&
+	       has_feature(ifindex, XDP_FEATURE_BASIC) && forwards(ifindex);
+}
+
+bool accel_wants(const struct config *config, uint32_t ifindex)
+{
+	char name[IF_NAMESIZE];
+	enum accel_choice accel;
+
+	if (!if_indextoname(ifindex, name))
+		return false;
+	accel = config_accel(config, name);
+	return accel == ACCEL_XDP || (accel == ACCEL_AUTO && is_fit(config, ifindex));
 }
 
 static bool has_native_program(uint32_t ifindex)
