@@ -129,6 +129,25 @@ static __always_inline bool fits(const struct packet *packet)
 	       packet->size <= packet->flow->mtu;
 }
 
+/*
+ * Is the checksum left to the hardware? It is the pseudo header's sum then, and a veth, or another
+ * guest, hands that on without a word. Now and then a good one looks like that, too.
+ */
+static __always_inline bool is_unfinished(const struct packet *packet, __u64 addresses,
+					  __u32 ip_header)
+{
+	__u64 sum = addresses + bpf_htons(IPPROTO_TCP) + bpf_htons(packet->size - ip_header);
+
+	return packet->tcp->check == sum_fold16(sum);
+}
+
+static __always_inline __u64 sum_of(const struct in6_addr *address)
+{
+	const __u32 *words = address->in6_u.u6_addr32;
+
+	return (__u64)words[0] + words[1] + words[2] + words[3];
+}
+
 /* ---- where to ---------------------------------------------------------------------------- */
 
 static __always_inline __u64 word_of(const __u8 *bytes)
@@ -284,7 +303,8 @@ static __always_inline int forward_v4(struct xdp_md *ctx)
 	packet.size = bpf_ntohs(ip->tot_len);
 	packet.headers = sizeof(*ip) + (bpf_ntohs(packet.tcp->flags) >> 12) * 4;
 	if (ip->ttl <= 1 || lost_mark(packet.flow, ip->tos) || !fits(&packet) ||
-	    !is_plain(&packet) || is_for_tc(&packet) || !can_send(&packet))
+	    !is_plain(&packet) || is_for_tc(&packet) || !can_send(&packet) ||
+	    is_unfinished(&packet, (__u64)ip->saddr + ip->daddr, sizeof(*ip)))
 		return XDP_PASS;
 	packet.class = ip->tos & DSCP_V4;
 	way = find_way(&packet);
@@ -321,7 +341,8 @@ static __always_inline int forward_v6(struct xdp_md *ctx)
 	packet.size = sizeof(*ip) + bpf_ntohs(ip->payload_len);
 	packet.headers = sizeof(*ip) + (bpf_ntohs(packet.tcp->flags) >> 12) * 4;
 	if (ip->hop_limit <= 1 || lost_mark(packet.flow, ip->flow_lbl[0] >> 4) || !fits(&packet) ||
-	    !is_plain(&packet) || is_for_tc(&packet) || !can_send(&packet))
+	    !is_plain(&packet) || is_for_tc(&packet) || !can_send(&packet) ||
+	    is_unfinished(&packet, sum_of(&ip->saddr) + sum_of(&ip->daddr), sizeof(*ip)))
 		return XDP_PASS;
 	packet.class = *(__be32 *)ip & DSCP_V6;
 	way = find_way(&packet);

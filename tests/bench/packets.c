@@ -173,6 +173,7 @@ static void make_packet(struct packet *packet, unsigned int flow, bool at_xdp)
 	packet->tcp.doff = 8;
 	packet->tcp.ack = 1;
 	packet->tcp.window = htons(1000);
+	packet->tcp.check = random();
 	memcpy(packet->options, "\1\1\10\12\0\0\0\1\0\0\0\1", sizeof(packet->options));
 }
 
@@ -182,6 +183,7 @@ static double run(const struct table *t)
 	int program = bpf_program__fd(t->xdp ? t->xdp->progs.splice_xdp : t->bpf->progs.splice);
 	uint32_t forwarded = t->xdp ? XDP_REDIRECT : TC_ACT_REDIRECT;
 	double sum = 0;
+	int others = 0;
 
 	for (int i = 0; i < RUNS; i++) {
 		struct packet packet;
@@ -191,8 +193,12 @@ static double run(const struct table *t)
 		make_packet(&packet, t->cycle ? random() % t->flows : 0, t->xdp);
 		if (bpf_prog_test_run_opts(program, &options))
 			die("run the program", -errno);
-		if (options.retval != forwarded)
-			die("forward a packet", -EPROTO);
+		if (options.retval != forwarded) {
+			if (++others > RUNS / 10)
+				die("forward a packet", -EPROTO);
+			i--; /* a checksum at random may look like one that is left to hardware */
+			continue;
+		}
 		sum += options.duration;
 	}
 	return sum / RUNS;

@@ -114,6 +114,13 @@ doctor_says() {
 	transfer
 	assert_equal "$(forwarded_at_xdp client)" "$before"
 	forwarded server 100
+	netns_exec server ethtool -K balancer gro on >/dev/null
+
+	netns_await 5 says 'are forwarded at XDP' 3 || fail "it does not see"
+	netns_exec client ethtool -K balancer tx on >/dev/null
+	before=$(forwarded_at_xdp client)
+	transfer
+	assert_equal "$(forwarded_at_xdp client)" "$before" "without checksums"
 
 	sed -i 's/^accel: .*/accel: { client: tc, server: tc }/' "$CONFIG"
 	alpnlb apply "$CONFIG"

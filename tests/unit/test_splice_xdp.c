@@ -290,6 +290,41 @@ static void headers_that_are_cut_are_left_to_tc(void **state)
 	assert_false(forwarded(&s));
 }
 
+/* The pseudo header's sum, as a sender leaves it there for its interface. */
+static void leave_checksum(struct subject *s)
+{
+	size_t ip = s->v6 ? sizeof(struct ip6_hdr) : sizeof(struct iphdr);
+	size_t size = s->v6 ? 16 : 4, tcp_size = s->size - ETH_HLEN - ip;
+	struct tcphdr *tcp = (void *)(s->frame + ETH_HLEN + ip);
+	uint8_t pseudo[36] = {0};
+	uint32_t sum = 0;
+
+	memcpy(pseudo, s->key.source + 16 - size, size);
+	memcpy(pseudo + 16, s->key.destination + 16 - size, size);
+	pseudo[32] = tcp_size >> 8;
+	pseudo[33] = tcp_size;
+	pseudo[35] = IPPROTO_TCP;
+	for (size_t i = 0; i < sizeof(pseudo); i += 2)
+		sum += pseudo[i] << 8 | pseudo[i + 1];
+	sum = (sum & 0xffff) + (sum >> 16);
+	tcp->check = htons(sum + (sum >> 16));
+}
+
+static void checksums_left_to_the_hardware_are_left_to_tc(void **state)
+{
+	struct wish wish = {OPTIONS(TIMESTAMPS)};
+	struct subject s;
+
+	for (int i = 0; i < 4; i++) {
+		wish.v6 = i & 1;
+		wish.payload = i & 2 ? 1001 : 0;
+		make(&s, &wish);
+		assert_true(forwarded(&s));
+		leave_checksum(&s);
+		assert_false(forwarded(&s));
+	}
+}
+
 static void frames_for_others_are_left_alone(void **state)
 {
 	struct wish wish = {.payload = 100};
@@ -404,6 +439,7 @@ int main(void)
 		cmocka_unit_test(plain_packets_are_forwarded),
 		cmocka_unit_test(what_needs_more_is_left_to_tc),
 		cmocka_unit_test(headers_that_are_cut_are_left_to_tc),
+		cmocka_unit_test(checksums_left_to_the_hardware_are_left_to_tc),
 		cmocka_unit_test(frames_for_others_are_left_alone),
 		cmocka_unit_test(tc_gets_a_packet_now_and_then),
 		cmocka_unit_test(random_packets_fare_as_at_tc),

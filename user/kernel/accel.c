@@ -23,7 +23,7 @@
 
 /*
  * These hand on frames of this host, or of another guest of the same one, whose checksum nobody has
- * made yet; or they send by other interfaces.
+ * made yet, so that the program could not forward them; or they send by other interfaces.
  */
 static bool is_soft(uint32_t ifindex)
 {
