@@ -242,7 +242,7 @@ for version; do
 	packages+=("$package")
 done
 make --no-print-directory alpnlb build/tests/verifier/verifier build/tests/e2e/peers/tcp \
-	build/classify.bpf.o build/splice.bpf.o build/lookup.bpf.o build/door.bpf.o
+	build/classify.bpf.o build/splice.bpf.o build/lookup.bpf.o build/door.bpf.o build/splice_xdp.bpf.o
 "${CC:-cc}" -O2 -Wall -Wextra -o "$DIR/peer" "$GUEST/peer.c"
 make_initramfs
 

@@ -29,18 +29,17 @@ void check_door(json_t *rows)
 			"the door cannot be loaded: %s", strerror(-err));
 }
 
-static void add_interface(char *text, size_t size, uint32_t ifindex)
+/* If another program is there. Where there is none, nothing may be wanted there. */
+static void add_held(char *text, size_t size, uint32_t ifindex)
 {
 	char name[IF_NAMESIZE] = "?";
 	size_t used = strlen(text);
 	__u32 holder = 0;
 
+	if (bpf_xdp_query_id(ifindex, 0, &holder) || !holder)
+		return;
 	if_indextoname(ifindex, name);
-	(void)bpf_xdp_query_id(ifindex, 0, &holder);
-	if (holder)
-		snprintf(text + used, size - used, " %s (XDP program %u)", name, holder);
-	else
-		snprintf(text + used, size - used, " %s", name);
+	snprintf(text + used, size - used, " %s (XDP program %u)", name, holder);
 }
 
 void check_door_instance(json_t *rows, const char *instance)
@@ -58,7 +57,7 @@ void check_door_instance(json_t *rows, const char *instance)
 	(void)links_at_the_door(&links, &n);
 	for (size_t i = 0; i < n; i++)
 		if (!door_attached(pins, links[i]))
-			add_interface(missing, sizeof(missing), links[i]);
+			add_held(missing, sizeof(missing), links[i]);
 	free(links);
 	if (*missing)
 		finding(rows, STATUS_WARN, check,
