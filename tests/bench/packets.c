@@ -26,6 +26,7 @@
 
 #include "../../bpf/flow.h"
 #include "../unit/way.h"
+#include "door.skel.h"
 
 #define ROUNDS	9
 #define RUNS	200
@@ -62,6 +63,7 @@ struct table {
 	const struct table *few; /* the ratio is to what that one took in the same round */
 	struct splice_bpf *bpf;
 	struct splice_xdp_bpf *xdp; /* NULL at tc */
+	struct door_bpf *door;
 	double ns[ROUNDS], ratios[ROUNDS];
 	struct spread spread, ratio;
 };
@@ -75,6 +77,7 @@ static struct table tables[] = {
 	{.hook = "xdp", .name = "one flow", .flows = MANY, .few = &tables[4]},
 	{.hook = "xdp", .name = "all flows", .flows = FEW, .cycle = true, .few = &tables[6]},
 	{.hook = "xdp", .name = "all flows", .flows = MANY, .cycle = true, .few = &tables[6]},
+	{.hook = "door", .name = "one flow", .flows = FEW, .few = &tables[8]},
 };
 #define TABLES (sizeof(tables) / sizeof(*tables))
 
@@ -177,10 +180,17 @@ static void make_packet(struct packet *packet, unsigned int flow, bool at_xdp)
 	memcpy(packet->options, "\1\1\10\12\0\0\0\1\0\0\0\1", sizeof(packet->options));
 }
 
+static int program_of(const struct table *t)
+{
+	if (t->door)
+		return bpf_program__fd(t->door->progs.door);
+	return bpf_program__fd(t->xdp ? t->xdp->progs.splice_xdp : t->bpf->progs.splice);
+}
+
 /* Nanoseconds per packet. */
 static double run(const struct table *t)
 {
-	int program = bpf_program__fd(t->xdp ? t->xdp->progs.splice_xdp : t->bpf->progs.splice);
+	int program = program_of(t);
 	uint32_t forwarded = t->xdp ? XDP_REDIRECT : TC_ACT_REDIRECT;
 	double sum = 0;
 	int others = 0;
@@ -257,8 +267,29 @@ static struct splice_xdp_bpf *load_xdp(const struct splice_bpf *bpf)
 	if (splice_xdp_bpf__load(xdp))
 		die("load the program at XDP", -errno);
 	way_rows(xdp, way, WAY_MAC); /* a packet that was moved is the next one that comes */
-	keep_in_use(bpf_program__fd(xdp->progs.splice_xdp));
 	return xdp;
+}
+
+static struct door_bpf *load_door(const struct splice_xdp_bpf *xdp)
+{
+	struct door_bpf *door = door_bpf__open_and_load();
+	int next = bpf_program__fd(xdp->progs.splice_xdp);
+	uint32_t zero = 0;
+
+	if (!door || bpf_map_update_elem(bpf_map__fd(door->maps.door_next), &zero, &next, BPF_ANY))
+		die("load the door", -errno);
+	return door;
+}
+
+static void load_table(struct table *t)
+{
+	t->bpf = load();
+	if (strcmp(t->hook, "tc"))
+		t->xdp = load_xdp(t->bpf);
+	if (!strcmp(t->hook, "door"))
+		t->door = load_door(t->xdp);
+	if (t->xdp)
+		keep_in_use(program_of(t));
 }
 
 static void measure(int round)
@@ -322,13 +353,13 @@ int main(int argc, char **argv)
 	if (way < 0)
 		die("make a network namespace", way);
 	for (struct table *t = tables; t < tables + TABLES; t++) {
-		t->bpf = load();
-		t->xdp = strcmp(t->hook, "xdp") ? NULL : load_xdp(t->bpf);
+		load_table(t);
 		fill(bpf_map__fd(t->bpf->maps.flows), t->flows, t->cycle);
 	}
 	for (int i = 0; i < ROUNDS; i++)
 		measure(i);
 	for (struct table *t = tables; t < tables + TABLES; t++) {
+		door_bpf__destroy(t->door);
 		splice_xdp_bpf__destroy(t->xdp);
 		splice_bpf__destroy(t->bpf);
 	}
