@@ -33,8 +33,9 @@ static int way;
 
 /* A packet, and the flow it belongs to. */
 struct subject {
-	bool v6;
+	_Alignas(uint32_t) uint8_t room[2]; /* aligns the headers behind Ethernet's */
 	uint8_t frame[FRAME_MAX];
+	bool v6;
 	size_t size;
 	struct flow_key key;
 	struct flow flow;
@@ -170,7 +171,8 @@ static void make(struct subject *s, const struct wish *wish)
 	((uint8_t *)tcp)[13] = wish->flags ? wish->flags : TH_ACK;
 	tcp->window = htons(500);
 	tcp->check = 0x4321;
-	memcpy(tcp + 1, wish->options, wish->options_len);
+	if (wish->options)
+		memcpy(tcp + 1, wish->options, wish->options_len);
 	memset((uint8_t *)(tcp + 1) + wish->options_len, 0x55, wish->payload);
 }
 
