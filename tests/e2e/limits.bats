@@ -167,6 +167,7 @@ state_is() {
 
 	alpnlb server set s11 probe true
 	alpnlb refresh run
+	(($(grep -c RLIMIT_NOFILE "$NETNS_DIR/daemon.log") <= 1)) || fail "a probe is no news for the limit of descriptors"
 	netns_await 5 state_is s11 up
 	netns_stop "$one"
 	netns_await 5 state_is s11 down

@@ -37,15 +37,14 @@ static uint64_t raise_to(uint64_t wanted)
 uint32_t limits_raise(uint32_t wanted, const struct descriptors *others, uint64_t *limit,
 		      uint64_t *need)
 {
-	uint64_t other =
-		FIXED + (uint64_t)others->workers * PER_WORKER + others->listening + others->probes +
-		others->tables;
+	uint64_t other = FIXED + (uint64_t)others->workers * PER_WORKER + others->listening +
+			 others->probes + others->tables;
 	uint64_t full = other + RESERVE + (uint64_t)wanted * PER_CONNECTION;
 	uint32_t connections = CONNECTIONS_MIN;
 
 	*need = other + CONNECTIONS_MIN * PER_CONNECTION;
 	*limit = raise_to(full);
-	if (*limit >= full)
+	if (*limit >= full - RESERVE / 2) /* a refresh may take some */
 		return wanted;
 	if (*limit < *need)
 		return 0;
