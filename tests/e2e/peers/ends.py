@@ -71,10 +71,10 @@ class Journal:
 
     def outage(self, end):
         for down, up, spliced in self.outages:
-            if end["from"] <= down <= end["to"] and end["address"] not in spliced:
-                return "daemon killed"
             if down < end["from"] <= up and not end["received"]:
                 return "no daemon"
+            if end["from"] - SLACK <= down <= end["to"] and end["address"] not in spliced:
+                return "daemon killed"
         return "NO REASON"
 
 
