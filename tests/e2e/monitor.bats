@@ -82,7 +82,9 @@ closed_for() {
 	start_monitor text monitor connections
 
 	# an ordinary connection, on the packet path: the end of its flow is told
-	tcp_client "$LB4" 443 --sni www.alpnlb.test --alpn h2 http/1.1 --bytes 1000 --half-close >/dev/null
+	hold client "$LB4" 443 --sni www.alpnlb.test --alpn h2 http/1.1 --bytes 1000
+	await_stat .counters.spliced 1 # none is whose end has come by then
+	end_held client >/dev/null
 	await_told all '.event == "ended" and .path == "packet"'
 	first=$(gojq -c 'select(.event == "ended")' "$NETNS_DIR/all.log")
 	assert_equal "$(gojq -r '[.frontend, .route, .farm, .server, .verdict, .sni, (.alpn | join(",")), .local,
