@@ -124,7 +124,7 @@ workers() {
 	local report
 	start_echo auto --workers "$1"
 	daemon_says "ready: .* $1 workers" || fail "it says another number of workers"
-	assert_equal "$(threads)" $((5 + $1)) "threads: main, for RCU, routes, probes and names one each, and the workers"
+	assert_equal "$(threads)" $((8 + $1)) "threads: main, for RCU, routes and probes one each, four for names, and the workers"
 	report=$(tcp_client "$LB4" 443 --alpn h2 --bytes 100000 --half-close --repeat 60 --parallel 20)
 	assert_equal "$(gojq -r 'select(.received_sha256 == .sent_sha256) | .end' <<<"$report" | sort | uniq -c |
 		xargs)" "60 eof"
