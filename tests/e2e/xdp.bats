@@ -81,7 +81,7 @@ start_door() {
 	start_tcp one 11 9000 name
 	start_tcp two 12 9000 name
 	start_tcp ssh 11 22 echo
-	netns_spawn balancer "$NETNS_DIR/sshd.log" "$TREE/tests/e2e/peers/tcp.py" serve echo \
+	netns_spawn balancer "$NETNS_DIR/sshd.log" "$PEERS/tcp" serve echo \
 		--name sshd --listen "$LB4" "$LB6" --port 22
 	netns_await 10 netns_listens balancer 22
 	start_daemon
@@ -155,7 +155,7 @@ took() {
 	local n=${BLOCKS:-20000} file=$NETNS_DIR/blocks
 	start_door 'rate_limit: 100000'
 	door_is_closed native
-	netns_spawn client "$NETNS_DIR/load.log" "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 --alpn h2 \
+	netns_spawn client "$NETNS_DIR/load.log" "$PEERS/tcp" client "$LB4" 443 --alpn h2 \
 		--repeat 300 --parallel 4
 	{
 		printf '# a comment\n\n2001:db8:bad::/48 1h # with a ttl of its own\n'
@@ -187,12 +187,12 @@ took() {
 	door_is_closed generic
 	alpnlb acl add 0.0.0.0/0 >/dev/null
 	alpnlb acl add 2001:db8::/32 >/dev/null
-	netns_exec client "$TREE/tests/e2e/peers/tcp.py" client "$LB4" 443 --alpn h2 --timeout 1 >/dev/null || true
+	netns_exec client "$PEERS/tcp" client "$LB4" 443 --alpn h2 --timeout 1 >/dev/null || true
 	netns_await 10 dropped_some acl
 	assert_echoed "$(tcp_client "$LB4" 22 --bytes 100000 --half-close)"
 	assert_echoed "$(tcp_client "$LB6" 22 --bytes 100000 --half-close)"
-	assert_echoed "$(netns_exec balancer "$TREE/tests/e2e/peers/tcp.py" client "$(server4 11)" 22 --bytes 1000 --half-close)"
-	assert_echoed "$(netns_exec balancer "$TREE/tests/e2e/peers/tcp.py" client "$(server6 11)" 22 --bytes 1000 --half-close)"
+	assert_echoed "$(netns_exec balancer "$PEERS/tcp" client "$(server4 11)" 22 --bytes 1000 --half-close)"
+	assert_echoed "$(netns_exec balancer "$PEERS/tcp" client "$(server6 11)" 22 --bytes 1000 --half-close)"
 
 	sed -e 's/xdp: generic/xdp: native/' -e 's/"443"/"543"/' -e '/name: other/d' "$CONFIG" >"$other"
 	netns_spawn balancer "$NETNS_DIR/other.log" "$ALPNLB" --instance "$NETNS_NAME-b" daemon -c "$other" --workers 1

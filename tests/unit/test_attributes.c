@@ -95,6 +95,8 @@ static const struct row {
 	{OF_ROOT, "nat_ip", DEFAULT, DEFAULT, REFUSED, "[]", "'10.0.0.1'"},
 	{OF_ROOT, "nat_ports", DEFAULT, DEFAULT, REFUSED, "''", "1"},
 	{OF_ROOT, "max_flows", DEFAULT, DEFAULT, REFUSED, "0", "'1'"},
+	{OF_ROOT, "xdp", DEFAULT, DEFAULT, REFUSED, "''", "1"},
+	{OF_ROOT, "accel", DEFAULT, DEFAULT, REFUSED, "''", "1"},
 	{OF_ROOT, "farms", REFUSED, REFUSED, REFUSED, "[]", "{}"}, /* is referred to */
 	{OF_ROOT, "frontends", REFUSED, REFUSED, REFUSED, "[]", "{}"},
 	{OF_ROOT, "routes", DEFAULT, DEFAULT, DEFAULT, "[]", "{}"},
@@ -171,6 +173,8 @@ static const struct row {
 	{OF_FRONTEND, "max_connections", DEFAULT, DEFAULT, DEFAULT, "0", "'1'"},
 	{OF_FRONTEND, "rate_limit", DEFAULT, DEFAULT, REFUSED, "0", "'1'"},
 	{OF_FRONTEND, "source_rate_limit", DEFAULT, DEFAULT, REFUSED, "0", "'1'"},
+	{OF_FRONTEND, "source_rate_prefix_v4", DEFAULT, DEFAULT, REFUSED, "0", "'1'"},
+	{OF_FRONTEND, "source_rate_prefix_v6", DEFAULT, DEFAULT, REFUSED, "0", "'1'"},
 	{OF_FRONTEND, "ssl", DEFAULT, DEFAULT, DEFAULT, "false", "0"},
 	{OF_FRONTEND, "default_ssl", DEFAULT, DEFAULT, REFUSED, "0", "'1'"},
 
