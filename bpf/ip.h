@@ -15,6 +15,12 @@
 #define IP_OFFSET	 bpf_htons(0x1fff)
 #define IP_DONT_FRAGMENT bpf_htons(0x4000)
 
+static __always_inline bool is_v4(const __u8 *address)
+{
+	return !((__u32 *)address)[0] && !((__u32 *)address)[1] &&
+	       ((__u32 *)address)[2] == bpf_htonl(0xffff);
+}
+
 static __always_inline void map_v4(__u8 address[16], __be32 v4)
 {
 	((__be32 *)address)[2] = bpf_htonl(0xffff);

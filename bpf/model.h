@@ -482,6 +482,7 @@ struct throttle_event {
 	X(SOCKMAP_FAILED, "sockmap_failed", "legs the kernel did not take into the sockhash")      \
 	X(PATH_FALLBACKS, "path_fallbacks", "connections on another path than asked for")          \
 	X(SPLICED, "spliced", "connections handed over to the packet path")                        \
+	X(OPENED, "opened", "... of them, opened there: no socket was in them")                    \
 	X(SPLICE_REFUSED, "splice_refused", "connections the packet path could not take")          \
 	X(PORTS_IN_USE, "ports_in_use", "source ports that the packet path has in use now")        \
 	X(SPLICE_DROPPED, "splice_dropped", "packets of spliced connections that were dropped")    \

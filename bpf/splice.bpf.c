@@ -18,6 +18,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "icmp.h"
+#include "keep.h"
 #include "note.h"
 #include "options.h"
 #include "splice.h"
@@ -683,12 +684,6 @@ static __always_inline void leg_read(struct tcp_sock___alpnlb *tcp, struct leg_s
 		leg->ifindex = device->ifindex;
 }
 
-static __always_inline bool is_v4(const __u8 *address)
-{
-	return !((__u32 *)address)[0] && !((__u32 *)address)[1] &&
-	       ((__u32 *)address)[2] == bpf_htonl(0xffff);
-}
-
 /* Finds the socket that gets the packets of `key`. SPLICE_STARTED when it can be spliced. */
 static __noinline enum splice_result leg_find(struct __sk_buff *skb, const struct flow_key *key,
 					      struct leg_state *leg)
@@ -1304,38 +1299,10 @@ static __noinline int flows_insert(struct splice_request *request, struct leg_st
 	return SPLICE_STARTED;
 }
 
-struct keeping {
-	struct flow_hello kept;
-	const struct hello *hello;
-};
-
-/* A byte of the ALPN names; 1 = done. */
-static long keep_step(__u32 index, void *context)
-{
-	struct keeping *keeping = context;
-	__u32 at = keeping->kept.sni_len + index;
-
-	OPAQUE(at);
-	if (index >= keeping->kept.alpn_len || index >= FLOW_HELLO_TEXT || at >= FLOW_HELLO_TEXT)
-		return 1;
-	keeping->kept.text[at] = keeping->hello->alpn[index];
-	return 0;
-}
-
-static __always_inline void keep_client(__u8 *text, const struct conn *conn)
-{
-	__builtin_memcpy(text, conn->client, sizeof(conn->client));
-	__builtin_memcpy(text + sizeof(conn->client), &conn->client_port,
-			 sizeof(conn->client_port));
-}
-
 /* What the client said outlives the connection's slot, if there is room for it. */
 static __noinline int keep_hello(const struct splice_request *request)
 {
-	__u32 room;
-	struct keeping keeping = {};
-	struct flow_hello *kept = &keeping.kept;
-	const struct hello *hello;
+	struct flow_hello kept = {};
 	const struct conn *conn;
 
 	if (!request)
@@ -1343,19 +1310,8 @@ static __noinline int keep_hello(const struct splice_request *request)
 	conn = bpf_map_lookup_elem(&conns, &request->slot);
 	if (!conn || conn->serial != request->serial)
 		return 0;
-	keeping.hello = hello = &conn->hello;
-	kept->verdict = hello->verdict;
-	kept->proxied = !!conn->via_port;
-	room = FLOW_HELLO_TEXT - (kept->proxied ? FLOW_HELLO_CLIENT : 0);
-	kept->sni_len = MIN(hello->sni_len, room - MIN(hello->alpn_len, FLOW_HELLO_ALPN));
-	kept->alpn_len = MIN(hello->alpn_len, room - kept->sni_len);
-	kept->flags = hello->flags | (kept->sni_len < hello->sni_len ? HELLO_SNI_CUT : 0) |
-		      (kept->alpn_len < hello->alpn_len ? HELLO_ALPN_CUT : 0);
-	__builtin_memcpy(kept->text, hello->sni, FLOW_HELLO_TEXT);
-	LOOP(FLOW_HELLO_TEXT, keep_step, &keeping);
-	if (kept->proxied)
-		keep_client(kept->text + FLOW_HELLO_TEXT - FLOW_HELLO_CLIENT, conn);
-	bpf_map_update_elem(&hellos, &request->server, kept, BPF_ANY);
+	hello_keep(&kept, conn);
+	bpf_map_update_elem(&hellos, &request->server, &kept, BPF_ANY);
 	return 0;
 }
 
@@ -1535,6 +1491,12 @@ static __always_inline bool has_sockets(const struct flow *flow)
 	return conn && conn->state == CONN_SPLICING;
 }
 
+/* The program that opens connections has left it, if it is so old: it was never counted. */
+static __always_inline int drop_pending(const struct flow_key *key, const struct flow *flow)
+{
+	return bpf_ktime_get_ns() >= flow_expires(flow, NULL) && !bpf_map_delete_elem(&flows, key);
+}
+
 /* Removes a flow, known by its server leg, if it has ended. */
 static __noinline int try_remove(const struct flow_key *key, struct flow *flow, __u32 force)
 {
@@ -1544,6 +1506,8 @@ static __noinline int try_remove(const struct flow_key *key, struct flow *flow, 
 
 	if (!key || !flow || has_sockets(flow))
 		return 0;
+	if (flow->state & FLOW_PENDING)
+		return drop_pending(key, flow);
 	key_of_peer(flow, &peer_key);
 	if (!(flow->state & FLOW_ORPHAN))
 		peer = bpf_map_lookup_elem(&flows, &peer_key);

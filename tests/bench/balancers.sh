@@ -40,7 +40,7 @@ write_alpnlb() {
 	printf 'frontends:\n'
 	for path in "${PATHS[@]}"; do
 		printf '  - { name: %s, port: "%s", path: %s, default_farm: rest }\n' \
-			"$path" "${PORTS[$path]}" "$path"
+			"$path" "${PORTS[$path]}" "${path/open/packet, handshake: packet}"
 	done
 	printf 'routes:\n'
 	for path in "${PATHS[@]}"; do
@@ -148,7 +148,7 @@ start_program() {
 program_of() {
 	case $1 in
 	direct) ;;
-	packet | sockmap | relay) printf alpnlb ;;
+	packet | open | sockmap | relay) printf alpnlb ;;
 	*) printf '%s' "$1" ;;
 	esac
 }

@@ -12,7 +12,7 @@ import time
 BASELINE = "direct"
 REFERENCES = ["haproxy", BASELINE]
 UNCHANGED = "unchanged"
-SUBJECTS = ["direct", "packet", "sockmap", "relay", "haproxy", "nginx"]
+SUBJECTS = ["direct", "packet", "open", "sockmap", "relay", "haproxy", "nginx"]
 COLUMN = 23
 LABEL = 39
 

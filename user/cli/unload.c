@@ -144,7 +144,7 @@ static int detach_pinned(struct unload *unload, const char *path, const char *na
 	char pins[256];
 
 	if (number && (!strncmp(name, "ingress_", 8) || !strncmp(name, "egress_", 7) ||
-		       sscanf(name, "door_%u", &ifindex) == 1)) {
+		       !strncmp(name, "open_", 5) || sscanf(name, "door_%u", &ifindex) == 1)) {
 		snprintf(pins, sizeof(pins), PIN_ROOT "/%s", options.instance);
 		detach(unload, pins, atoi(number + 1));
 	}

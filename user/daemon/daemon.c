@@ -477,6 +477,7 @@ int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *r
 		 char *failed, size_t size)
 {
 	struct tables tables = {0};
+	struct port_range range;
 	gid_t group;
 	/* What ran before is no reason not to start. */
 	int err = refresh ? health_check(config, failed, size) : 0;
@@ -484,15 +485,21 @@ int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *r
 	if (!err)
 		(void)resolver_fill(daemon->resolver, config, RESOLVER_WAIT);
 	err = err ? err : prepare(daemon, config, &tables, &group, failed, size);
-	if (!err)
+	if (!err) {
+		handshake_pause(&daemon->handshake);
 		err = switch_tables(daemon, config, &tables, refresh, failed, size);
+		if (err)
+			handshake_resume(&daemon->handshake);
+	}
 	tables_free(&tables);
 	if (err) {
 		config_free(config);
 		return err;
 	}
 	doorkeeper_configure(&daemon->doorkeeper, config);
-	ports_configure(&daemon->engine.ports, &config->nat_ports, &config->nat_ip);
+	handshake_configure(&daemon->handshake, config);
+	range = handshake_others(&daemon->handshake, &config->nat_ports);
+	ports_configure(&daemon->engine.ports, &range, &config->nat_ip);
 	warn_of_table_size(&daemon->engine.flows, config->max_flows);
 	sweeper_claim(&daemon->sweeper, config);
 	sweeper_start(&daemon->sweeper, shortest_idle_timeout(config));
@@ -581,6 +588,7 @@ static void on_stop(evutil_socket_t sig, short what, void *argument)
 	daemon->draining = true;
 	event_del(daemon->follow_names);
 	notify("STOPPING=1");
+	handshake_stop(&daemon->handshake);
 	listeners_close(&daemon->listeners);
 	log_line(LOG_INFO, "draining: %u connections, up to %g s",
 		 atomic_load(&daemon->engine.live), timeout / 1000.0);
@@ -639,6 +647,7 @@ static int start_engine(struct daemon *daemon, const struct arguments *arguments
 	err = err ? err : step("make the main loop", init_main_loop(daemon));
 	if (err)
 		return err;
+	handshake_init(&daemon->handshake, &daemon->engine, daemon->base);
 	choose_paths(&daemon->engine);
 	err = start_doorkeeper(daemon);
 	err = err ? err : load_packet_path(daemon, config);
@@ -686,6 +695,7 @@ static void daemon_end(struct daemon *daemon)
 	grace_stop(&daemon->engine.grace);
 	rerouter_stop(&daemon->rerouter);
 	doorkeeper_stop(&daemon->doorkeeper);
+	handshake_free(&daemon->handshake);
 	sweeper_free(&daemon->sweeper);
 	ports_free(&daemon->engine.ports);
 	flows_close(&daemon->engine.flows);

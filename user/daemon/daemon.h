@@ -11,6 +11,7 @@
 #include "../model/staged.h"
 #include "control.h"
 #include "doorkeeper.h"
+#include "handshake.h"
 #include "health.h"
 #include "https.h"
 #include "listeners.h"
@@ -41,6 +42,7 @@ struct daemon {
 	struct rerouter rerouter;
 	struct doorkeeper doorkeeper;
 	struct accel accel;
+	struct handshake handshake;
 	struct health health;
 	struct resolver *resolver;
 	struct event *follow_names; /* once more, after that failed */

@@ -86,7 +86,8 @@ static int on_removed(void *context, void *data, size_t size)
 	    event->end < FLOW_END_COUNTER)
 		(void)flow_reset(&sweeper->resets, event);
 	/* One that is counted as live only when it is taken over. */
-	if (!ports_give_flow(&sweeper->engine->ports, &event->key[SERVER]) && event->was_live)
+	if (!ports_give_flow(&sweeper->engine->ports, &event->key[SERVER]) && event->was_live &&
+	    event->started < sweeper->engine->instance.control->began)
 		count_live(sweeper, event->frontend_id, event->route_id, event->server_id);
 	event_flow(event);
 	return 0;
@@ -167,7 +168,7 @@ static void adopt_entry(const struct flow_key *key, const struct flow *flow, voi
 	struct sweeper *sweeper = ((struct piece *)context)->sweeper;
 	struct flow_key server;
 
-	if (flow->started >= sweeper->engine->instance.control->began)
+	if (flow->started >= sweeper->engine->instance.control->began || flow->state & FLOW_PENDING)
 		return;
 	server_key(key, flow, &server);
 	if (has_ended(flows_map(&sweeper->engine->flows), flow))

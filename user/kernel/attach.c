@@ -23,6 +23,7 @@ static const struct {
 } hooks[HOOK_COUNT] = {
 	{"ingress", "splice", ATTACH_TCX_INGRESS, BPF_TC_INGRESS},
 	{"egress", "splice_syn", ATTACH_TCX_EGRESS, BPF_TC_EGRESS},
+	{"open", "open", ATTACH_TCX_INGRESS, BPF_TC_INGRESS},
 };
 
 /* ---- links ------------------------------------------------------------------------------- */
@@ -156,7 +157,8 @@ int attach_program(const char *pin_dir, uint32_t ifindex, enum hook hook, int pr
 	int err = attach_link(pin_dir, ifindex, hook, program);
 
 	/* Before 6.6 there is no such kind of attachment. */
-	return err == -EINVAL ? attach_filter(pin_dir, ifindex, hook, program) : err;
+	return err == -EINVAL && hook != HOOK_OPEN ? attach_filter(pin_dir, ifindex, hook, program)
+						   : err;
 }
 
 int attach_try(int program)
@@ -178,12 +180,17 @@ bool program_attached(const char *pin_dir, uint32_t ifindex, enum hook hook)
 	return !access(path, F_OK) || filter_is_ours(pin_dir, ifindex, hook);
 }
 
+void detach_hook(const char *pin_dir, uint32_t ifindex, enum hook hook)
+{
+	(void)detach_link(pin_dir, ifindex, hook);
+}
+
 bool detach_programs(const char *pin_dir, uint32_t ifindex)
 {
 	bool some = false;
 
 	for (int hook = 0; hook < HOOK_COUNT; hook++)
 		some |= detach_link(pin_dir, ifindex, hook) ||
-			detach_filter(pin_dir, ifindex, hook);
+			(hook != HOOK_OPEN && detach_filter(pin_dir, ifindex, hook));
 	return some;
 }

@@ -13,6 +13,7 @@
 enum hook {
 	HOOK_INGRESS = 0,
 	HOOK_EGRESS,
+	HOOK_OPEN, /* at the ingress, behind the first; only by links (6.6) */
 	HOOK_COUNT,
 };
 
@@ -31,7 +32,10 @@ int attach_try(int program);
 /* Is a program of this instance attached? */
 bool program_attached(const char *pin_dir, uint32_t ifindex, enum hook hook);
 
-/* Undoes it at once, for both hooks. True if something of this instance was attached. */
+/* Undoes it at once, for one hook ... */
+void detach_hook(const char *pin_dir, uint32_t ifindex, enum hook hook);
+
+/* ... or all of them. True if something of this instance was attached. */
 bool detach_programs(const char *pin_dir, uint32_t ifindex);
 
 #endif

@@ -102,6 +102,11 @@ int flows_map(const struct flows *flows)
 	return bpf_map__fd(flows->programs->maps.flows);
 }
 
+int flows_map_named(const struct flows *flows, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(flows->programs->obj, name);
+}
+
 int flows_closed_ring(const struct flows *flows)
 {
 	return bpf_map__fd(flows->programs->maps.closed);
@@ -119,10 +124,15 @@ static int attach_one(const struct flows *flows, __u32 ifindex)
 {
 	int interfaces = bpf_map__fd(flows->programs->maps.interfaces), err = 0;
 	__u32 wanted = 1 << HOOK_INGRESS, is = 0;
+	int open = atomic_load(&flows->open);
 
 	if (atomic_load(&flows->strips))
 		wanted |= 1 << HOOK_EGRESS;
-	(void)bpf_map_lookup_elem(interfaces, &ifindex, &is);
+	if (open)
+		wanted |= 1 << HOOK_OPEN;
+	if (bpf_map_lookup_elem(interfaces, &ifindex,
+				&is)) /* an earlier daemon's goes by its tables */
+		detach_hook(flows->instance->pin_dir, ifindex, HOOK_OPEN);
 	if ((is & wanted) == wanted)
 		return 0;
 	if (!interface_attachable(ifindex))
@@ -133,6 +143,8 @@ static int attach_one(const struct flows *flows, __u32 ifindex)
 	if (!err && wanted & 1 << HOOK_EGRESS)
 		err = attach_program(flows->instance->pin_dir, ifindex, HOOK_EGRESS,
 				     bpf_program__fd(flows->programs->progs.splice_syn));
+	if (!err && open && !(is & 1 << HOOK_OPEN))
+		err = attach_program(flows->instance->pin_dir, ifindex, HOOK_OPEN, open);
 	if (!err && bpf_map_update_elem(interfaces, &ifindex, &wanted, BPF_ANY))
 		err = -errno;
 	return err;

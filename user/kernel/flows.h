@@ -25,6 +25,7 @@ struct flows {
 	int layout;	      /* see layout.h */
 	pthread_mutex_t lock; /* held to attach */
 	atomic_bool strips;   /* some client came without an option: `splice_syn` is wanted */
+	atomic_int open;      /* the program of openings.h, to be attached, too; 0 = none */
 	bool keep;	      /* pins and attachments shall stay, or were there before */
 };
 
@@ -57,6 +58,9 @@ int flows_attach(struct flows *flows);
 int flows_strip(struct flows *flows, const struct syn_key *key, uint32_t without);
 void flows_unstrip(struct flows *flows, const struct syn_key *key);
 int flows_pin(const struct flows *flows);
+
+/* A map of the packet path by its name, or -errno. */
+int flows_map_named(const struct flows *flows, const char *name);
 
 /* Makes a connection spliced; what the program answers is in the request. 0 or -errno. */
 int flows_start(const struct flows *flows, struct splice_request *request);

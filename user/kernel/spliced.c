@@ -82,7 +82,8 @@ static void walk_entry(const struct flow_key *key, const struct flow *flow, void
 	const struct walk *walk = context;
 	struct spliced spliced = {.key[SERVER] = *key, .flow[SERVER] = *flow};
 
-	if (!(flow->constant & FLOW_FROM_SERVER) || !walk->wanted(key, flow, walk->context))
+	if (!(flow->constant & FLOW_FROM_SERVER) || flow->state & FLOW_PENDING ||
+	    !walk->wanted(key, flow, walk->context))
 		return;
 	key_of_peer(flow, &spliced.key[CLIENT]);
 	spliced.paired =

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <string.h>
+
 #include "decoder.h"
 
 #define TLS_WHY	      "is out of scope, TLS passes through untouched"
@@ -22,6 +24,8 @@ static const struct attribute frontend_rows[] = {
 	{"proxy_sources", &type_prefixes, FIELD(struct frontend, proxy_sources), .nullable = true},
 	{"disabled", &type_bool, FIELD(struct frontend, disabled), .nullable = true},
 	{"path", &type_enum, FIELD(struct frontend, path), .nullable = true, .names = &path_names},
+	{"handshake", &type_enum, FIELD(struct frontend, handshake), .nullable = true,
+	 .names = &handshake_names},
 	{"hello_timeout", &type_duration, FIELD(struct frontend, hello_timeout), .nullable = true,
 	 .min = 10, .max = HOUR, .preset = 3 * SECOND},
 	{"connect_timeout", &type_duration, FIELD(struct frontend, connect_timeout),
@@ -47,6 +51,40 @@ static const struct attribute frontend_rows[] = {
 
 static const struct table frontend_table = TABLE(frontend_rows);
 
+/* What the program does not do before it answers a client; NULL if that is all there. */
+static const char *needs_a_socket(const struct frontend *frontend)
+{
+	if (frontend->path != PATH_AUTO && frontend->path != PATH_PACKET)
+		return "path";
+	if (frontend->proxy_sources.set)
+		return "proxy_sources";
+	if (frontend->allowed_source.set)
+		return "allowed_source";
+	if (frontend->denied_source.set)
+		return "denied_source";
+	if (frontend->max_connections)
+		return "max_connections";
+	if (frontend->rate_limit)
+		return "rate_limit";
+	return frontend->source_rate_limit ? "source_rate_limit" : NULL;
+}
+
+static void check_handshake(struct decoder *d, const struct value *value,
+			    const struct frontend *frontend)
+{
+	struct value handshake = value_member(value, "handshake");
+	const char *key = needs_a_socket(frontend);
+	char name[API_KEY_MAX];
+
+	if (frontend->handshake != HANDSHAKE_PACKET || !key)
+		return;
+	if (!strcmp(key, "path"))
+		decode_error(d, &handshake, "is packet, allowed with path auto or packet");
+	else
+		decode_error(d, &handshake, "is packet, allowed without %s",
+			     decode_key(d, key, name));
+}
+
 static void finish_frontend(struct decoder *d, const struct value *value, void *object)
 {
 	struct value denied = value_member(value, "denied_source");
@@ -56,6 +94,7 @@ static void finish_frontend(struct decoder *d, const struct value *value, void *
 	if (frontend->allowed_source.set && frontend->denied_source.set)
 		decode_error(d, &denied, "stands beside %s, allowed: one of them",
 			     decode_key(d, "allowed_source", name));
+	check_handshake(d, value, frontend);
 }
 
 const struct list frontend_list = {

@@ -39,6 +39,10 @@ NAMES(accel_names,
 	ALLOWED("xdp", ACCEL_XDP),
 	ALLOWED("tc", ACCEL_TC));
 
+NAMES(handshake_names,
+	ALLOWED("socket", HANDSHAKE_SOCKET),
+	ALLOWED("packet", HANDSHAKE_PACKET));
+
 NAMES(balance_names,
 	ALLOWED("roundrobin", BALANCE_ROUNDROBIN),
 	ALLOWED("source", BALANCE_SOURCE),

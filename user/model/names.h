@@ -28,6 +28,7 @@ struct names {
 extern const struct names path_names;
 extern const struct names xdp_names;
 extern const struct names accel_names;
+extern const struct names handshake_names;
 extern const struct names balance_names;
 extern const struct names action_names;
 extern const struct names field_names;

@@ -89,6 +89,12 @@ struct farm {
 	size_t n_servers;
 };
 
+/* Who answers a client's SYN. */
+enum handshake_kind {
+	HANDSHAKE_SOCKET = 0,
+	HANDSHAKE_PACKET, /* the program, see open.h */
+};
+
 struct frontend {
 	struct object o;
 	char *zone;
@@ -100,6 +106,7 @@ struct frontend {
 	struct prefix_list proxy_sources; /* who sends a PROXY header; not set = nobody */
 	bool disabled;
 	enum path_kind path;
+	enum handshake_kind handshake;
 	/* milliseconds; of the last two 0 = none */
 	uint32_t hello_timeout, connect_timeout, idle_timeout, half_close_timeout;
 	uint32_t max_connections;   /* 0 = no limit */

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "openings.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "open.skel.h"
+
+/* All but its own are those of the other programs. */
+static int share_maps(struct open_bpf *programs, const struct flows *flows)
+{
+	struct bpf_map *map;
+	int err = 0;
+
+	bpf_object__for_each_map(map, programs->obj)
+	{
+		int fd = instance_map(flows->instance, bpf_map__name(map));
+
+		if (fd < 0)
+			fd = flows_map_named(flows, bpf_map__name(map));
+		if (!err && fd >= 0 && !bpf_map__is_internal(map))
+			err = bpf_map__reuse_fd(map, fd);
+	}
+	return err;
+}
+
+static size_t map_size(const struct bpf_map *map)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	return (bpf_map__max_entries(map) * bpf_map__value_size(map) + page - 1) & ~(page - 1);
+}
+
+static void *map_memory(const struct bpf_map *map)
+{
+	void *memory =
+		mmap(NULL, map_size(map), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void unmap(const struct bpf_map *map, void *memory)
+{
+	if (memory)
+		munmap(memory, map_size(map));
+}
+
+static int map_all(struct openings *openings)
+{
+	struct open_bpf *p = openings->programs;
+	uint64_t random[3];
+
+	openings->control = map_memory(p->maps.open_control);
+	openings->ways = map_memory(p->maps.ways);
+	openings->farm_ways = map_memory(p->maps.farm_ways);
+	if (!openings->control || !openings->ways || !openings->farm_ways ||
+	    getrandom(random, sizeof(random), 0) < 0)
+		return -errno;
+	memcpy(openings->control->secret, random, sizeof(openings->control->secret));
+	openings->control->clock = random[2];
+	return 0;
+}
+
+/* Without it the kernel makes no socket of what the program does not do. */
+static int check_cookies(void)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/tcp_syncookies", "re");
+	int value = 0, err = file ? 0 : -errno;
+
+	if (file && fscanf(file, "%d", &value) != 1)
+		err = -EINVAL;
+	if (file)
+		fclose(file);
+	return err ? err : value ? 0 : -EOPNOTSUPP;
+}
+
+int openings_open(struct openings *openings, struct flows *flows, const char **failed)
+{
+	int err;
+
+	*failed = "use net.ipv4.tcp_syncookies, which is off";
+	err = check_cookies();
+	if (err)
+		return err;
+	*failed = "load the program that opens connections (Linux 6.9)";
+	openings->programs = open_bpf__open();
+	if (!openings->programs)
+		return -errno;
+	err = share_maps(openings->programs, flows);
+	err = err ? err : open_bpf__load(openings->programs);
+	err = err ? err : map_all(openings);
+	if (!err) {
+		*failed = "attach the program that opens connections";
+		atomic_store(&flows->open, bpf_program__fd(openings->programs->progs.open));
+		err = flows_attach(flows);
+	}
+	if (!err)
+		return 0;
+	atomic_store(&flows->open, 0);
+	openings_close(openings);
+	return err;
+}
+
+void openings_close(struct openings *openings)
+{
+	struct open_bpf *p = openings->programs;
+
+	if (!p)
+		return;
+	unmap(p->maps.open_control, openings->control);
+	unmap(p->maps.ways, openings->ways);
+	unmap(p->maps.farm_ways, openings->farm_ways);
+	open_bpf__destroy(p);
+	memset(openings, 0, sizeof(*openings));
+}
+
+int openings_map(const struct openings *openings)
+{
+	return bpf_map__fd(openings->programs->maps.openings);
+}
+
+int openings_frontends_map(const struct openings *openings)
+{
+	return bpf_map__fd(openings->programs->maps.open_frontends);
+}
+
+int openings_failures_ring(const struct openings *openings)
+{
+	return bpf_map__fd(openings->programs->maps.open_failures);
+}
