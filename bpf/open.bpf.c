@@ -30,22 +30,25 @@
 #include "options.h"
 #include "splice.h"
 
-#define TCP_WORD_PSH	 bpf_htons(0x0008)
-#define TCP_WORD_URG	 bpf_htons(0x0020)
+#define TCP_WORD_PSH	  bpf_htons(0x0008)
+#define TCP_WORD_URG	  bpf_htons(0x0020)
 
-#define IP_FRAGMENT	 bpf_htons(0x3fff)
-#define IP_DONT_FRAGMENT bpf_htons(0x4000)
+#define IP_FRAGMENT	  bpf_htons(0x3fff)
+#define IP_DONT_FRAGMENT  bpf_htons(0x4000)
 
-#define LOOPBACK_IFINDEX 1
-#define MSS_MIN_V4	 536 /* less is left to the kernel, as bpf_sk_assign_tcp_reqsk() wants */
-#define MSS_MIN_V6	 1220
-#define PORT_TRIES	 16
-#define CHECKSUM_PARTIAL 3
-#define TCP_LISTEN	 10
+#define LOOPBACK_IFINDEX  1
+#define MSS_MIN_V4	  536 /* less is left to the kernel, as bpf_sk_assign_tcp_reqsk() wants */
+#define MSS_MIN_V6	  1220
+#define MSS_SLACK	  40 /* options of a full segment, and what a cookie rounds off */
+#define PORT_TRIES	  16
+#define CHECKSUM_NONE	  0 /* include/linux/skbuff.h, as the next ones */
+#define CHECKSUM_COMPLETE 2
+#define CHECKSUM_PARTIAL  3
+#define TCP_LISTEN	  10
 
-#define TCPOPT_MSS	 2
-#define TCPOPT_WINDOW	 3
-#define NOPS		 bpf_htonl(0x01010101)
+#define TCPOPT_MSS	  2
+#define TCPOPT_WINDOW	  3
+#define NOPS		  bpf_htonl(0x01010101)
 
 /* Those of splice.bpf.c. */
 struct {
@@ -182,11 +185,11 @@ struct sk_buff___alpnlb {
 	__u8 ip_summed : 2;
 } __attribute__((preserve_access_index));
 
-static __always_inline bool checksum_is_partial(struct __sk_buff *skb)
+static __always_inline __u32 checksum_state(struct __sk_buff *skb)
 {
 	struct sk_buff___alpnlb *kernel = bpf_cast_to_kern_ctx(skb);
 
-	return BPF_CORE_READ_BITFIELD(kernel, ip_summed) == CHECKSUM_PARTIAL;
+	return BPF_CORE_READ_BITFIELD(kernel, ip_summed);
 }
 
 enum found {
@@ -352,6 +355,72 @@ GLOBAL_SUBPROGRAM int read_packet(struct __sk_buff *skb, struct packet *p)
 	return true;
 }
 
+/* ---- checksums --------------------------------------------------------------------------- */
+
+#define SUM_STEP 512 /* the most bpf_csum_diff() takes before 6.13 */
+
+/* Kept bytes: `len` of them is a multiple of 4, or behind them there are 0. */
+static __always_inline __u64 sum_of_bytes(const struct opening *op, __u32 from, __u32 len)
+{
+	__u64 sum = 0;
+
+	for (__u32 i = 0; i < (OPENING_KEPT + SUM_STEP - 1) / SUM_STEP; i++) {
+		__u32 at = from + i * SUM_STEP, step = len - i * SUM_STEP;
+
+		if (i * SUM_STEP >= len)
+			break;
+		OPAQUE(at);
+		OPAQUE(step);
+		step = (MIN(step, SUM_STEP) + 3) & ~3u;
+		if (at > OPENING_KEPT || step > SUM_STEP)
+			break;
+		sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)(op->bytes + at), step, 0);
+	}
+	return sum;
+}
+
+/* What the pseudo header adds, RFC 9293 section 3.1. */
+static __always_inline __u64 sum_of_addresses(const struct flow_key *key, __u32 size)
+{
+	__u64 sum = bpf_htons(IPPROTO_TCP) + bpf_htons(size);
+
+	if (is_v4(key->source)) {
+		sum += mapped_v4(key->source);
+		sum += mapped_v4(key->destination);
+		return sum;
+	}
+	return sum + (__u32)bpf_csum_diff(NULL, 0, (__be32 *)key->source, 32, 0);
+}
+
+/*
+ * Has the packet come as it was sent? What is made of it gets a checksum of its own. Its payload is
+ * the last of the opening's bytes, or there is none.
+ */
+GLOBAL_SUBPROGRAM int is_intact(struct __sk_buff *skb, const struct packet *p,
+				const struct opening *op)
+{
+	__u8 header[TCP_HEADER_MAX] = {};
+	__u32 state = checksum_state(skb), last;
+	__u64 sum;
+
+	if (!p)
+		return false;
+	if (state != CHECKSUM_NONE && state != CHECKSUM_COMPLETE)
+		return true;
+	last = p->data - p->offset - 1;
+	OPAQUE(last);
+	if (last >= sizeof(header) || bpf_skb_load_bytes(skb, p->offset, header, last + 1))
+		return false;
+	sum = sum_of_addresses(&p->key, last + 1 + p->payload);
+	sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)header, sizeof(header), 0);
+	if (p->payload) {
+		if (!op)
+			return false;
+		sum += sum_of_bytes(op, op->len - p->payload, p->payload);
+	}
+	return sum_fold16(sum) == 0xffff;
+}
+
 /* ---- writing ----------------------------------------------------------------------------- */
 
 /* The usual options of a SYN, in 20 bytes. `tsecr` is 0 in the first one. */
@@ -376,11 +445,10 @@ static __always_inline void write_timestamps(struct segment *s, bool timestamps,
 	s->options[2] = bpf_htonl(tsecr);
 }
 
-/* The IP header, with room for `size` bytes behind it; what the pseudo header adds to the sum. */
+/* The IP header, with `size` bytes behind it. */
 static __always_inline bool write_addresses(struct __sk_buff *skb, const struct segment *s,
-					    __u32 size, __u64 *sum)
+					    __u32 size)
 {
-	*sum = bpf_htons(IPPROTO_TCP) + bpf_htons(size);
 	if (is_v4(s->key.source)) {
 		struct iphdr ip = {
 			.version = 4,
@@ -394,8 +462,6 @@ static __always_inline bool write_addresses(struct __sk_buff *skb, const struct 
 		};
 
 		ip.check = ~sum_fold16(bpf_csum_diff(NULL, 0, (__be32 *)&ip, sizeof(ip), 0));
-		*sum += ip.saddr;
-		*sum += ip.daddr;
 		return !bpf_skb_store_bytes(skb, ETH_HLEN, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM);
 	} else {
 		struct ipv6hdr ip = {
@@ -407,31 +473,8 @@ static __always_inline bool write_addresses(struct __sk_buff *skb, const struct 
 
 		__builtin_memcpy(&ip.saddr, s->key.source, sizeof(ip.saddr));
 		__builtin_memcpy(&ip.daddr, s->key.destination, sizeof(ip.daddr));
-		*sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)&ip.saddr, 32, 0);
 		return !bpf_skb_store_bytes(skb, ETH_HLEN, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM);
 	}
-}
-
-#define SUM_STEP 512 /* the most bpf_csum_diff() takes before 6.13 */
-
-/* `from` is a multiple of 4, and so is `len` but for the last bytes, behind which there are 0. */
-static __always_inline __u64 sum_of_bytes(const struct opening *op, __u32 from, __u32 len)
-{
-	__u64 sum = 0;
-
-	for (__u32 i = 0; i < (OPENING_KEPT + SUM_STEP - 1) / SUM_STEP; i++) {
-		__u32 at = from + i * SUM_STEP, step = len - i * SUM_STEP;
-
-		if (i * SUM_STEP >= len)
-			break;
-		OPAQUE(at);
-		OPAQUE(step);
-		step = (MIN(step, SUM_STEP) + 3) & ~3u;
-		if (at > OPENING_KEPT || step > SUM_STEP)
-			break;
-		sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)(op->bytes + at), step, 0);
-	}
-	return sum;
 }
 
 static __always_inline bool write_bytes(struct __sk_buff *skb, const struct opening *op, __u32 at,
@@ -471,8 +514,9 @@ GLOBAL_SUBPROGRAM int write_packet(struct __sk_buff *skb, const struct segment *
 	if (options > sizeof(tcp.options) ||
 	    (skb->len != offset + header + s->len &&
 	     bpf_skb_change_tail(skb, offset + header + s->len, 0)) ||
-	    !write_addresses(skb, s, header + s->len, &sum))
+	    !write_addresses(skb, s, header + s->len))
 		return false;
+	sum = sum_of_addresses(&s->key, header + s->len);
 	__builtin_memcpy(&tcp.ports, &s->key.source_port, sizeof(tcp.ports));
 	tcp.seq = bpf_htonl(s->seq);
 	tcp.ack = bpf_htonl(s->ack);
@@ -480,7 +524,7 @@ GLOBAL_SUBPROGRAM int write_packet(struct __sk_buff *skb, const struct segment *
 	tcp.window = bpf_htons(s->window);
 	if (options)
 		__builtin_memcpy(tcp.options, s->options, sizeof(tcp.options));
-	if (checksum_is_partial(skb)) {
+	if (checksum_state(skb) == CHECKSUM_PARTIAL) {
 		tcp.check = sum_fold16(sum);
 	} else {
 		if (options == 12)
@@ -540,6 +584,8 @@ GLOBAL_SUBPROGRAM int answer_syn(struct __sk_buff *skb, struct scratch *scratch,
 	    p->mss < (is_v4(p->key.source) ? MSS_MIN_V4 : MSS_MIN_V6) ||
 	    find_socket(skb, &p->key, NULL) != FOUND_LISTENER)
 		return TC_ACT_UNSPEC;
+	if (!p->payload && !is_intact(skb, p, NULL))
+		return TC_ACT_SHOT;
 	if (frontend->mss)
 		mss = MIN(mss, frontend->mss);
 	options = cookie_options(p->mss, p->scale, p->sack);
@@ -851,6 +897,10 @@ static __always_inline bool keep_bytes(struct __sk_buff *skb, const struct packe
 	if (at >= FIRST_MAX || last >= OPENING_KEPT || at + last >= OPENING_KEPT ||
 	    bpf_skb_load_bytes(skb, p->data, op->bytes + at, last + 1))
 		return false;
+	at += last + 1;
+	OPAQUE(at);
+	for (__u32 i = 0; i < sizeof(__u32) && at <= OPENING_KEPT; i++)
+		op->bytes[at + i] = 0; /* for sum_of_bytes() */
 	op->len += p->payload;
 	return true;
 }
@@ -870,11 +920,19 @@ static __always_inline int take_bytes(struct __sk_buff *skb, struct scratch *scr
 	}
 	if (p->flags & (TCP_WORD_FIN | TCP_WORD_URG) || !keep_bytes(skb, p, op))
 		return leave(skb, scratch, op);
+	if (!is_intact(skb, p, op)) {
+		op->len -= p->payload;
+		op->state = OPENING_WAITS;
+		return TC_ACT_SHOT;
+	}
 	op->tsval = p->tsval;
 	op->tsecr = p->tsecr;
 	op->window = (__u32)p->window << (op->scale == SCALE_NONE ? 0 : op->scale & 15);
 	switch (decide_opening(scratch, op)) {
 	case OUTCOME_WAIT:
+		/* Its sender may want to hear of a small segment before it sends another. */
+		if (p->payload + MSS_SLACK < op->mss)
+			return leave(skb, scratch, op);
 		op->state = OPENING_WAITS;
 		return TC_ACT_SHOT;
 	case OUTCOME_CONNECT:
@@ -1313,6 +1371,8 @@ GLOBAL_SUBPROGRAM int of_server(struct __sk_buff *skb, struct scratch *scratch, 
 	if (!op || bpf_ktime_get_ns() > op->deadline)
 		return TC_ACT_UNSPEC;
 	if (!(p->flags & TCP_WORD_ACK) || p->ack != op->start)
+		return TC_ACT_SHOT;
+	if (p->payload || !is_intact(skb, p, NULL))
 		return TC_ACT_SHOT;
 	read_options(skb, p);
 	if (op->state == OPENING_SENDS && p->flags & TCP_WORD_SYN)

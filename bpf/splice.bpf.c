@@ -1506,11 +1506,11 @@ static __noinline int try_remove(const struct flow_key *key, struct flow *flow, 
 
 	if (!key || !flow || has_sockets(flow))
 		return 0;
-	if (flow->state & FLOW_PENDING)
-		return drop_pending(key, flow);
 	key_of_peer(flow, &peer_key);
 	if (!(flow->state & FLOW_ORPHAN))
 		peer = bpf_map_lookup_elem(&flows, &peer_key);
+	if (flow->state & FLOW_PENDING && !peer)
+		return drop_pending(key, flow);
 	if (!force && bpf_ktime_get_ns() < flow_expires(flow, peer))
 		return 0;
 	if (force && force < FLOW_END_COUNTER)
