@@ -1096,6 +1096,21 @@ static void durations_need_a_unit(void **state)
 		{"port: 1, proxy_sources: [10.0.0.1/8]",
 		 "proxy_sources[0]: \"10.0.0.1/8\" has bits set beyond its length, "
 		 "allowed: 10.0.0.0/8"},
+		{"port: 1, handshake: packet", NULL},
+		{"port: 1, handshake: packet, path: packet, hello_timeout: 1s", NULL},
+		{"port: 1, handshake: socket, path: relay, max_connections: 1", NULL},
+		{"port: 1, handshake: none",
+		 "handshake: \"none\" is unknown, allowed: socket, packet, null"},
+		{"port: 1, handshake: packet, path: relay",
+		 "handshake: is packet, allowed with path auto or packet"},
+		{"port: 1, handshake: packet, denied_source: [10.0.0.0/8]",
+		 "handshake: is packet, allowed without denied_source"},
+		{"port: 1, handshake: packet, proxy_sources: [10.0.0.1]",
+		 "handshake: is packet, allowed without proxy_sources"},
+		{"port: 1, handshake: packet, max_connections: 7",
+		 "handshake: is packet, allowed without max_connections"},
+		{"port: 1, handshake: packet, source_rate_limit: 7",
+		 "handshake: is packet, allowed without source_rate_limit"},
 		{"port: 1, half_close_timeout: 12h", NULL},
 		{"port: 1, half_close_timeout: 13h", "half_close_timeout: \"13h\" is out of range, "
 						     "allowed: 0, 1s..12h with a unit (ms, "
