@@ -1054,16 +1054,18 @@ static __always_inline void begin(struct __sk_buff *skb, const struct packet *p,
 	bpf_skb_load_bytes(skb, 0, op->ethernet, sizeof(op->ethernet));
 }
 
-/* Brings the packet a cookie that is its sender's? */
-GLOBAL_SUBPROGRAM int has_cookie(struct __sk_buff *skb, const struct packet *p)
+/* Does the packet bring a cookie that is its sender's, who has no socket? enum cookie. */
+GLOBAL_SUBPROGRAM int find_cookie(struct __sk_buff *skb, const struct packet *p)
 {
 	const struct open_control *control = find_control();
+	enum cookie found;
 
-	return p && control && !(p->flags & (TCP_WORD_SYN | TCP_WORD_RST)) &&
-	       p->flags & TCP_WORD_ACK &&
-	       cookie_valid(control->secret, &p->key, p->seq - 1, p->ack - 1,
-			    bpf_ktime_get_ns() / COOKIE_SLOT) &&
-	       find_socket(skb, &p->key, NULL) == FOUND_LISTENER;
+	if (!p || !control || p->flags & (TCP_WORD_SYN | TCP_WORD_RST) ||
+	    !(p->flags & TCP_WORD_ACK))
+		return COOKIE_NONE;
+	found = cookie_look(control->secret, &p->key, p->seq, p->ack - 1,
+			    bpf_ktime_get_ns() / COOKIE_SLOT);
+	return found && find_socket(skb, &p->key, NULL) == FOUND_LISTENER ? found : COOKIE_NONE;
 }
 
 /* Notes the client; its first packet may bring bytes. */
@@ -1109,10 +1111,15 @@ static __always_inline int of_client(struct __sk_buff *skb, struct scratch *scra
 	if ((p->flags & (TCP_WORD_SYN | TCP_WORD_ACK)) == TCP_WORD_SYN)
 		return answer_syn(skb, scratch, frontend);
 	op = bpf_map_lookup_elem(&openings, &p->key);
-	if (!op && !has_cookie(skb, p))
-		return TC_ACT_UNSPEC;
+	if (!op) {
+		enum cookie cookie = find_cookie(skb, p);
+
+		/* What is in front of a later byte was overtaken, or lost. */
+		if (cookie != COOKIE_FIRST)
+			return cookie == COOKIE_LATER ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+	}
 	read_options(skb, p);
-	if (op && p->ack != op->answer && has_cookie(skb, p)) {
+	if (op && p->ack != op->answer && find_cookie(skb, p) == COOKIE_FIRST) {
 		forget_old(&p->key, op);
 		op = NULL;
 	}
@@ -1357,6 +1364,22 @@ GLOBAL_SUBPROGRAM int leave_unfit(struct __sk_buff *skb, struct scratch *scratch
 	return write_packet(skb, s, NULL) ? bpf_redirect_neigh(ifindex, NULL, 0, 0) : TC_ACT_SHOT;
 }
 
+/*
+ * The server has an earlier connection from this port, and answers for that (RFC 9293 section
+ * 3.5.2): a socket takes another port.
+ */
+static __always_inline int other_connection(struct __sk_buff *skb, struct scratch *scratch,
+					    const struct flow_key *client, struct opening *op)
+{
+	if (scratch->packet.flags & (TCP_WORD_SYN | TCP_WORD_RST | TCP_WORD_FIN) ||
+	    !is_intact(skb, &scratch->packet, NULL) ||
+	    __sync_val_compare_and_swap(&op->state, OPENING_CONNECTS, OPENING_BUSY) !=
+		    OPENING_CONNECTS)
+		return TC_ACT_SHOT;
+	leave_server(op, 0);
+	return bring_back(skb, &scratch->segment, client, op);
+}
+
 GLOBAL_SUBPROGRAM int of_server(struct __sk_buff *skb, struct scratch *scratch, struct flow *flow)
 {
 	struct flow_key client = {};
@@ -1370,8 +1393,10 @@ GLOBAL_SUBPROGRAM int of_server(struct __sk_buff *skb, struct scratch *scratch, 
 	op = bpf_map_lookup_elem(&openings, &client);
 	if (!op || bpf_ktime_get_ns() > op->deadline)
 		return TC_ACT_UNSPEC;
-	if (!(p->flags & TCP_WORD_ACK) || p->ack != op->start)
+	if (!(p->flags & TCP_WORD_ACK))
 		return TC_ACT_SHOT;
+	if (p->ack != op->start)
+		return other_connection(skb, scratch, &client, op);
 	if (p->payload || !is_intact(skb, p, NULL))
 		return TC_ACT_SHOT;
 	read_options(skb, p);

@@ -125,8 +125,9 @@ struct open_failure {
 
 /*
  * The sequence number of a SYN-ACK: what has to be known of the SYN's options in the low byte, and
- * above a hash of all that, of both ends, of the client's sequence number and of the time. It
- * is valid for one to two minutes. Timestamps show in the packet that brings the cookie back.
+ * above the client's sequence number, plus a hash of both ends, the options and the time. It is
+ * valid for one to two minutes, and tells a client's first byte from a later one. Timestamps show
+ * in the packet that brings the cookie back.
  */
 #define COOKIE_SLOT 60000000000ULL /* nanoseconds */
 
@@ -213,26 +214,50 @@ static __always_inline bool cookie_sack(__u32 cookie)
 	return cookie & 0x80;
 }
 
+#define COOKIE_MASK 0xffffff
+
+static __always_inline __u32 cookie_hash(const __u64 secret[2], const struct flow_key *key,
+					 __u32 options, __u64 slot)
+{
+	__u64 words[6];
+	__u32 ports;
+
+	__builtin_memcpy(words, key->source, 32);
+	__builtin_memcpy(&ports, &key->source_port, sizeof(ports));
+	words[4] = ports;
+	words[5] = slot << 8 | (options & 0xff);
+	return siphash(secret, words, 6);
+}
+
 /* For a SYN of sequence number `seq`; `options` in the low byte. */
 static __always_inline __u32 cookie_make(const __u64 secret[2], const struct flow_key *key,
 					 __u32 seq, __u32 options, __u64 slot)
 {
-	__u32 ports;
-	__u64 words[6];
-
-	__builtin_memcpy(words, key->source, 32);
-	__builtin_memcpy(&ports, &key->source_port, sizeof(ports));
-	words[4] = (__u64)ports << 32 | seq;
-	words[5] = slot << 8 | (options & 0xff);
-	return (__u32)siphash(secret, words, 6) << 8 | (options & 0xff);
+	return (cookie_hash(secret, key, options, slot) + seq) << 8 | (options & 0xff);
 }
 
-/* Is it one that was made in this slot of time, or the one before? */
-static __always_inline bool cookie_valid(const __u64 secret[2], const struct flow_key *key,
-					 __u32 seq, __u32 cookie, __u64 slot)
+enum cookie {
+	COOKIE_NONE = 0,
+	COOKIE_FIRST, /* brought by the client's first byte, or before it */
+	COOKIE_LATER, /* ... by another one of its first window */
+};
+
+/* Was it made for the client, in this slot of time or the one before? `seq`: what brings it. */
+static __always_inline enum cookie cookie_look(const __u64 secret[2], const struct flow_key *key,
+					       __u32 seq, __u32 cookie, __u64 slot)
 {
-	return cookie == cookie_make(secret, key, seq, cookie, slot) ||
-	       cookie == cookie_make(secret, key, seq, cookie, slot - 1);
+	enum cookie found = COOKIE_NONE;
+
+	for (int i = 0; i < 2; i++) {
+		__u32 start = (cookie >> 8) - cookie_hash(secret, key, cookie, slot - i) + 1;
+		__u32 distance = (seq - start) & COOKIE_MASK;
+
+		if (!distance)
+			return COOKIE_FIRST;
+		if (distance <= OPENING_WINDOW)
+			found = COOKIE_LATER;
+	}
+	return found;
 }
 
 #endif

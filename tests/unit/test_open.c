@@ -55,28 +55,43 @@ static void a_cookie_is_valid_for_two_slots(void **state)
 	const struct flow_key key = some_key();
 	__u32 cookie = cookie_make(secret, &key, 7, cookie_options(1460, 7, true), 100);
 
-	assert_false(cookie_valid(secret, &key, 7, cookie, 99));
-	assert_true(cookie_valid(secret, &key, 7, cookie, 100));
-	assert_true(cookie_valid(secret, &key, 7, cookie, 101));
-	assert_false(cookie_valid(secret, &key, 7, cookie, 102));
+	assert_int_equal(cookie_look(secret, &key, 8, cookie, 99), COOKIE_NONE);
+	assert_int_equal(cookie_look(secret, &key, 8, cookie, 100), COOKIE_FIRST);
+	assert_int_equal(cookie_look(secret, &key, 8, cookie, 101), COOKIE_FIRST);
+	assert_int_equal(cookie_look(secret, &key, 8, cookie, 102), COOKIE_NONE);
 }
 
-static void a_cookie_is_of_one_secret_connection_and_syn(void **state)
+static void a_cookie_tells_the_first_byte_from_later_ones(void **state)
+{
+	const struct flow_key key = some_key();
+	const __u32 syn = 0xfffffff0;
+	__u32 cookie = cookie_make(secret, &key, syn, cookie_options(1460, 7, true), 100);
+
+	assert_int_equal(cookie_look(secret, &key, syn + 1, cookie, 100), COOKIE_FIRST);
+	for (__u32 later = 1; later <= OPENING_WINDOW; later++)
+		assert_int_equal(cookie_look(secret, &key, syn + 1 + later, cookie, 101),
+				 COOKIE_LATER);
+	assert_int_equal(cookie_look(secret, &key, syn, cookie, 100), COOKIE_NONE);
+	assert_int_equal(cookie_look(secret, &key, syn + 2 + OPENING_WINDOW, cookie, 100),
+			 COOKIE_NONE);
+}
+
+static void a_cookie_is_of_one_secret_and_connection(void **state)
 {
 	const __u64 other_secret[2] = {secret[0], secret[1] + 1};
 	const struct flow_key key = some_key();
 	__u32 cookie = cookie_make(secret, &key, 7, cookie_options(1460, 7, true), 100);
 
-	assert_false(cookie_valid(other_secret, &key, 7, cookie, 100));
-	assert_false(cookie_valid(secret, &key, 8, cookie, 100));
+	assert_int_not_equal(cookie_look(other_secret, &key, 8, cookie, 100), COOKIE_FIRST);
 	for (size_t i = 0; i < sizeof(key); i++) {
 		struct flow_key other = key;
 
 		((__u8 *)&other)[i] ^= 1;
-		assert_false(cookie_valid(secret, &other, 7, cookie, 100));
+		assert_int_not_equal(cookie_look(secret, &other, 8, cookie, 100), COOKIE_FIRST);
 	}
 	for (int bit = 0; bit < 32; bit++)
-		assert_false(cookie_valid(secret, &key, 7, cookie ^ 1u << bit, 100));
+		assert_int_not_equal(cookie_look(secret, &key, 8, cookie ^ 1u << bit, 100),
+				     COOKIE_FIRST);
 }
 
 int main(void)
@@ -85,7 +100,8 @@ int main(void)
 		cmocka_unit_test(siphash_is_that_of_the_paper),
 		cmocka_unit_test(a_cookie_tells_the_options),
 		cmocka_unit_test(a_cookie_is_valid_for_two_slots),
-		cmocka_unit_test(a_cookie_is_of_one_secret_connection_and_syn),
+		cmocka_unit_test(a_cookie_tells_the_first_byte_from_later_ones),
+		cmocka_unit_test(a_cookie_is_of_one_secret_and_connection),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
