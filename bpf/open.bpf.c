@@ -994,13 +994,20 @@ static __always_inline int client_left(const struct packet *p, struct opening *o
 GLOBAL_SUBPROGRAM int go_on(struct __sk_buff *skb, struct scratch *scratch, struct opening *op)
 {
 	__u64 now = bpf_ktime_get_ns();
+	struct flow_key key;
 	struct packet *p;
 
 	if (!scratch || !op)
 		return TC_ACT_SHOT;
 	p = &scratch->packet;
+	key = p->key;
 	if (now > op->deadline)
 		return TC_ACT_SHOT; /* the daemon takes it away */
+	/* One that another processor has just made of the packet behind this one. */
+	if (op->state == OPENING_WAITS && find_socket(skb, &p->key, NULL) == FOUND_SOCKET) {
+		bpf_map_delete_elem(&openings, &key);
+		return TC_ACT_UNSPEC;
+	}
 	if (p->flags & TCP_WORD_RST)
 		return client_left(p, op);
 	if (p->flags & TCP_WORD_SYN || p->ack != op->answer)
