@@ -1222,6 +1222,7 @@ GLOBAL_SUBPROGRAM int count_start(const struct opening *op)
 	count(COUNTER_ACCEPTED);
 	count(COUNTER_SPLICED);
 	count(COUNTER_OPENED);
+	count(COUNTER_PORTS_IN_USE);
 	if (!frontend || !route || !server || !farm)
 		return 0;
 	__sync_fetch_and_add(&frontend->accepted, 1);

@@ -8,7 +8,7 @@
 load lib
 load packet
 
-CONNECTIONS=${PACKET_CONNECTIONS:-2000} # of each test; more for a longer run
+CONNECTIONS=${PACKET_CONNECTIONS:-1000} # of each test; more for a longer run
 SEED=${PACKET_SEED:-1}
 FRONTEND='handshake: packet'
 
@@ -25,6 +25,7 @@ assert_opened() {
 assert_nothing_left() {
 	await_stat '[.frontends[].live, .routes[].live, .servers[].live] | add' 0
 	await_flows 0
+	await_stat .counters.ports_in_use 0
 	netns_await 10 no_openings || fail "there are still openings"
 }
 

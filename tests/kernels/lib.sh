@@ -4,7 +4,7 @@
 # Sourced by what runs in the machines that scripts/kernels.sh boots: TAP, and connections.
 
 # One port per path, see config-1.yaml, and config-packet.yaml, which has the same for `auto`.
-AUTO=1001 SOCKMAP=1002 RELAY=1003 PACKET=1005
+AUTO=1001 SOCKMAP=1002 RELAY=1003 PACKET=1005 OPEN=1006
 BYTES=3000000
 n=0
 

@@ -76,6 +76,21 @@ static void count_live(struct sweeper *sweeper, uint32_t frontend, uint32_t rout
 		__atomic_fetch_add(&instance->balance.servers[server].live, 1, __ATOMIC_RELAXED);
 }
 
+/*
+ * A flow whose port is not in the book: the program has opened it, or it is an earlier daemon's
+ * that is counted as live only when it is taken over.
+ */
+static void forget_unknown(struct sweeper *sweeper, const struct flow_event *event)
+{
+	struct instance *instance = &sweeper->engine->instance;
+
+	if (event->started >= instance->control->began)
+		__atomic_fetch_add(&instance->counters[COUNTER_PORTS_IN_USE], -1ULL,
+				   __ATOMIC_RELAXED);
+	else if (event->was_live)
+		count_live(sweeper, event->frontend_id, event->route_id, event->server_id);
+}
+
 static int on_removed(void *context, void *data, size_t size)
 {
 	struct sweeper *sweeper = context;
@@ -85,10 +100,8 @@ static int on_removed(void *context, void *data, size_t size)
 	if (event->end != FLOW_END_CLOSED && event->end != FLOW_END_FORCED &&
 	    event->end < FLOW_END_COUNTER)
 		(void)flow_reset(&sweeper->resets, event);
-	/* One that is counted as live only when it is taken over. */
-	if (!ports_give_flow(&sweeper->engine->ports, &event->key[SERVER]) && event->was_live &&
-	    event->started < sweeper->engine->instance.control->began)
-		count_live(sweeper, event->frontend_id, event->route_id, event->server_id);
+	if (!ports_give_flow(&sweeper->engine->ports, &event->key[SERVER]))
+		forget_unknown(sweeper, event);
 	event_flow(event);
 	return 0;
 }

@@ -67,25 +67,38 @@ static int map_all(struct openings *openings)
 	return 0;
 }
 
-/* Without it the kernel makes no socket of what the program does not do. */
-static int check_cookies(void)
+static int read_sysctl(const char *path)
 {
-	FILE *file = fopen("/proc/sys/net/ipv4/tcp_syncookies", "re");
-	int value = 0, err = file ? 0 : -errno;
+	FILE *file = fopen(path, "re");
+	int value = 0, n = file ? fscanf(file, "%d", &value) : 0;
 
-	if (file && fscanf(file, "%d", &value) != 1)
-		err = -EINVAL;
 	if (file)
 		fclose(file);
-	return err ? err : value ? 0 : -EOPNOTSUPP;
+	return n == 1 ? value : 0;
+}
+
+/* Where one is off, the kernel makes no socket of what the program has promised. */
+static int check_sysctls(const char **failed)
+{
+	static const char *const needed[][2] = {
+		{"/proc/sys/net/ipv4/tcp_syncookies", "go without net.ipv4.tcp_syncookies"},
+		{"/proc/sys/net/ipv4/tcp_timestamps", "go without net.ipv4.tcp_timestamps"},
+		{"/proc/sys/net/ipv4/tcp_sack", "go without net.ipv4.tcp_sack"},
+		{"/proc/sys/net/ipv4/tcp_window_scaling", "go without net.ipv4.tcp_window_scaling"},
+	};
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
+		*failed = needed[i][1];
+		if (!read_sysctl(needed[i][0]))
+			return -EOPNOTSUPP;
+	}
+	return 0;
 }
 
 int openings_open(struct openings *openings, struct flows *flows, const char **failed)
 {
-	int err;
+	int err = check_sysctls(failed);
 
-	*failed = "use net.ipv4.tcp_syncookies, which is off";
-	err = check_cookies();
 	if (err)
 		return err;
 	*failed = "load the program that opens connections (Linux 6.9)";
