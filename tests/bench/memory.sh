@@ -169,7 +169,7 @@ balancer_has_no_connection() {
 
 # A spliced connection has no socket in the balancer; others would be measured as if it were one.
 is_spliced() {
-	[[ $1 == packet ]] || return 0
+	[[ $1 == packet || $1 == open ]] || return 0
 	netns_await 10 balancer_has_no_connection && return
 	printf '%d sockets are left: not all connections could be spliced\n' \
 		"$(netns_exec balancer ss -Htn state established | wc -l)" >&2
