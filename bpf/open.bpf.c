@@ -884,8 +884,6 @@ static __always_inline enum outcome decide_opening(struct scratch *scratch, stru
 
 /* ---- the client's bytes ------------------------------------------------------------------ */
 
-#define FIRST_MAX (OPENING_KEPT + OPENING_SEGMENT - OPENING_KEPT)
-
 /* Keeps what the packet carries; false if there is no room for it. */
 static __always_inline bool keep_bytes(struct __sk_buff *skb, const struct packet *p,
 				       struct opening *op)
@@ -894,7 +892,7 @@ static __always_inline bool keep_bytes(struct __sk_buff *skb, const struct packe
 
 	OPAQUE(at);
 	OPAQUE(last);
-	if (at >= FIRST_MAX || last >= OPENING_KEPT || at + last >= OPENING_KEPT ||
+	if (at >= OPENING_SEGMENT || last >= OPENING_KEPT || at + last >= OPENING_KEPT ||
 	    bpf_skb_load_bytes(skb, p->data, op->bytes + at, last + 1))
 		return false;
 	at += last + 1;
@@ -964,6 +962,7 @@ static __always_inline int repeat_syn(struct __sk_buff *skb, struct scratch *scr
 /* The client has left before its server was there. */
 static __always_inline int client_left(const struct packet *p, struct opening *op)
 {
+	struct flow_key client = p->key, server = op->server;
 	struct frontend_stats *stats;
 	__u32 frontend_id = op->frontend_id;
 
@@ -973,7 +972,7 @@ static __always_inline int client_left(const struct packet *p, struct opening *o
 	    __sync_val_compare_and_swap(&op->state, OPENING_CONNECTS, OPENING_BUSY) ==
 		    OPENING_CONNECTS) {
 		release_server(op);
-		bpf_map_delete_elem(&flows, &op->server);
+		bpf_map_delete_elem(&flows, &server);
 	} else if (op->state != OPENING_WAITS && op->state != OPENING_LEAVES) {
 		return TC_ACT_SHOT;
 	}
@@ -983,7 +982,7 @@ static __always_inline int client_left(const struct packet *p, struct opening *o
 	count(COUNTER_ACCEPTED);
 	count(COUNTER_CLIENT_GONE);
 	count(COUNTER_CLOSED);
-	bpf_map_delete_elem(&openings, &p->key);
+	bpf_map_delete_elem(&openings, &client);
 	return TC_ACT_SHOT;
 }
 
