@@ -940,9 +940,9 @@ static __always_inline int take_bytes(struct __sk_buff *skb, struct scratch *scr
 	}
 }
 
-/* The client repeats its first bytes: the server has not answered yet. */
-static __always_inline int repeat_syn(struct __sk_buff *skb, struct scratch *scratch,
-				      struct opening *op)
+/* A packet of the client's, and the server has not answered yet. */
+static __always_inline int await_server(struct __sk_buff *skb, struct scratch *scratch,
+					struct opening *op)
 {
 	__u64 now = bpf_ktime_get_ns();
 
@@ -953,7 +953,8 @@ static __always_inline int repeat_syn(struct __sk_buff *skb, struct scratch *scr
 		leave_server(op, ETIMEDOUT);
 		return leave(skb, scratch, op);
 	}
-	if (now - op->repeated < OPENING_REPEAT)
+	if (scratch->packet.seq != op->start || !scratch->packet.payload ||
+	    now - op->repeated < OPENING_REPEAT)
 		return TC_ACT_SHOT;
 	op->repeated = now;
 	return send_syn(skb, &scratch->segment, op);
@@ -1024,8 +1025,7 @@ GLOBAL_SUBPROGRAM int go_on(struct __sk_buff *skb, struct scratch *scratch, stru
 		op->state = OPENING_WAITS;
 		return TC_ACT_SHOT;
 	case OPENING_CONNECTS:
-		return p->seq == op->start && p->payload ? repeat_syn(skb, scratch, op)
-							 : TC_ACT_SHOT;
+		return await_server(skb, scratch, op);
 	case OPENING_LEAVES:
 		return p->seq == op->start ? leave(skb, scratch, op) : TC_ACT_SHOT;
 	default:

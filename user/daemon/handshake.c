@@ -220,6 +220,17 @@ static int on_failure(void *context, void *data, size_t size)
 	return 0;
 }
 
+/* Whoever has nothing to say is asked, in order that the program has a packet to go on with. */
+static bool is_stuck(const struct opening *opening, uint64_t now)
+{
+	uint64_t age = now - opening->began;
+
+	if (opening->state == OPENING_CONNECTS)
+		return now - opening->asked > opening->connect_timeout * MILLISECOND;
+	return opening->state == OPENING_WAITS && !opening->len && age > OPENING_SILENT &&
+	       (age < PROBE_OFTEN || !(age / (250 * MILLISECOND) % PROBE_RARELY));
+}
+
 /* Its answer makes a socket of it, see go_on() of the program. */
 static void probe(struct handshake *h, const struct flow_key *key, const struct opening *opening)
 {
@@ -246,12 +257,9 @@ static void remove_opening(const struct handshake *h, const struct flow_key *key
 static void look_at(struct handshake *h, const struct flow_key *key, const struct opening *opening,
 		    uint64_t now)
 {
-	uint64_t age = now - opening->began;
-
 	if (now > opening->deadline + OPENING_OVERDUE)
 		remove_opening(h, key, opening);
-	else if (opening->state == OPENING_WAITS && !opening->len && age > OPENING_SILENT &&
-		 (age < PROBE_OFTEN || !(age / (250 * MILLISECOND) % PROBE_RARELY)))
+	else if (is_stuck(opening, now))
 		probe(h, key, opening);
 }
 
