@@ -6,7 +6,7 @@
 #include "flow.h"
 
 struct keeping {
-	struct flow_hello *kept;
+	struct flow_hello kept;
 	const struct hello *hello;
 };
 
@@ -14,12 +14,12 @@ struct keeping {
 static long keep_step(__u32 index, void *context)
 {
 	struct keeping *keeping = context;
-	__u32 at = keeping->kept->sni_len + index;
+	__u32 at = keeping->kept.sni_len + index;
 
 	OPAQUE(at);
-	if (index >= keeping->kept->alpn_len || index >= FLOW_HELLO_TEXT || at >= FLOW_HELLO_TEXT)
+	if (index >= keeping->kept.alpn_len || index >= FLOW_HELLO_TEXT || at >= FLOW_HELLO_TEXT)
 		return 1;
-	keeping->kept->text[at] = keeping->hello->alpn[index];
+	keeping->kept.text[at] = keeping->hello->alpn[index];
 	return 0;
 }
 
@@ -30,13 +30,14 @@ static __always_inline void keep_client(__u8 *text, const struct conn *conn)
 			 sizeof(conn->client_port));
 }
 
-/* `kept` is zero. */
-static __always_inline void hello_keep(struct flow_hello *kept, const struct conn *conn)
+/* `keeping` is zero. */
+static __always_inline void hello_keep(struct keeping *keeping, const struct conn *conn)
 {
 	const struct hello *hello = &conn->hello;
-	struct keeping keeping = {.kept = kept, .hello = hello};
+	struct flow_hello *kept = &keeping->kept;
 	__u32 room;
 
+	keeping->hello = hello;
 	kept->verdict = hello->verdict;
 	kept->proxied = !!conn->via_port;
 	room = FLOW_HELLO_TEXT - (kept->proxied ? FLOW_HELLO_CLIENT : 0);
@@ -45,7 +46,7 @@ static __always_inline void hello_keep(struct flow_hello *kept, const struct con
 	kept->flags = hello->flags | (kept->sni_len < hello->sni_len ? HELLO_SNI_CUT : 0) |
 		      (kept->alpn_len < hello->alpn_len ? HELLO_ALPN_CUT : 0);
 	__builtin_memcpy(kept->text, hello->sni, FLOW_HELLO_TEXT);
-	LOOP(FLOW_HELLO_TEXT, keep_step, &keeping);
+	LOOP(FLOW_HELLO_TEXT, keep_step, keeping);
 	if (kept->proxied)
 		keep_client(kept->text + FLOW_HELLO_TEXT - FLOW_HELLO_CLIENT, conn);
 }

@@ -852,8 +852,12 @@ GLOBAL_SUBPROGRAM int choose_server(struct scratch *scratch)
 
 GLOBAL_SUBPROGRAM int keep_hello(struct scratch *scratch, struct opening *op)
 {
-	if (scratch && op)
-		hello_keep(&op->hello, &scratch->conn);
+	struct keeping keeping = {};
+
+	if (!scratch || !op)
+		return 0;
+	hello_keep(&keeping, &scratch->conn);
+	op->hello = keeping.kept;
 	return 0;
 }
 

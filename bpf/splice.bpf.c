@@ -1302,7 +1302,7 @@ static __noinline int flows_insert(struct splice_request *request, struct leg_st
 /* What the client said outlives the connection's slot, if there is room for it. */
 static __noinline int keep_hello(const struct splice_request *request)
 {
-	struct flow_hello kept = {};
+	struct keeping keeping = {};
 	const struct conn *conn;
 
 	if (!request)
@@ -1310,8 +1310,8 @@ static __noinline int keep_hello(const struct splice_request *request)
 	conn = bpf_map_lookup_elem(&conns, &request->slot);
 	if (!conn || conn->serial != request->serial)
 		return 0;
-	hello_keep(&kept, conn);
-	bpf_map_update_elem(&hellos, &request->server, &kept, BPF_ANY);
+	hello_keep(&keeping, conn);
+	bpf_map_update_elem(&hellos, &request->server, &keeping.kept, BPF_ANY);
 	return 0;
 }
 

@@ -81,7 +81,7 @@ hellos() {
 	local address=$1 pad before client
 	before=$(opened)
 	for pad in 0 1000 1180 1200 1300 1800; do
-		"$TREE/tests/e2e/peers/tcp.py" hello --alpn h2 --pad $pad >"$NETNS_DIR/hello"
+		"$PEERS/tcp" hello --alpn h2 --pad $pad >"$NETNS_DIR/hello"
 		client=$(tcp_client "$address" 443 --hello "$NETNS_DIR/hello" --bytes 100000 --half-close)
 		assert_echoed "$client" || return
 	done
@@ -94,7 +94,7 @@ hellos() {
 	offloads off
 	hellos "$LB4" 6
 	# One that does not fit what is kept gets a socket.
-	"$TREE/tests/e2e/peers/tcp.py" hello --alpn h2 --pad 4000 >"$NETNS_DIR/hello"
+	"$PEERS/tcp" hello --alpn h2 --pad 4000 >"$NETNS_DIR/hello"
 	assert_echoed "$(tcp_client "$LB4" 443 --hello "$NETNS_DIR/hello" --bytes 100000 --half-close)"
 	assert_opened 12
 	assert_nothing_left
