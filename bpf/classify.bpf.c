@@ -33,7 +33,7 @@ struct {
 #include "decide.h"
 
 SHARED_ARRAY(conns, struct conn, 1);
-TABLE(sources, struct source_row); /* for the daemon */
+TABLE(sources, struct source_row);  /* for the daemon */
 TABLE(config, struct config_chunk); /* for the CLI; no program reads it */
 
 /* One ring buffer per worker. */

@@ -62,7 +62,7 @@ static __always_inline __u32 option_at(struct options *o, __u32 *size)
 }
 
 /* Translates one option; 1 = done. */
-static long option_step(__u32 index, void *context)
+static inline long option_step(__u32 index, void *context)
 {
 	struct options *o = context;
 	__u32 at = o->at, size = 0, kind = option_at(o, &size);
@@ -82,7 +82,7 @@ static long option_step(__u32 index, void *context)
 }
 
 /* Turns one option into padding, if it is to be left out; 1 = done. */
-static long strip_step(__u32 index, void *context)
+static inline long strip_step(__u32 index, void *context)
 {
 	struct options *o = context;
 	__u32 at = o->at, size = 0, kind = option_at(o, &size);

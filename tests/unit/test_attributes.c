@@ -170,6 +170,7 @@ static const struct row {
 	{OF_FRONTEND, "connect_timeout", DEFAULT, DEFAULT, REFUSED, "0", "5"},
 	{OF_FRONTEND, "idle_timeout", DEFAULT, DEFAULT, DEFAULT, "0", "5"},
 	{OF_FRONTEND, "half_close_timeout", DEFAULT, DEFAULT, VALUE, "0", "5"},
+	{OF_FRONTEND, "handshake", DEFAULT, DEFAULT, REFUSED, "''", "true"},
 	{OF_FRONTEND, "max_connections", DEFAULT, DEFAULT, DEFAULT, "0", "'1'"},
 	{OF_FRONTEND, "rate_limit", DEFAULT, DEFAULT, REFUSED, "0", "'1'"},
 	{OF_FRONTEND, "source_rate_limit", DEFAULT, DEFAULT, REFUSED, "0", "'1'"},
