@@ -322,7 +322,8 @@ static void wrong_kinds_of_value_are_named(void **state)
 	expect_errors(
 		"- a\n",
 		"1: a list is not a mapping, allowed: a mapping with the keys display_name, zone, "
-		"control_group, api, nat_ip, nat_ports, max_flows, xdp, accel, farms, frontends, routes");
+		"control_group, api, nat_ip, nat_ports, max_flows, xdp, accel, farms, frontends, "
+		"routes");
 	expect_errors("farms: 3\n", "1: farms: 3 is not a list, allowed: a list of farms, null");
 	expect_errors("zone: 3\n", "1: zone: 3 is not a string without quotes, allowed: 1..50 of "
 				   "A-Z a-z 0-9 . _ -, null");
