@@ -10,7 +10,7 @@ ACCEL=xdp
 load lib
 load packet
 
-CONNECTIONS=${PACKET_CONNECTIONS:-300}
+CONNECTIONS=${PACKET_CONNECTIONS:-200}
 
 # forwarded INTERFACE MIN: at least so many frames that came in there.
 forwarded() {
@@ -79,8 +79,13 @@ says() {
 	[[ $(grep -c "accel: .*: spliced packets $1" "$NETNS_DIR/daemon.log") == "$2" ]]
 }
 
+# A megabyte and back, of a connection that has left its sockets.
 transfer() {
-	assert_echoed "$(tcp_client "$LB4" 443 --alpn h2 --bytes 1000000 --half-close)"
+	TRANSFERS=$((${TRANSFERS:-0} + 1))
+	hold "client$TRANSFERS" "$LB4" 443 --alpn h2 --then 1000000
+	await_stat .counters.spliced "$TRANSFERS"
+	netns_await 10 sockets_are_gone || fail "the balancer still has sockets"
+	assert_echoed "$(end_held "client$TRANSFERS")"
 }
 
 programs() {
