@@ -15,6 +15,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "acl.h"
 #include "door.h"
 #include "portable.h"
 
@@ -22,7 +23,6 @@
 #define IP_MORE		  bpf_htons(0x2000)
 #define VLANS		  2
 #define EXTENSION_HEADERS 4
-#define NESTED_BANS	  8 /* blocks around one that has expired */
 
 #define FIN		  0x01
 #define SYN		  0x02
@@ -30,14 +30,6 @@
 #define ACK		  0x10
 
 /* ---- maps ---------------------------------------------------------------------------- */
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct door_control);
-} door_control SEC(".maps");
 
 /* Both generations of a table, see `struct door_control`. */
 #define TABLE(name, inner_type, flags, key, value, entries)                                        \
@@ -63,18 +55,6 @@ TABLE(door_lists4, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, struct door_prefix4
       DOOR_PREFIXES);
 TABLE(door_lists6, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, struct door_prefix6, __u8,
       DOOR_PREFIXES);
-
-#define ACL(name, key_type)                                                                        \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_LPM_TRIE);                                               \
-		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
-		__uint(max_entries, DOOR_PREFIXES);                                                \
-		__type(key, key_type);                                                             \
-		__type(value, struct door_ban);                                                    \
-	} name SEC(".maps")
-
-ACL(acl4, struct door_prefix4);
-ACL(acl6, struct door_prefix6);
 
 /* When the bucket of a frontend is full again: CLOCK_MONOTONIC, nanoseconds. */
 struct {
@@ -302,39 +282,6 @@ static __always_inline bool is_malformed(const struct packet *p)
 	return exclusive & (exclusive - 1) || !(flags & (SYN | RST | ACK)) || !p->tcp.source;
 }
 
-/* A block that has expired may stand within one that has not. */
-#define BANNED(trie, key)                                                                          \
-	({                                                                                         \
-		bool banned = false;                                                               \
-		for (int i = 0; i < NESTED_BANS; i++) {                                            \
-			const struct door_ban *ban = bpf_map_lookup_elem(trie, key);               \
-			if (!ban)                                                                  \
-				break;                                                             \
-			banned = !ban->until || ban->until > bpf_ktime_get_ns();                   \
-			if (banned || ban->length <= DOOR_FRONTEND_BITS)                           \
-				break;                                                             \
-			(key)->length = ban->length - 1;                                           \
-		}                                                                                  \
-		banned;                                                                            \
-	})
-
-static __always_inline bool is_banned(const struct packet *p, __u32 frontend_id)
-{
-	if (p->v4) {
-		struct door_prefix4 key = {.length = DOOR_FRONTEND_BITS + 32,
-					   .frontend_id = frontend_id};
-
-		__builtin_memcpy(&key.address, p->source + 12, 4);
-		return BANNED(&acl4, &key);
-	} else {
-		struct door_prefix6 key = {.length = DOOR_FRONTEND_BITS + 128,
-					   .frontend_id = frontend_id};
-
-		__builtin_memcpy(key.address, p->source, 16);
-		return BANNED(&acl6, &key);
-	}
-}
-
 static __always_inline bool is_listed(const struct packet *p, __u32 half, __u32 frontend_id)
 {
 	struct door_prefix6 key = {.frontend_id = frontend_id};
@@ -447,7 +394,7 @@ static __always_inline int judge(struct xdp_md *ctx)
 		return XDP_PASS;
 	if (is_cut_short(ctx, &p) || is_malformed(&p))
 		return drop(control, &p, frontend_id, DOOR_MALFORMED);
-	if (control->bans && (is_banned(&p, frontend_id) || is_banned(&p, 0)))
+	if (is_banned(control, p.source, p.v4, frontend_id))
 		return drop(control, &p, frontend_id, DOOR_ACL);
 	if (!p.tcp.syn || p.tcp.ack)
 		return XDP_PASS;

@@ -23,6 +23,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "acl.h"
 #include "decide.h"
 #include "icmp.h"
 #include "keep.h"
@@ -565,6 +566,15 @@ static __always_inline __u32 interface_mss(struct __sk_buff *skb, __u32 ifindex,
 	return mtu > headers_of(key) ? MIN(mtu - headers_of(key), 0xffff) : 536;
 }
 
+/* A client that alpnlb acl bans gets as far as to a socket, if no door has kept it out. */
+GLOBAL_SUBPROGRAM int is_unwelcome(const struct packet *p, __u32 frontend_id)
+{
+	__u32 zero = 0;
+	const struct door_control *control = bpf_map_lookup_elem(&door_control, &zero);
+
+	return p && control && is_banned(control, p->key.source, is_v4(p->key.source), frontend_id);
+}
+
 GLOBAL_SUBPROGRAM int answer_syn(struct __sk_buff *skb, struct scratch *scratch,
 				 const struct open_frontend *frontend)
 {
@@ -580,7 +590,8 @@ GLOBAL_SUBPROGRAM int answer_syn(struct __sk_buff *skb, struct scratch *scratch,
 	s = &scratch->segment;
 	mss = interface_mss(skb, 0, &p->key);
 	read_options(skb, p);
-	if (!control || control->stopped || p->flags & (TCP_WORD_FIN | TCP_WORD_RST) ||
+	if (!control || control->stopped || is_unwelcome(p, frontend->frontend_id) ||
+	    p->flags & (TCP_WORD_FIN | TCP_WORD_RST) ||
 	    p->mss < (is_v4(p->key.source) ? MSS_MIN_V4 : MSS_MIN_V6) ||
 	    find_socket(skb, &p->key, NULL) != FOUND_LISTENER)
 		return TC_ACT_UNSPEC;

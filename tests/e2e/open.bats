@@ -115,8 +115,9 @@ counts() {
 	stats '[.counters.opened, .counters.accepted, .counters.spliced] | join(" ")'
 }
 
-@test "what packets do not do gets a socket: silence, regular expressions, reject, PROXY headers, a client that leaves" {
+@test "what packets do not do gets a socket: silence, regular expressions, reject, bans, PROXY headers, a client that leaves" {
 	{
+		printf 'xdp: off\n'
 		farms default=11 named=12 proxied=13 | sed '/name: s13/s/ }/, proxy_protocol_version: v2 }/'
 		frontend packet default "hello_timeout: 1s" "$FRONTEND"
 		printf 'routes:\n'
@@ -141,6 +142,10 @@ counts() {
 	assert_equal "$(reached "$LB4" 443 --alpn h3 --sni never.example)" reset
 	assert_opened 2
 	assert_equal "$(stats '.counters.rejected')" 1
+	alpnlb acl add "$CLIENT4"
+	assert_equal "$(reached "$LB4" 443 --alpn h2)" reset
+	assert_equal "$(stats '.counters.refused_acl')" 1
+	alpnlb acl delete "$CLIENT4"
 	tcp_client "$LB4" 443 --reset --hello /dev/null >/dev/null
 	await_stat '.counters | [.client_gone, .client_resets] | add' 1
 	assert_nothing_left

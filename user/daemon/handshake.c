@@ -335,7 +335,7 @@ static int start(struct handshake *h, const char **failed)
 	*failed = "use the packet path";
 	if (!h->engine->flows.programs)
 		return -EOPNOTSUPP;
-	err = openings_open(&h->openings, &h->engine->flows, failed);
+	err = openings_open(&h->openings, &h->engine->flows, &h->engine->door.acl, failed);
 	if (err)
 		return err;
 	*failed = "watch the openings";

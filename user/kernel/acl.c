@@ -2,6 +2,7 @@
 #include "acl.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #define IPV4_BITS 96 /* in front of an IPv4 address that is mapped into IPv6 */
 #define BATCH	  4096
 
+static const char control_name[] = "door_control";
 static const char *const trie_names[2] = {"acl4", "acl6"};
 static const size_t key_size[2] = {sizeof(struct door_prefix4), sizeof(struct door_prefix6)};
 
@@ -73,10 +75,9 @@ static int open_trie(const char *instance, int i, bool make)
 
 static int open_control(const char *instance, bool make)
 {
-	static const char name[] = "door_control";
-	int fd = open_map(instance, name, sizeof(__u32), sizeof(struct door_control));
+	int fd = open_map(instance, control_name, sizeof(__u32), sizeof(struct door_control));
 
-	return fd < 0 && make ? make_map(BPF_MAP_TYPE_ARRAY, name, sizeof(__u32),
+	return fd < 0 && make ? make_map(BPF_MAP_TYPE_ARRAY, control_name, sizeof(__u32),
 					 sizeof(struct door_control), 1, BPF_F_MMAPABLE)
 			      : fd;
 }
@@ -112,6 +113,17 @@ void acl_close(struct acl *acl)
 	if (acl->control_fd >= 0)
 		close(acl->control_fd);
 	*acl = (struct acl){.tries = {-1, -1}, .control_fd = -1};
+}
+
+int acl_share(const struct acl *acl, const struct bpf_object *program)
+{
+	const int fds[] = {acl->control_fd, acl->tries[0], acl->tries[1]};
+	const char *const names[] = {control_name, trie_names[0], trie_names[1]};
+	int err = 0;
+
+	for (int i = 0; i < 3 && !err; i++)
+		err = bpf_map__reuse_fd(bpf_object__find_map_by_name(program, names[i]), fds[i]);
+	return err;
 }
 
 /* ---- keys ------------------------------------------------------------------------------ */

@@ -13,6 +13,8 @@
 #include "../../bpf/door.h"
 #include "../model/objects.h"
 
+struct bpf_object;
+
 struct acl {
 	int tries[2];		      /* IPv4, IPv6 */
 	int control_fd;		      /* of `door_control` */
@@ -31,6 +33,9 @@ int acl_open(struct acl *acl, const char *instance);
 /* The same, and makes what is missing; that has to be pinned. */
 int acl_make(struct acl *acl, const char *instance);
 void acl_close(struct acl *acl);
+
+/* Lets a program that is not loaded yet (bpf/acl.h) look at this acl. 0 or -errno. */
+int acl_share(const struct acl *acl, const struct bpf_object *program);
 
 /* Is the source banned from the frontend? */
 bool acl_bans(const struct acl *acl, uint32_t frontend_id, const uint8_t source[16]);

@@ -74,9 +74,7 @@ static int load(struct door *door)
 
 	if (!p)
 		return -errno;
-	err = bpf_map__reuse_fd(p->maps.door_control, door->acl.control_fd);
-	err = err ? err : bpf_map__reuse_fd(p->maps.acl4, door->acl.tries[0]);
-	err = err ? err : bpf_map__reuse_fd(p->maps.acl6, door->acl.tries[1]);
+	err = acl_share(&door->acl, p->obj);
 	adopt(door, p->maps.door_rates);
 	adopt(door, p->maps.door_sources);
 	adopt(door, p->maps.door_drops);

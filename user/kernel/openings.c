@@ -95,7 +95,8 @@ static int check_sysctls(const char **failed)
 	return 0;
 }
 
-int openings_open(struct openings *openings, struct flows *flows, const char **failed)
+int openings_open(struct openings *openings, struct flows *flows, const struct acl *acl,
+		  const char **failed)
 {
 	int err = check_sysctls(failed);
 
@@ -106,6 +107,7 @@ int openings_open(struct openings *openings, struct flows *flows, const char **f
 	if (!openings->programs)
 		return -errno;
 	err = share_maps(openings->programs, flows);
+	err = err ? err : acl_share(acl, openings->programs->obj);
 	err = err ? err : open_bpf__load(openings->programs);
 	err = err ? err : map_all(openings);
 	if (!err) {

@@ -8,6 +8,7 @@
 #define ALPNLB_OPENINGS_H
 
 #include "../../bpf/open.h"
+#include "acl.h"
 #include "flows.h"
 
 struct open_bpf;
@@ -21,10 +22,11 @@ struct openings {
 };
 
 /*
- * Loads the program beside those of `flows`, and attaches it. 0 or -errno; *failed then says what
- * could not be done.
+ * Loads the program beside those of `flows`, and attaches it; who is banned is for sockets. 0 or
+ * -errno; *failed then says what could not be done.
  */
-int openings_open(struct openings *openings, struct flows *flows, const char **failed);
+int openings_open(struct openings *openings, struct flows *flows, const struct acl *acl,
+		  const char **failed);
 
 /* Accepts one that is not open. The program stays attached as the others of `flows` do. */
 void openings_close(struct openings *openings);
