@@ -92,7 +92,10 @@ struct flow {
 	__u16 mtu;		  /* of the leg it leaves by, bytes of an IP packet */
 	__u16 half_close_timeout; /* seconds, 0 = none: once one side has finished */
 	__u32 held_end; /* sequence number behind what the leg's socket had at the start */
-	__u32 ahead;	/* sequence number */
+	union {
+		__u32 ahead;	  /* sequence number, once FLOW_AHEAD */
+		__u32 first_echo; /* until then, see bound_echo(): TSval; 0 = none */
+	};
 };
 /* With its key (40) and the kernel's own 56 bytes an entry takes 256 of the map's allocator. */
 _Static_assert(sizeof(struct flow) <= 160, "two entries shall take 512 bytes");

@@ -515,6 +515,27 @@ static __noinline __u32 bound_ack(struct flow *flow, __u32 ack)
 	return (__s32)(ack - most) > 0 ? most : ack;
 }
 
+/*
+ * As long as the server has said no more than its SYN-ACK, the handshake's last ACK may be under
+ * way, and a packet that comes before it has to echo just that time. The server would answer any
+ * other one with an ACK (since 6.15: 3ba075278c11), the socket echo the time of that ACK, and be
+ * answered in the same way: it takes seconds until they come together. Later the time shall not go
+ * back.
+ */
+static __noinline __u32 bound_echo(struct flow *flow, __u32 echo)
+{
+	struct flow_key peer_key = {};
+	const struct flow *peer;
+
+	if (!flow || flow->state & FLOW_AHEAD || !flow->first_echo)
+		return echo;
+	key_of_peer(flow, &peer_key);
+	peer = bpf_map_lookup_elem(&flows, &peer_key);
+	if ((peer && !peer->packets) || (__s32)(flow->first_echo - echo) > 0)
+		return flow->first_echo;
+	return echo;
+}
+
 /* Options in an unusual order. Returns what was added to the header's sum. */
 GLOBAL_SUBPROGRAM __u32 translate_options_slowly(struct __sk_buff *skb, struct flow *flow,
 						 __u32 offset, __u32 len)
@@ -557,8 +578,14 @@ static __always_inline bool translate(struct __sk_buff *skb, struct flow *flow, 
 		if ((void *)(tcp + 1) > end)
 			return false;
 	}
-	if (flow->state & FLOW_BOUND)
+	if (flow->state & FLOW_BOUND) {
+		__be32 *echo = &tcp->options[2];
+
 		replace32(&tcp->ack, bpf_htonl(bound_ack(flow, bpf_ntohl(tcp->ack))), sum);
+		if (options >= 12 && (void *)(echo + 1) <= end &&
+		    tcp->options[0] == OPTIONS_TIMESTAMPS)
+			replace32(echo, bpf_htonl(bound_echo(flow, bpf_ntohl(*echo))), sum);
+	}
 	translate_header(tcp, flow, sum);
 	return true;
 }
@@ -1268,6 +1295,7 @@ static __noinline int flows_insert(struct splice_request *request, struct leg_st
 	flow.end = request->waiting;
 	flow.seq_delta = first - start;
 	flow.ack_delta = server->unread - client->send;
+	flow.first_echo = server->recent;
 	flow.state = FLOW_PENDING | FLOW_BOUND | (flow.end ? FLOW_HOLDS : 0);
 	err = bpf_map_update_elem(&flows, &request->client, &flow, BPF_NOEXIST);
 	if (err)

@@ -12,6 +12,11 @@ descriptors_are() {
 	(($(descriptors) <= $1))
 }
 
+# Packets that the server took for forgeries before its handshake was over; none on kernels before 6.15.
+echoes_rejected() {
+	netns_exec server nstat -asz TcpExtTSEcrRejected | awk '/TSEcr/ { n = $2 } END { print n + 0 }'
+}
+
 # start_farm PATH KIND [SERVER-OPTION...]
 start_farm() {
 	local path=$1 kind=$2
@@ -53,6 +58,7 @@ many_at_once() {
 		fail "bytes differ"
 	# What is kept for later depends on how many were open at once; one for each would be twice as many.
 	netns_await 10 descriptors_are $((before + CONNECTIONS)) || fail "$(descriptors) descriptors, $before before"
+	assert_equal "$(echoes_rejected)" 0 "echoed times the server did not know"
 	# An ended connection of the packet path lingers for two seconds before it is counted.
 	await_stat '.counters | [.accepted, .closed, .connect_failed, .internal_errors,
 		.redirect_failed, .leg_unknown] | join(" ")' "$all $all 0 0 0 0"
