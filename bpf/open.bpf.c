@@ -725,7 +725,9 @@ GLOBAL_SUBPROGRAM int take_port(struct __sk_buff *skb, struct opening *op, struc
 		__u32 n = __sync_fetch_and_add(&way->next, 1);
 
 		key.destination_port = bpf_htons(control->port_first + n % control->port_count);
-		if (has_socket(skb, &key) || bpf_map_update_elem(&flows, &key, flow, BPF_NOEXIST))
+		/* Nor one that a frontend listens at: it would be asked about the answers. */
+		if (find_socket(skb, &key, NULL) != FOUND_NOTHING ||
+		    bpf_map_update_elem(&flows, &key, flow, BPF_NOEXIST))
 			continue;
 		op->server.destination_port = key.destination_port;
 		return true;
