@@ -901,6 +901,12 @@ static __always_inline enum outcome decide_opening(struct scratch *scratch, stru
 
 /* ---- the client's bytes ------------------------------------------------------------------ */
 
+/* Only who has an opening in this state may go on with it, or take it away. */
+static __always_inline bool seize(struct opening *op, __u32 state)
+{
+	return __sync_val_compare_and_swap(&op->state, state, OPENING_BUSY) == state;
+}
+
 /* Keeps what the packet carries; false if there is no room for it. */
 static __always_inline bool keep_bytes(struct __sk_buff *skb, const struct packet *p,
 				       struct opening *op)
@@ -964,8 +970,7 @@ static __always_inline int await_server(struct __sk_buff *skb, struct scratch *s
 	__u64 now = bpf_ktime_get_ns();
 
 	if (now - op->asked > op->connect_timeout * 1000000ULL) {
-		if (__sync_val_compare_and_swap(&op->state, OPENING_CONNECTS, OPENING_BUSY) !=
-		    OPENING_CONNECTS)
+		if (!seize(op, OPENING_CONNECTS))
 			return TC_ACT_SHOT;
 		leave_server(op, ETIMEDOUT);
 		return leave(skb, scratch, op);
@@ -986,12 +991,10 @@ static __always_inline int client_left(const struct packet *p, struct opening *o
 
 	if (p->seq - op->start > op->len)
 		return TC_ACT_SHOT;
-	if (op->state == OPENING_CONNECTS &&
-	    __sync_val_compare_and_swap(&op->state, OPENING_CONNECTS, OPENING_BUSY) ==
-		    OPENING_CONNECTS) {
+	if (seize(op, OPENING_CONNECTS)) {
 		release_server(op);
 		bpf_map_delete_elem(&flows, &server);
-	} else if (op->state != OPENING_WAITS && op->state != OPENING_LEAVES) {
+	} else if (!seize(op, OPENING_WAITS) && !seize(op, OPENING_LEAVES)) {
 		return TC_ACT_SHOT;
 	}
 	stats = bpf_map_lookup_elem(&frontend_stats, &frontend_id);
@@ -1021,8 +1024,9 @@ GLOBAL_SUBPROGRAM int go_on(struct __sk_buff *skb, struct scratch *scratch, stru
 	if (now > op->deadline)
 		return TC_ACT_SHOT; /* the daemon takes it away */
 	/* One that another processor has just made of the packet behind this one. */
-	if (op->state == OPENING_WAITS && find_socket(skb, &p->key, NULL) == FOUND_SOCKET) {
-		bpf_map_delete_elem(&openings, &key);
+	if (op->state == OPENING_WAITS && has_socket(skb, &p->key)) {
+		if (seize(op, OPENING_WAITS))
+			bpf_map_delete_elem(&openings, &key);
 		return TC_ACT_UNSPEC;
 	}
 	if (p->flags & TCP_WORD_RST)
@@ -1031,8 +1035,7 @@ GLOBAL_SUBPROGRAM int go_on(struct __sk_buff *skb, struct scratch *scratch, stru
 		return TC_ACT_SHOT;
 	switch (op->state) {
 	case OPENING_WAITS:
-		if (__sync_val_compare_and_swap(&op->state, OPENING_WAITS, OPENING_BUSY) !=
-		    OPENING_WAITS)
+		if (!seize(op, OPENING_WAITS))
 			return TC_ACT_SHOT;
 		if (p->payload || p->flags & TCP_WORD_FIN)
 			return ACTION_TAKE;
@@ -1044,7 +1047,8 @@ GLOBAL_SUBPROGRAM int go_on(struct __sk_buff *skb, struct scratch *scratch, stru
 	case OPENING_CONNECTS:
 		return await_server(skb, scratch, op);
 	case OPENING_LEAVES:
-		return p->seq == op->start ? leave(skb, scratch, op) : TC_ACT_SHOT;
+		return p->seq == op->start && seize(op, OPENING_LEAVES) ? leave(skb, scratch, op)
+									: TC_ACT_SHOT;
 	default:
 		return TC_ACT_SHOT;
 	}
@@ -1111,15 +1115,21 @@ GLOBAL_SUBPROGRAM int open_new(struct __sk_buff *skb, const struct open_frontend
 	return brings ? ACTION_TAKE : TC_ACT_SHOT;
 }
 
-/* The same client came again, while what it had begun before was not at its end. */
+/*
+ * The same client came again, while what it had begun before was not at its end: false if a
+ * processor is at that.
+ */
 static __noinline int forget_old(const struct flow_key *key, struct opening *op)
 {
-	if (__sync_val_compare_and_swap(&op->state, OPENING_CONNECTS, OPENING_BUSY) ==
-	    OPENING_CONNECTS) {
+	if (seize(op, OPENING_CONNECTS)) {
 		release_server(op);
 		bpf_map_delete_elem(&flows, &op->server);
+	} else if (!seize(op, OPENING_WAITS) && !seize(op, OPENING_LEAVES) &&
+		   !seize(op, OPENING_SENDS)) {
+		return false;
 	}
-	return bpf_map_delete_elem(&openings, key);
+	bpf_map_delete_elem(&openings, key);
+	return true;
 }
 
 static __always_inline int of_client(struct __sk_buff *skb, struct scratch *scratch,
@@ -1143,7 +1153,8 @@ static __always_inline int of_client(struct __sk_buff *skb, struct scratch *scra
 	}
 	read_options(skb, p);
 	if (op && p->ack != op->answer && find_cookie(skb, p) == COOKIE_FIRST) {
-		forget_old(&p->key, op);
+		if (!forget_old(&p->key, op))
+			return TC_ACT_SHOT;
 		op = NULL;
 	}
 	action = op ? go_on(skb, scratch, op) : open_new(skb, frontend);
@@ -1396,9 +1407,7 @@ static __always_inline int other_connection(struct __sk_buff *skb, struct scratc
 					    const struct flow_key *client, struct opening *op)
 {
 	if (scratch->packet.flags & (TCP_WORD_SYN | TCP_WORD_RST | TCP_WORD_FIN) ||
-	    !is_intact(skb, &scratch->packet, NULL) ||
-	    __sync_val_compare_and_swap(&op->state, OPENING_CONNECTS, OPENING_BUSY) !=
-		    OPENING_CONNECTS)
+	    !is_intact(skb, &scratch->packet, NULL) || !seize(op, OPENING_CONNECTS))
 		return TC_ACT_SHOT;
 	leave_server(op, 0);
 	return bring_back(skb, &scratch->segment, client, op);
@@ -1426,9 +1435,7 @@ GLOBAL_SUBPROGRAM int of_server(struct __sk_buff *skb, struct scratch *scratch, 
 	read_options(skb, p);
 	if (op->state == OPENING_SENDS && p->flags & TCP_WORD_SYN)
 		return send_bytes(skb, scratch, op, flow);
-	if (!(p->flags & (TCP_WORD_RST | TCP_WORD_SYN)) ||
-	    __sync_val_compare_and_swap(&op->state, OPENING_CONNECTS, OPENING_BUSY) !=
-		    OPENING_CONNECTS)
+	if (!(p->flags & (TCP_WORD_RST | TCP_WORD_SYN)) || !seize(op, OPENING_CONNECTS))
 		return TC_ACT_SHOT;
 	if (p->flags & TCP_WORD_RST) {
 		leave_server(op, ECONNREFUSED);
@@ -1436,7 +1443,8 @@ GLOBAL_SUBPROGRAM int of_server(struct __sk_buff *skb, struct scratch *scratch, 
 	}
 	if ((op->timestamps && !p->timestamps) || (op->sack && !p->sack))
 		return leave_unfit(skb, scratch, op);
-	if (!start_flow(skb, op, flow)) {
+	/* It may have a socket by now, of a packet in front of the one that began this. */
+	if (has_socket(skb, &client) || !start_flow(skb, op, flow)) {
 		leave_server(op, 0);
 		return bring_back(skb, &scratch->segment, &client, op);
 	}
