@@ -40,6 +40,7 @@
 #define LOOPBACK_IFINDEX  1
 #define MSS_MIN_V4	  536 /* less is left to the kernel, as bpf_sk_assign_tcp_reqsk() wants */
 #define MSS_MIN_V6	  1220
+#define MSS_LEAST	  88 /* as Linux takes from a peer (48), and its options */
 #define MSS_SLACK	  40 /* options of a full segment, and what a cookie rounds off */
 #define PORT_TRIES	  16
 #define CHECKSUM_NONE	  0 /* include/linux/skbuff.h, as the next ones */
@@ -1301,7 +1302,7 @@ GLOBAL_SUBPROGRAM int start_flow(struct __sk_buff *skb, struct opening *op, stru
 
 /*
  * The next of the kept bytes go to the server, in the packet that has brought its answer. If there
- * are more, a copy of that comes by again.
+ * are more, a copy of that comes by again; where it finds no room, they are lost like any packet.
  */
 GLOBAL_SUBPROGRAM int send_bytes(struct __sk_buff *skb, struct scratch *scratch, struct opening *op,
 				 struct flow *server)
@@ -1323,13 +1324,11 @@ GLOBAL_SUBPROGRAM int send_bytes(struct __sk_buff *skb, struct scratch *scratch,
 	if (!way)
 		return TC_ACT_SHOT;
 	key_of_peer(server, &client);
-	room = MIN(p->mss, way->mtu - headers_of(&op->server)) - options;
+	room = MAX(MIN(p->mss, way->mtu - headers_of(&op->server)), MSS_LEAST) - options;
 	s->from = op->sent;
 	s->len = MIN(op->len - op->sent, MIN(room, OPENING_SEGMENT) & ~3u);
 	op->sent += s->len;
-	last = op->sent >= op->len;
-	if (!last)
-		bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
+	last = op->sent >= op->len || bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
 	turn_key(&s->key, &op->server);
 	s->seq = op->start + s->from;
 	s->ack = p->seq + 1;
@@ -1413,6 +1412,20 @@ static __always_inline int other_connection(struct __sk_buff *skb, struct scratc
 	return bring_back(skb, &scratch->segment, client, op);
 }
 
+/*
+ * The copy that was to bring the rest was lost on this host, and the server goes on with what the
+ * client has repeated. This packet its sender repeats.
+ */
+static __always_inline int give_up_sending(const struct flow_key *client, struct opening *op,
+					   struct flow *server)
+{
+	if (bpf_ktime_get_ns() - op->repeated > OPENING_COPY && seize(op, OPENING_SENDS)) {
+		bpf_map_delete_elem(&openings, client);
+		__sync_fetch_and_and(&server->state, ~FLOW_PENDING);
+	}
+	return TC_ACT_SHOT;
+}
+
 GLOBAL_SUBPROGRAM int of_server(struct __sk_buff *skb, struct scratch *scratch, struct flow *flow)
 {
 	struct flow_key client = {};
@@ -1428,6 +1441,8 @@ GLOBAL_SUBPROGRAM int of_server(struct __sk_buff *skb, struct scratch *scratch, 
 		return TC_ACT_UNSPEC;
 	if (!(p->flags & TCP_WORD_ACK))
 		return TC_ACT_SHOT;
+	if (p->ack != op->start && op->state == OPENING_SENDS)
+		return give_up_sending(&client, op, flow);
 	if (p->ack != op->start)
 		return other_connection(skb, scratch, &client, op);
 	if (p->payload || !is_intact(skb, p, NULL))
@@ -1448,6 +1463,7 @@ GLOBAL_SUBPROGRAM int of_server(struct __sk_buff *skb, struct scratch *scratch, 
 		leave_server(op, 0);
 		return bring_back(skb, &scratch->segment, &client, op);
 	}
+	op->repeated = bpf_ktime_get_ns();
 	op->state = OPENING_SENDS;
 	return send_bytes(skb, scratch, op, flow);
 }

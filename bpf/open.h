@@ -68,6 +68,7 @@ struct farm_way {
 #define OPENING_SCALE	7     /* of later windows */
 #define OPENING_LIFE	(60 * 1000000000ULL) /* at most, nanoseconds */
 #define OPENING_SILENT	(300 * 1000000ULL)   /* a client that said nothing gets a socket */
+#define OPENING_COPY	(100 * 1000000ULL)   /* until a copy has come by again, at most */
 #define OPENING_REPEAT	(900 * 1000000ULL)   /* between SYNs, which the client's repeats cause */
 
 enum opening_state {

@@ -69,5 +69,6 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "big-endian hosts are 
 #define FIRST_BYTES(n) ((1ULL << (8 * (n))) - 1)
 
 #define MIN(a, b)      ((a) < (b) ? (a) : (b))
+#define MAX(a, b)      ((a) > (b) ? (a) : (b))
 
 #endif
