@@ -28,7 +28,7 @@ _Static_assert(sizeof(struct flow_key) == 36, "hashed as words");
 /* How long an entry outlives its connection: nanoseconds, as in `seen`. */
 #define FLOW_LINGER	  (2 * 1000000000ULL)	/* as tcp_tw_reuse, needs timestamps (RFC 6191) */
 #define FLOW_LINGER_PLAIN (60 * 1000000000ULL)	/* without: TIME_WAIT, TCP_TIMEWAIT_LEN */
-#define FLOW_PENDING_MAX  (150 * 1000000000ULL) /* until the server has answered, or never will */
+#define FLOW_PENDING_MAX  (400 * 1000000000ULL) /* beyond any connect_timeout and OPENING_LIFE */
 #define FLOW_IDLE_OPEN	  (5 * 86400 * 1000000000ULL) /* as nf_conntrack_tcp_timeout_established */
 
 /* Set at the start, constant from then on. */
