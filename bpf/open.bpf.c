@@ -591,8 +591,8 @@ GLOBAL_SUBPROGRAM int answer_syn(struct __sk_buff *skb, struct scratch *scratch,
 	s = &scratch->segment;
 	mss = interface_mss(skb, 0, &p->key);
 	read_options(skb, p);
-	if (!control || control->stopped || is_unwelcome(p, frontend->frontend_id) ||
-	    p->flags & (TCP_WORD_FIN | TCP_WORD_RST) ||
+	if (!control || control->stopped || now > control->until ||
+	    is_unwelcome(p, frontend->frontend_id) || p->flags & (TCP_WORD_FIN | TCP_WORD_RST) ||
 	    p->mss < (is_v4(p->key.source) ? MSS_MIN_V4 : MSS_MIN_V6) ||
 	    find_socket(skb, &p->key, NULL) != FOUND_LISTENER)
 		return TC_ACT_UNSPEC;

@@ -28,6 +28,9 @@ struct open_frontend {
 	__u32 generation; /* of the daemon's book */
 };
 
+/* A daemon that has not looked for so long is dead: others may listen in its place. */
+#define OPENING_ALONE (3 * 1000000000ULL)
+
 /* The row of `open_control`. */
 struct open_control {
 	__u64 secret[2];  /* of the cookies */
@@ -35,6 +38,7 @@ struct open_control {
 	__u32 port_first; /* the program's own part of nat_ports */
 	__u32 port_count;
 	__u32 stopped; /* the ports are not to be used */
+	__u64 until;   /* CLOCK_MONOTONIC, nanoseconds: the daemon has looked not long before */
 };
 
 enum way_state {

@@ -263,6 +263,13 @@ static void look_at(struct handshake *h, const struct flow_key *key, const struc
 		probe(h, key, opening);
 }
 
+/* May the program answer clients? */
+static void control_program(const struct handshake *h)
+{
+	h->openings.control->stopped = h->stopped || h->engine->ports.disputed;
+	h->openings.control->until = monotonic_time() + OPENING_ALONE;
+}
+
 static void on_look(evutil_socket_t fd, short what, void *argument)
 {
 	struct handshake *h = argument;
@@ -272,7 +279,7 @@ static void on_look(evutil_socket_t fd, short what, void *argument)
 	struct opening opening;
 	bool more = !bpf_map_get_next_key(map, NULL, &next);
 
-	h->openings.control->stopped = h->stopped || h->engine->ports.disputed;
+	control_program(h);
 	ring_buffer__consume(h->failures);
 	while (more) {
 		key = next;
@@ -404,6 +411,7 @@ void handshake_configure(struct handshake *h, const struct config *config)
 	for (uint32_t id = 1; id <= MAX_SERVERS; id++)
 		if (h->openings.ways[id].state)
 			h->openings.ways[id].state = WAY_NONE;
+	control_program(h);
 	fill_ways(h);
 	warn_of_hellos(h);
 	fill_frontends(h);
