@@ -497,11 +497,11 @@ int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *r
 		return err;
 	}
 	doorkeeper_configure(&daemon->doorkeeper, config);
+	sweeper_claim(&daemon->sweeper, config); /* first: who finds an older one opens nothing */
 	handshake_configure(&daemon->handshake, config);
 	range = handshake_others(&daemon->handshake, &config->nat_ports);
 	ports_configure(&daemon->engine.ports, &range, &config->nat_ip);
 	warn_of_table_size(&daemon->engine.flows, config->max_flows);
-	sweeper_claim(&daemon->sweeper, config);
 	sweeper_start(&daemon->sweeper, shortest_idle_timeout(config));
 	health_configure(&daemon->health, config);
 	listeners_commit(&daemon->listeners);
