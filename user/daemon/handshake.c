@@ -124,7 +124,8 @@ static bool needs_hello(const struct handshake *h, const struct frontend *fronte
 	return row && row->flags & FRONTEND_NEEDS_HELLO;
 }
 
-static void answer_at(const struct handshake *h, const struct frontend *frontend,
+/* False: no more rows find room, sockets answer there. */
+static bool answer_at(const struct handshake *h, const struct frontend *frontend,
 		      const uint8_t address[16], struct segment_sizes sizes)
 {
 	struct open_frontend row = {
@@ -142,9 +143,17 @@ static void answer_at(const struct handshake *h, const struct frontend *frontend
 		for (uint32_t port = frontend->ports[i].first; port <= frontend->ports[i].last;
 		     port++) {
 			key.port = htons(port);
-			bpf_map_update_elem(openings_frontends_map(&h->openings), &key, &row,
-					    BPF_ANY);
+			if (bpf_map_update_elem(openings_frontends_map(&h->openings), &key, &row,
+						BPF_ANY))
+				return false;
 		}
+	return true;
+}
+
+/* Its address alone does not tell where such a client is. */
+static bool is_link_local(const uint8_t address[16])
+{
+	return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
 }
 
 /* At each address of the host: packets that it forwards are not for a frontend. */
@@ -153,15 +162,17 @@ static void answer_anywhere(const struct handshake *h, const struct frontend *fr
 {
 	struct ifaddrs *addresses = NULL;
 	uint8_t address[16];
+	bool room = true;
 
 	if (getifaddrs(&addresses))
 		return;
-	for (struct ifaddrs *a = addresses; a; a = a->ifa_next) {
+	for (struct ifaddrs *a = addresses; a && room; a = a->ifa_next) {
 		if (!a->ifa_addr ||
 		    (a->ifa_addr->sa_family != AF_INET && a->ifa_addr->sa_family != AF_INET6))
 			continue;
 		(void)socket_endpoint((const struct sockaddr_storage *)a->ifa_addr, address);
-		answer_at(h, frontend, address, sizes);
+		if (!is_link_local(address))
+			room = answer_at(h, frontend, address, sizes);
 	}
 	freeifaddrs(addresses);
 }
@@ -171,11 +182,12 @@ static void answer_for(const struct handshake *h, struct segments *segments,
 {
 	struct segment_sizes sizes = segments_for(segments, frontend);
 	const struct prefix_list *addresses = &frontend->dedicated_ipfo;
+	bool room = true;
 
 	if (!addresses->set)
 		answer_anywhere(h, frontend, sizes);
-	for (size_t i = 0; i < addresses->n; i++)
-		answer_at(h, frontend, addresses->v[i].address, sizes);
+	for (size_t i = 0; i < addresses->n && room; i++)
+		room = answer_at(h, frontend, addresses->v[i].address, sizes);
 }
 
 /* What is not of this generation goes. */
@@ -304,7 +316,8 @@ static void on_routes(evutil_socket_t fd, short what, void *argument)
 	struct handshake *h = argument;
 
 	rtnetlink_drain(fd);
-	event_add(h->settle, &settle_time);
+	if (!event_pending(h->settle, EV_TIMEOUT, NULL)) /* where they never rest, it looks, too */
+		event_add(h->settle, &settle_time);
 }
 
 /* ---- life -------------------------------------------------------------------------------- */
