@@ -16,6 +16,7 @@
 #include "claim.h"
 #include "interface.h"
 #include "layout.h"
+#include "links.h"
 #include "pin.h"
 #include "splice.skel.h"
 
@@ -119,21 +120,39 @@ int flows_removed_ring(const struct flows *flows)
 
 /* ---- interfaces -------------------------------------------------------------------------- */
 
-/* The value in `interfaces`: a bit for each hook the programs are attached to. */
-static int attach_one(const struct flows *flows, __u32 ifindex)
+/* Interfaces that have no answers of their own to give: there is no route by them. */
+struct bridged {
+	uint32_t *v;
+	size_t n;
+};
+
+/* The hooks that an interface is to have, a bit each. */
+static __u32 wanted_hooks(const struct flows *flows, __u32 ifindex, const struct bridged *bridged)
 {
-	int interfaces = bpf_map__fd(flows->programs->maps.interfaces), err = 0;
-	__u32 wanted = 1 << HOOK_INGRESS, is = 0;
-	int open = atomic_load(&flows->open);
+	__u32 wanted = 1 << HOOK_INGRESS;
 
 	if (atomic_load(&flows->strips))
 		wanted |= 1 << HOOK_EGRESS;
-	if (open)
+	if (atomic_load(&flows->open))
 		wanted |= 1 << HOOK_OPEN;
-	if (bpf_map_lookup_elem(interfaces, &ifindex,
-				&is)) /* an earlier daemon's goes by its tables */
+	for (size_t i = 0; i < bridged->n; i++)
+		if (bridged->v[i] == ifindex)
+			wanted &= ~(1 << HOOK_OPEN);
+	return wanted;
+}
+
+/* The value in `interfaces`: a bit for each hook the programs are attached to. */
+static int attach_one(const struct flows *flows, __u32 ifindex, const struct bridged *bridged)
+{
+	int interfaces = bpf_map__fd(flows->programs->maps.interfaces), err = 0;
+	__u32 wanted = wanted_hooks(flows, ifindex, bridged), is = 0;
+	int open = atomic_load(&flows->open);
+	bool known = !bpf_map_lookup_elem(interfaces, &ifindex, &is);
+
+	/* An earlier daemon's goes by its tables. */
+	if (!known || is & ~wanted & 1 << HOOK_OPEN)
 		detach_hook(flows->instance->pin_dir, ifindex, HOOK_OPEN);
-	if ((is & wanted) == wanted)
+	if (known && is == wanted)
 		return 0;
 	if (!interface_attachable(ifindex))
 		return -EPROTONOSUPPORT;
@@ -143,7 +162,7 @@ static int attach_one(const struct flows *flows, __u32 ifindex)
 	if (!err && wanted & 1 << HOOK_EGRESS)
 		err = attach_program(flows->instance->pin_dir, ifindex, HOOK_EGRESS,
 				     bpf_program__fd(flows->programs->progs.splice_syn));
-	if (!err && open && !(is & 1 << HOOK_OPEN))
+	if (!err && wanted & ~is & 1 << HOOK_OPEN)
 		err = attach_program(flows->instance->pin_dir, ifindex, HOOK_OPEN, open);
 	if (!err && bpf_map_update_elem(interfaces, &ifindex, &wanted, BPF_ANY))
 		err = -errno;
@@ -178,20 +197,24 @@ static void detach_others(const struct flows *flows, const struct if_nameindex *
 int flows_attach(struct flows *flows)
 {
 	struct if_nameindex *interfaces = if_nameindex();
+	struct bridged bridged = {0};
 	int err = 0, failed;
 	bool some = false;
 
 	if (!interfaces)
 		return -errno;
+	if (atomic_load(&flows->open))
+		(void)links_with_a_bridge(&bridged.v, &bridged.n);
 	pthread_mutex_lock(&flows->lock);
 	for (struct if_nameindex *i = interfaces; i->if_index; i++) {
-		failed = attach_one(flows, i->if_index);
+		failed = attach_one(flows, i->if_index, &bridged);
 		some |= !failed;
 		err = err ? err : failed;
 	}
 	detach_others(flows, interfaces);
 	pthread_mutex_unlock(&flows->lock);
 	if_freenameindex(interfaces);
+	free(bridged.v);
 	return some ? 0 : err;
 }
 

@@ -18,9 +18,9 @@ struct list {
 	size_t n;
 };
 
-/* Who may be at the door, and who stands on whom. */
+/* Who may be at the door, who stands on whom, and who belongs to one that takes its packets. */
 struct dump {
-	struct list candidates, masters;
+	struct list candidates, masters, ports;
 };
 
 static int append(struct list *list, uint32_t number)
@@ -58,21 +58,36 @@ static bool stands_on_another(const struct rtattr *info)
 	return false;
 }
 
+/* A VRF takes no packets away: they are of the interface that they came in by. */
+static bool has_bridge(const struct rtattr *info)
+{
+	const struct rtattr *a = RTA_DATA(info);
+
+	for (int left = RTA_PAYLOAD(info); RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if (a->rta_type == IFLA_INFO_SLAVE_KIND)
+			return strncmp(RTA_DATA(a), "vrf", RTA_PAYLOAD(a));
+	return false;
+}
+
 static int read_link(struct dump *dump, const struct nlmsghdr *message)
 {
 	const struct ifinfomsg *link = NLMSG_DATA(message);
-	bool upper = false, elsewhere = false;
+	bool upper = false, elsewhere = false, port = false;
 	const struct rtattr *a = IFLA_RTA(link);
 	int err = 0;
 
 	for (int left = IFLA_PAYLOAD(message); RTA_OK(a, left) && !err; a = RTA_NEXT(a, left)) {
-		if (a->rta_type == IFLA_MASTER)
+		if (a->rta_type == IFLA_MASTER) {
 			err = append(&dump->masters, *(uint32_t *)RTA_DATA(a));
-		else if (a->rta_type == IFLA_LINKINFO)
+		} else if (a->rta_type == IFLA_LINKINFO) {
 			upper = stands_on_another(a);
-		else if (a->rta_type == IFLA_LINK_NETNSID)
+			port = has_bridge(a);
+		} else if (a->rta_type == IFLA_LINK_NETNSID) {
 			elsewhere = true; /* what it stands on is in another namespace */
+		}
 	}
+	if (!err && port)
+		err = append(&dump->ports, link->ifi_index);
 	if (err || link->ifi_type != ARPHRD_ETHER || (upper && !elsewhere))
 		return err;
 	return append(&dump->candidates, link->ifi_index);
@@ -120,20 +135,40 @@ static int read_dump(int netlink, struct dump *dump)
 	return err > 0 ? 0 : err;
 }
 
-int links_at_the_door(uint32_t **links, size_t *n)
+static int dump_links(struct dump *dump)
 {
 	int netlink = outgoing_open(), err = netlink;
-	struct dump dump = {0};
 
-	*n = 0;
 	if (netlink >= 0) {
-		err = read_dump(netlink, &dump);
+		err = read_dump(netlink, dump);
 		close(netlink);
 	}
+	return err;
+}
+
+int links_at_the_door(uint32_t **links, size_t *n)
+{
+	struct dump dump = {0};
+	int err = dump_links(&dump);
+
+	*n = 0;
 	for (size_t i = 0; i < dump.candidates.n; i++)
 		if (!contains(&dump.masters, dump.candidates.v[i]))
 			dump.candidates.v[(*n)++] = dump.candidates.v[i];
 	free(dump.masters.v);
+	free(dump.ports.v);
 	*links = dump.candidates.v;
+	return err;
+}
+
+int links_with_a_bridge(uint32_t **links, size_t *n)
+{
+	struct dump dump = {0};
+	int err = dump_links(&dump);
+
+	free(dump.masters.v);
+	free(dump.candidates.v);
+	*links = dump.ports.v;
+	*n = dump.ports.n;
 	return err;
 }

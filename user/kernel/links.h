@@ -13,4 +13,7 @@
  */
 int links_at_the_door(uint32_t **links, size_t *n);
 
+/* Likewise the ports of bridges, bonds and the like: packets to this host are not theirs. */
+int links_with_a_bridge(uint32_t **links, size_t *n);
+
 #endif
