@@ -328,6 +328,8 @@ static __always_inline __u32 read_addresses(struct __sk_buff *skb, struct packet
 			return 0;
 		__builtin_memcpy(p->key.source, &ip.saddr, sizeof(p->key.source));
 		__builtin_memcpy(p->key.destination, &ip.daddr, sizeof(p->key.destination));
+		if (is_v4(p->key.source) || is_v4(p->key.destination))
+			return 0; /* no such packet is to be sent, RFC 4942 section 2.2 */
 		p->offset = ETH_HLEN + sizeof(ip);
 		return ip.payload_len ? bpf_ntohs(ip.payload_len) : skb->len - p->offset;
 	}
