@@ -219,7 +219,7 @@ pin_of() {
 }
 
 # Its packets come in by the port first, which has no route to the client.
-@test "clients of a bridge, whose port comes and goes" {
+@test "clients of a bridge, whose port comes and goes, and a server on this host" {
 	start_echo 11
 	ip -n "$NETNS_NAME-balancer" link add bridge type bridge
 	ip -n "$NETNS_NAME-balancer" link set bridge addrgenmode none up
@@ -233,6 +233,12 @@ pin_of() {
 	netns_add_addresses balancer client 192.0.2 2001:db8:1 1
 	netns_await 10 opens_at client
 	hellos "$LB4" 6
+	# Servers on this host are left to sockets.
+	netns_spawn balancer "$NETNS_DIR/local.log" "$PEERS/tcp" serve echo --name local --listen 198.51.100.1 --port 9000
+	netns_await 10 netns_listens balancer 9000
+	sed -i 's/198.51.100.11/198.51.100.1/' "$CONFIG"
+	alpnlb apply "$CONFIG"
+	hellos "$LB4" 0
 	assert_nothing_left
 }
 

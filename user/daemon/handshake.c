@@ -45,7 +45,8 @@ static bool find_way(const struct handshake *h, const struct server *server, str
 	struct outgoing out;
 
 	if (find_source(h->config, server->address, way->source) ||
-	    outgoing_find(h->query, way->source, server->address, &out))
+	    outgoing_find(h->query, way->source, server->address, &out) ||
+	    out.ifindex == LOOPBACK) /* what comes by there has to be from a socket */
 		return false;
 	way->ifindex = out.ifindex;
 	way->mtu = outgoing_mtu(&out, interface_mtu(out.ifindex));
