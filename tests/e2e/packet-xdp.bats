@@ -92,6 +92,10 @@ programs() {
 	netns_exec balancer "$ALPNLB" --instance "$NETNS_NAME" -j xdp show | gojq -r '[.interfaces[] | .name // "none"] | join(" ")'
 }
 
+programs_are() {
+	[[ $(programs) == "$1" ]]
+}
+
 doctor_says() {
 	netns_exec balancer "$ALPNLB" -j doctor | gojq -r '.[].found' | grep -q "$1" || fail "doctor does not say '$1'"
 }
@@ -135,4 +139,14 @@ doctor_says() {
 	alpnlb apply "$CONFIG"
 	assert_equal "$(programs)" "none none" # a veth may come without checksums
 	transfer
+
+	# the only one that is to have the program comes, and goes
+	sed -i 's/^accel: .*/accel: { extra: xdp }/' "$CONFIG"
+	alpnlb apply "$CONFIG"
+	ip -n "$NETNS_NAME-balancer" link add extra type veth peer name other netns "$NETNS_NAME-client"
+	netns_await 5 programs_are "none none door"
+	ip -n "$NETNS_NAME-balancer" link delete extra
+	netns_await 5 programs_are "none none"
+	transfer
+	stop_daemon
 }

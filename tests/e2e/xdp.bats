@@ -32,6 +32,18 @@ dropped_at() {
 	(($(dropped source) > before))
 }
 
+# door_cannot_be_loaded: it finds an acl that programs may not read.
+door_cannot_be_loaded() {
+	mkdir -p "/sys/fs/bpf/alpnlb/$NETNS_NAME"
+	bpftool map create "/sys/fs/bpf/alpnlb/$NETNS_NAME/acl4" type lpm_trie key 12 value 16 \
+		entries 16777216 name acl4 flags 0x101 # BPF_F_WRONLY_PROG, BPF_F_NO_PREALLOC
+}
+
+# acl_empty: nothing that has ended is left.
+acl_empty() {
+	[[ $(pinned acl4) == 0 && $(pinned acl6) == 0 ]]
+}
+
 @test "the door is closed by what a frontend allows, and stays over restarts until unload" {
 	local program
 	small_config 'xdp: auto' >"$CONFIG"
@@ -71,6 +83,19 @@ dropped_at() {
 		ip -n "$NETNS_NAME-balancer" link show "$program" | grep -q xdp && fail "$program still has a program"
 	done
 	[[ ! -e /sys/fs/bpf/alpnlb/$NETNS_NAME ]]
+
+	door_cannot_be_loaded
+	start_daemon
+	for program in 1 2; do # it looks every second
+		alpnlb acl add 192.0.2.9 ttl 1ms
+		netns_await 10 acl_empty
+	done
+	assert_matches "$(reached "$LB4" 443 --source 192.0.2.3 --alpn h2)" '^(eof|reset)$'
+	assert_equal "$(reached "$LB4" 443 --source 192.0.2.2 --alpn h2)" one
+	(($(stats .counters.refused_source) > 0)) # the client that was held tries on
+	assert_equal "$(grep -c 'xdp: cannot load the program.*are enforced after accept' "$NETNS_DIR/daemon.log")" 1
+	stop_daemon
+	alpnlb unload >/dev/null
 }
 
 # start_door LINE...: servers, and the daemon with frontends of these attributes: 443 `web`.
@@ -93,11 +118,6 @@ door_is_open() {
 
 door_is_closed() {
 	[[ $(doors) == "client $1 door, server $1 door" ]]
-}
-
-# acl_empty: nothing that has ended is left.
-acl_empty() {
-	[[ $(pinned acl4) == 0 && $(pinned acl6) == 0 ]]
 }
 
 @test "the acl bans at once, for a while or for good, also who is connected, and never ssh" {

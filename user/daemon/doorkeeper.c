@@ -16,80 +16,6 @@
 #define CHANGES (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
 #define SHARE	20 /* rest at least so many times what a sweep of the acl took */
 
-/* ---- interfaces ------------------------------------------------------------------------ */
-
-static void log_report(const struct door_report *report)
-{
-	char name[IF_NAMESIZE];
-
-	if (!if_indextoname(report->ifindex, name))
-		return; /* it is gone again */
-	if (!report->err)
-		log_line(LOG_INFO, "xdp: %s: attached, %s", name,
-			 report->native ? "native" : "generic");
-	else if (report->err == -EBUSY)
-		log_line(LOG_WARN,
-			 "xdp: %s: XDP program %u holds the interface: lists, limits and the acl "
-			 "are enforced after accept there",
-			 name, report->holder);
-	else
-		log_line(LOG_WARN,
-			 "xdp: %s: cannot attach: %s: lists, limits and the acl are enforced after "
-			 "accept there",
-			 name, strerror(-report->err));
-}
-
-static void leave(struct doorkeeper *keeper, const char *failed, int err)
-{
-	log_line(LOG_WARN,
-		 "xdp: cannot %s: %s: lists, limits and the acl are enforced after accept", failed,
-		 strerror(-err));
-	door_leave(keeper->door);
-}
-
-static void log_accel(uint32_t ifindex, enum accel_state state)
-{
-	const char *but = accel_text(state);
-	char name[IF_NAMESIZE];
-
-	if (!if_indextoname(ifindex, name))
-		return;
-	log_line(but ? LOG_WARN : LOG_INFO, "accel: %s: %s%s", name,
-		 but ? "spliced packets go by tc, too: " : "spliced packets are forwarded at XDP",
-		 but ? but : "");
-}
-
-static void attach(struct doorkeeper *keeper)
-{
-	int err = door_attach(keeper->door, log_report);
-
-	err = err ? err : accel_follow(keeper->accel, log_accel);
-	if (err)
-		leave(keeper, "find the interfaces", err);
-}
-
-/* What packets are forwarded with, before the door is made for it. */
-static void configure_accel(struct doorkeeper *keeper)
-{
-	int err = accel_configure(keeper->accel, keeper->config);
-
-	if (err)
-		log_line(LOG_WARN, "accel: cannot load the program, spliced packets go by tc: %s",
-			 strerror(-err));
-}
-
-static void on_changes(evutil_socket_t fd, short what, void *argument)
-{
-	struct doorkeeper *keeper = argument;
-
-	rtnetlink_drain(fd);
-	if (keeper->config)
-		configure_accel(keeper);
-	attach(keeper);
-	if (keeper->door->programs && door_follow_addresses(keeper->door))
-		log_line(LOG_WARN, "xdp: cannot follow the addresses of the host");
-}
-
 /* ---- drops ----------------------------------------------------------------------------- */
 
 static int on_drop(void *context, void *data, size_t size)
@@ -137,6 +63,70 @@ void doorkeeper_tell(struct doorkeeper *keeper, bool told)
 		__atomic_store_n(&control->told, told, __ATOMIC_RELAXED);
 }
 
+/* ---- interfaces ------------------------------------------------------------------------ */
+
+static void log_report(const struct door_report *report)
+{
+	char name[IF_NAMESIZE];
+
+	if (!if_indextoname(report->ifindex, name))
+		return; /* it is gone again */
+	if (!report->err)
+		log_line(LOG_INFO, "xdp: %s: attached, %s", name,
+			 report->native ? "native" : "generic");
+	else if (report->err == -EBUSY)
+		log_line(LOG_WARN,
+			 "xdp: %s: XDP program %u holds the interface: lists, limits and the acl "
+			 "are enforced after accept there",
+			 name, report->holder);
+	else
+		log_line(LOG_WARN,
+			 "xdp: %s: cannot attach: %s: lists, limits and the acl are enforced after "
+			 "accept there",
+			 name, strerror(-report->err));
+}
+
+static void leave(struct doorkeeper *keeper, const char *failed, int err)
+{
+	log_line(LOG_WARN,
+		 "xdp: cannot %s: %s: lists, limits and the acl are enforced after accept", failed,
+		 strerror(-err));
+	keeper->failed = true;
+	stop_reading(keeper);
+	door_leave(keeper->door);
+}
+
+static void log_accel(uint32_t ifindex, enum accel_state state)
+{
+	const char *but = accel_text(state);
+	char name[IF_NAMESIZE];
+
+	if (!if_indextoname(ifindex, name))
+		return;
+	log_line(but ? LOG_WARN : LOG_INFO, "accel: %s: %s%s", name,
+		 but ? "spliced packets go by tc, too: " : "spliced packets are forwarded at XDP",
+		 but ? but : "");
+}
+
+static void attach(struct doorkeeper *keeper)
+{
+	int err = door_attach(keeper->door, log_report);
+
+	err = err ? err : accel_follow(keeper->accel, log_accel);
+	if (err)
+		leave(keeper, "find the interfaces", err);
+}
+
+/* What packets are forwarded with, before the door is made for it. */
+static void configure_accel(struct doorkeeper *keeper)
+{
+	int err = accel_configure(keeper->accel, keeper->config);
+
+	if (err)
+		log_line(LOG_WARN, "accel: cannot load the program, spliced packets go by tc: %s",
+			 strerror(-err));
+}
+
 /* ---- the configuration ----------------------------------------------------------------- */
 
 static void pin(struct doorkeeper *keeper)
@@ -147,19 +137,17 @@ static void pin(struct doorkeeper *keeper)
 		log_line(LOG_WARN, "xdp: cannot pin the program: %s", strerror(-err));
 }
 
-void doorkeeper_configure(struct doorkeeper *keeper, const struct config *config)
+static void configure_door(struct doorkeeper *keeper)
 {
 	struct door *door = keeper->door;
 	int err;
 
-	keeper->config = config;
-	configure_accel(keeper);
-	if (!door_is_wanted(door, config)) {
+	if (!door_is_wanted(door, keeper->config)) {
 		stop_reading(keeper);
 		door_leave(door);
 		return;
 	}
-	err = door_publish(door, config);
+	err = door_publish(door, keeper->config);
 	if (err) {
 		leave(keeper, "load the program", err);
 		return;
@@ -167,6 +155,35 @@ void doorkeeper_configure(struct doorkeeper *keeper, const struct config *config
 	start_reading(keeper);
 	attach(keeper);
 	pin(keeper);
+}
+
+void doorkeeper_configure(struct doorkeeper *keeper, const struct config *config)
+{
+	keeper->config = config;
+	keeper->failed = false;
+	configure_accel(keeper);
+	configure_door(keeper);
+}
+
+static bool has_changed(const struct doorkeeper *keeper)
+{
+	return !keeper->failed && door_has_changed(keeper->door, keeper->config);
+}
+
+static void on_changes(evutil_socket_t fd, short what, void *argument)
+{
+	struct doorkeeper *keeper = argument;
+
+	rtnetlink_drain(fd);
+	if (!keeper->config)
+		return;
+	configure_accel(keeper);
+	if (has_changed(keeper))
+		configure_door(keeper);
+	else
+		attach(keeper);
+	if (keeper->door->programs && door_follow_addresses(keeper->door))
+		log_line(LOG_WARN, "xdp: cannot follow the addresses of the host");
 }
 
 /* ---- the acl --------------------------------------------------------------------------- */
@@ -182,8 +199,8 @@ static void on_tick(evutil_socket_t fd, short what, void *argument)
 		(void)acl_sweep(&door->acl, now);
 		keeper->sweep_at = now + SHARE * (monotonic_time() - now);
 	}
-	if (keeper->config && door_has_changed(door, keeper->config))
-		doorkeeper_configure(keeper, keeper->config);
+	if (keeper->config && has_changed(keeper))
+		configure_door(keeper);
 	else
 		(void)accel_follow(keeper->accel, log_accel); /* of what rtnetlink does not tell */
 }

@@ -19,6 +19,7 @@ struct doorkeeper {
 	struct accel *accel;
 	struct event_base *base;
 	const struct config *config; /* that is in force */
+	bool failed;		     /* the door is not tried again with that */
 	int netlink;
 	struct event *changes; /* of interfaces and addresses */
 	struct event *tick;

@@ -378,7 +378,7 @@ static size_t select_links(const struct door *door, uint32_t *links, size_t n)
 	size_t some = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (door->enforces || door->wish(door->wish_context, links[i]))
+		if (door->enforces || (door->wish && door->wish(door->wish_context, links[i])))
 			links[some++] = links[i];
 	return some;
 }
