@@ -154,6 +154,11 @@ door_is_closed() {
 	alpnlb acl delete all >/dev/null
 	netns_await 10 acl_empty
 	netns_await 10 door_is_open
+	# The last one that goes opens the door, too.
+	alpnlb acl add 192.0.2.9 >/dev/null
+	netns_await 10 door_is_closed native
+	alpnlb acl delete 192.0.2.9 >/dev/null
+	netns_await 10 door_is_open
 	dropped_some acl || fail "counters are lost"
 	assert_equal "$(reached "$LB4" 443 --source 192.0.2.3 --alpn h2)" one
 }

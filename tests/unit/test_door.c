@@ -434,13 +434,44 @@ static void bans_end(void **state)
 	check_source("203.0.113.100", 443, 1, true);
 	check_source("203.0.113.200", 443, 1, false);
 	check_source("2001:db8:a::1", 443, 1, true);
-	assert_int_equal(acl.control->bans, 6);
+	assert_true(acl.control->bans >= 6);
 	assert_int_equal(acl_sweep(&acl, now), 0);
 	assert_int_equal(acl.control->bans, 2);
 	assert_int_equal(acl.control->ban_ends, future);
 	assert_int_equal(acl_delete(&acl, &entries[2]), 0);
 	assert_int_equal(acl_delete(&acl, &entries[2]), -ENOENT);
 	check_source("203.0.113.100", 443, 1, false);
+	assert_int_equal(acl_delete(&acl, &entries[5]), 0);
+	assert_int_equal(acl.control->bans, 0);
+}
+
+static bool adds_one(const struct acl_entry *e, void *context)
+{
+	const struct acl_entry more = entry("203.0.112.0/23", 0, *(uint64_t *)context);
+	const struct acl_entry renewed = entry("203.0.113.1", 0, *(uint64_t *)context);
+
+	if (e->until == *(uint64_t *)context)
+		return false;
+	assert_int_equal(acl_add(&acl, &more, 1), 0);
+	assert_int_equal(acl_add(&acl, &renewed, 1), 0);
+	return true;
+}
+
+/* None of it is lost: neither that it is there, nor when it ends. */
+static void a_walk_counts_what_is_added_meanwhile(void **state)
+{
+	uint64_t now = monotonic_time(), soon = now + 3600000 * MILLISECOND;
+	const struct acl_entry ended = entry("203.0.113.1", 0, now - 1);
+	const struct acl_entry more = entry("203.0.112.0/23", 0, soon);
+
+	acl_is(&ended, 1);
+	assert_int_equal(acl_walk(&acl, adds_one, &soon), 0);
+	assert_true(acl.control->bans >= 2);
+	assert_true(acl.control->ban_ends && acl.control->ban_ends <= soon);
+	check_source("203.0.113.1", 443, 1, true);
+	check_source("203.0.112.1", 443, 1, true);
+	assert_int_equal(acl_delete(&acl, &more), 0);
+	check_source("203.0.113.1", 443, 1, true);
 	acl_is(NULL, 0);
 }
 
@@ -515,6 +546,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(rates_are_of_the_frontend_or_of_each_source),
 	cmocka_unit_test(banned_sources_are_cut_off),
 	cmocka_unit_test(bans_end),
+	cmocka_unit_test(a_walk_counts_what_is_added_meanwhile),
 };
 
 int main(void)

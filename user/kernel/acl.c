@@ -98,11 +98,6 @@ int acl_open(struct acl *acl, const char *instance)
 	return open_all(acl, instance, false);
 }
 
-int acl_make(struct acl *acl, const char *instance)
-{
-	return open_all(acl, instance, true);
-}
-
 void acl_close(struct acl *acl)
 {
 	if (acl->control)
@@ -232,103 +227,150 @@ static int add_entry(struct batch *batch, const struct acl_entry *entry)
 	return batch->n[trie] == BATCH ? flush(batch, trie) : 0;
 }
 
-/* Before they are there: who finds none does not look. */
-static void note_bans(struct acl *acl, const struct acl_entry *entries, size_t n)
+static void note_end(struct door_control *control, uint64_t end)
 {
-	uint64_t first = UINT64_MAX, before;
+	uint64_t before = __atomic_load_n(&control->ban_ends, __ATOMIC_RELAXED);
 
-	for (size_t i = 0; i < n; i++)
-		if (entries[i].until && entries[i].until < first)
-			first = entries[i].until;
-	__atomic_fetch_add(&acl->control->bans, n, __ATOMIC_RELEASE);
-	before = __atomic_load_n(&acl->control->ban_ends, __ATOMIC_RELAXED);
-	while (first != UINT64_MAX && (!before || first < before) &&
-	       !__atomic_compare_exchange_n(&acl->control->ban_ends, &before, first, false,
-					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	while (end && (!before || end < before) &&
+	       !__atomic_compare_exchange_n(&control->ban_ends, &before, end, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		;
 }
 
+static void note_bans(struct acl *acl, uint64_t n, uint64_t end)
+{
+	__atomic_fetch_add(&acl->control->bans, n, __ATOMIC_SEQ_CST);
+	note_end(acl->control, end);
+}
+
+/* When the first of them ends; 0 = none does. */
+static uint64_t first_end(const struct acl_entry *entries, size_t n)
+{
+	uint64_t first = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (entries[i].until && (!first || entries[i].until < first))
+			first = entries[i].until;
+	return first;
+}
+
+static int add_entries(struct batch *batch, const struct acl_entry *entries, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = add_entry(batch, &entries[i]);
+	for (int i = 0; i < 2 && !err; i++)
+		err = flush(batch, i);
+	return err;
+}
+
+/*
+ * Who finds none does not look, so one more is counted before they are there. A walk that has
+ * missed some of them has to see that the count moves behind it.
+ */
 int acl_add(struct acl *acl, const struct acl_entry *entries, size_t n)
 {
+	uint64_t end = first_end(entries, n);
 	struct batch batch = {.acl = acl};
 	int err = 0;
 
+	if (!n)
+		return 0;
 	for (int i = 0; i < 2; i++) {
 		batch.keys[i] = calloc(BATCH, key_size[i]);
 		batch.bans[i] = calloc(BATCH, sizeof(struct door_ban));
 		if (!batch.keys[i] || !batch.bans[i])
 			err = -ENOMEM;
 	}
-	if (!err)
-		note_bans(acl, entries, n);
-	for (size_t i = 0; i < n && !err; i++)
-		err = add_entry(&batch, &entries[i]);
+	if (!err) {
+		note_bans(acl, 1, end);
+		err = add_entries(&batch, entries, n);
+		note_bans(acl, n, end);
+	}
 	for (int i = 0; i < 2; i++) {
-		err = err ? err : flush(&batch, i);
 		free(batch.keys[i]);
 		free(batch.bans[i]);
 	}
 	return err;
 }
 
-static void forget_one(struct acl *acl)
-{
-	uint64_t n = __atomic_load_n(&acl->control->bans, __ATOMIC_RELAXED);
-
-	/* A count that is too low would leave an entry without effect: one too many stays. */
-	while (n > 1 && !__atomic_compare_exchange_n(&acl->control->bans, &n, n - 1, false,
-						     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
-}
-
-int acl_delete(struct acl *acl, const struct acl_entry *entry)
-{
-	union key key;
-	int trie = fill_key(&key, &entry->prefix, entry->frontend_id);
-
-	if (bpf_map_delete_elem(acl->tries[trie], &key))
-		return -errno;
-	forget_one(acl);
-	return 0;
-}
-
 /* ---- all of them ----------------------------------------------------------------------- */
+
+struct gone {
+	union key key;
+	uint64_t until;
+};
 
 struct walk {
 	struct acl *acl;
 	acl_step *step;
 	void *context;
+	uint64_t count;	    /* as it began */
 	uint64_t met, ends; /* that stay; when the first of them ends */
 	union key position;
 	uint8_t *keys;
 	struct door_ban *bans;
-	uint8_t *gone; /* keys, to be removed behind the walk: it goes on from one to the next */
-	__u32 n_gone;
+	struct gone *gone; /* to be removed behind the walk: it goes on from one to the next */
+	size_t n_gone;
 };
 
-static int note_gone(struct walk *walk, int trie, const uint8_t *key)
+static int note_gone(struct walk *walk, const union key *key, uint64_t until)
 {
 	if (!(walk->n_gone & (walk->n_gone - 1))) {
 		size_t n = walk->n_gone ? 2 * walk->n_gone : 1;
-		uint8_t *gone = realloc(walk->gone, n * key_size[trie]);
+		struct gone *gone = reallocarray(walk->gone, n, sizeof(*gone));
 
 		if (!gone)
 			return -ENOMEM;
 		walk->gone = gone;
 	}
-	memcpy(walk->gone + walk->n_gone++ * key_size[trie], key, key_size[trie]);
+	walk->gone[walk->n_gone++] = (struct gone){*key, until};
 	return 0;
+}
+
+static bool remove_batch(struct walk *walk, int trie, size_t from, __u32 n)
+{
+	for (size_t i = 0; i < n; i++)
+		memcpy(walk->keys + i * key_size[trie], &walk->gone[from + i].key, key_size[trie]);
+	return !bpf_map_delete_batch(walk->acl->tries[trie], walk->keys, &n, NULL);
+}
+
+/* But for those that somebody has put there anew. */
+static void remove_each(struct walk *walk, int trie, size_t from, __u32 n)
+{
+	int fd = walk->acl->tries[trie];
+	struct door_ban ban;
+
+	for (struct gone *gone = walk->gone + from; n; n--, gone++)
+		if (!bpf_map_lookup_elem(fd, &gone->key, &ban) && ban.until == gone->until)
+			bpf_map_delete_elem(fd, &gone->key);
+}
+
+static void remove_gone(struct walk *walk, int trie)
+{
+	for (size_t i = 0; i < walk->n_gone; i += BATCH) {
+		__u32 n = walk->n_gone - i < BATCH ? walk->n_gone - i : BATCH;
+		bool alone =
+			__atomic_load_n(&walk->acl->control->bans, __ATOMIC_SEQ_CST) == walk->count;
+
+		if (!alone || !remove_batch(walk, trie, i, n))
+			remove_each(walk, trie, i, n);
+	}
+	walk->n_gone = 0;
+	free(walk->gone);
+	walk->gone = NULL;
 }
 
 static int step_one(struct walk *walk, int trie, const uint8_t *bytes, const struct door_ban *ban)
 {
 	struct acl_entry entry;
-	union key key;
+	union key key = {0};
 
 	memcpy(&key, bytes, key_size[trie]);
 	entry = entry_of(trie, &key, ban);
 	if (walk->step(&entry, walk->context))
-		return note_gone(walk, trie, bytes);
+		return note_gone(walk, &key, ban->until);
 	walk->met++;
 	if (ban->until && (!walk->ends || ban->until < walk->ends))
 		walk->ends = ban->until;
@@ -352,20 +394,31 @@ static int walk_trie(struct walk *walk, int trie)
 		for (__u32 i = 0; i < n && !err; i++)
 			err = step_one(walk, trie, walk->keys + i * key_size[trie], &walk->bans[i]);
 	}
-	if (walk->n_gone)
-		(void)bpf_map_delete_batch(fd, walk->gone, &walk->n_gone, NULL);
-	walk->n_gone = 0;
-	free(walk->gone);
-	walk->gone = NULL;
+	remove_gone(walk, trie);
 	return err;
+}
+
+/* Unless somebody has added some meanwhile, which the walk may have missed. */
+static void note_walk(const struct walk *walk, uint64_t ends)
+{
+	struct door_control *control = walk->acl->control;
+	uint64_t bans = walk->count;
+
+	if (!__atomic_compare_exchange_n(&control->ban_ends, &ends, walk->ends, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		return;
+	if (!__atomic_compare_exchange_n(&control->bans, &bans, walk->met, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_RELAXED))
+		note_end(control, ends);
 }
 
 int acl_walk(struct acl *acl, acl_step *step, void *context)
 {
 	struct walk walk = {.acl = acl, .step = step, .context = context};
-	uint64_t before = __atomic_load_n(&acl->control->bans, __ATOMIC_ACQUIRE);
+	uint64_t ends = __atomic_load_n(&acl->control->ban_ends, __ATOMIC_SEQ_CST);
 	int err = -ENOMEM;
 
+	walk.count = __atomic_load_n(&acl->control->bans, __ATOMIC_SEQ_CST);
 	walk.keys = calloc(BATCH, sizeof(union key));
 	walk.bans = calloc(BATCH, sizeof(*walk.bans));
 	if (walk.keys && walk.bans)
@@ -373,11 +426,51 @@ int acl_walk(struct acl *acl, acl_step *step, void *context)
 	err = err ? err : walk_trie(&walk, 1);
 	free(walk.keys);
 	free(walk.bans);
-	/* Unless somebody has added some meanwhile, which the walk may have missed. */
-	if (!err && __atomic_compare_exchange_n(&acl->control->bans, &before, walk.met, false,
-						__ATOMIC_RELEASE, __ATOMIC_RELAXED))
-		__atomic_store_n(&acl->control->ban_ends, walk.ends, __ATOMIC_RELAXED);
+	if (!err)
+		note_walk(&walk, ends);
 	return err;
+}
+
+static bool stays(const struct acl_entry *entry, void *context)
+{
+	return false;
+}
+
+static int count_anew(struct acl *acl)
+{
+	return acl_walk(acl, stays, NULL);
+}
+
+int acl_make(struct acl *acl, const char *instance)
+{
+	int err = open_all(acl, instance, true);
+
+	/* The count may be of another version, and lost; the bans are not. */
+	return err || acl->control->bans ? err : count_anew(acl);
+}
+
+static void forget_one(struct acl *acl)
+{
+	uint64_t n = __atomic_load_n(&acl->control->bans, __ATOMIC_RELAXED);
+
+	/* A count that is too low would leave an entry without effect: one too many stays. */
+	while (n > 1 && !__atomic_compare_exchange_n(&acl->control->bans, &n, n - 1, false,
+						     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
+int acl_delete(struct acl *acl, const struct acl_entry *entry)
+{
+	union key key;
+	int trie = fill_key(&key, &entry->prefix, entry->frontend_id);
+
+	if (bpf_map_delete_elem(acl->tries[trie], &key))
+		return -errno;
+	forget_one(acl);
+	/* Where they are few: the last one may be gone. */
+	if (__atomic_load_n(&acl->control->bans, __ATOMIC_RELAXED) <= BATCH)
+		(void)count_anew(acl);
+	return 0;
 }
 
 static bool has_ended(const struct acl_entry *entry, void *now)
