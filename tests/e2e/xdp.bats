@@ -154,11 +154,18 @@ door_is_closed() {
 	alpnlb acl delete all >/dev/null
 	netns_await 10 acl_empty
 	netns_await 10 door_is_open
-	# The last one that goes opens the door, too.
+	# The last one that goes opens the door, too; and nobody inherits what a frontend had.
 	alpnlb acl add 192.0.2.9 >/dev/null
 	netns_await 10 door_is_closed native
 	alpnlb acl delete 192.0.2.9 >/dev/null
 	netns_await 10 door_is_open
+	alpnlb acl add 192.0.2.0/24 frontend other >/dev/null
+	alpnlb frontend delete other
+	alpnlb refresh run
+	assert_equal "$(alpnlb -j acl show)" '[]'
+	alpnlb frontend add heir port 8000-8100 default_farm two
+	alpnlb refresh run
+	assert_equal "$(reached "$LB4" 8000 --source 192.0.2.4 --alpn h2)" two
 	dropped_some acl || fail "counters are lost"
 	assert_equal "$(reached "$LB4" 443 --source 192.0.2.3 --alpn h2)" one
 }

@@ -127,6 +127,46 @@ static void configure_accel(struct doorkeeper *keeper)
 			 strerror(-err));
 }
 
+/* ---- frontends that are gone --------------------------------------------------------------- */
+
+/* By frontend id; 0 stands for all of them. */
+typedef bool known_frontends[MAX_FRONTENDS + 1];
+
+static void note_frontends(const struct config *config, known_frontends known)
+{
+	known[0] = true;
+	for (size_t i = 0; i < config->n_frontends; i++)
+		known[config->frontends[i].o.id] = true;
+}
+
+static bool has_lost_some(const struct config *before, const known_frontends known)
+{
+	for (size_t i = 0; before && i < before->n_frontends; i++)
+		if (!known[before->frontends[i].o.id])
+			return true;
+	return !before;
+}
+
+static bool is_of_none(const struct acl_entry *entry, void *known)
+{
+	return entry->frontend_id > MAX_FRONTENDS || !((bool *)known)[entry->frontend_id];
+}
+
+/* Whoever gets the number of a frontend that is gone does not get its bans. */
+static void forget_bans(const struct doorkeeper *keeper, const struct config *config)
+{
+	struct acl *acl = &keeper->door->acl;
+	known_frontends known = {0};
+	int err = 0;
+
+	note_frontends(config, known);
+	if (acl->control->bans && has_lost_some(keeper->config, known))
+		err = acl_walk(acl, is_of_none, known);
+	if (err)
+		log_line(LOG_WARN, "acl: cannot remove the bans from frontends that are gone: %s",
+			 strerror(-err));
+}
+
 /* ---- the configuration ----------------------------------------------------------------- */
 
 static void pin(struct doorkeeper *keeper)
@@ -159,6 +199,7 @@ static void configure_door(struct doorkeeper *keeper)
 
 void doorkeeper_configure(struct doorkeeper *keeper, const struct config *config)
 {
+	forget_bans(keeper, config);
 	keeper->config = config;
 	keeper->failed = false;
 	configure_accel(keeper);
