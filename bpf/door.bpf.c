@@ -378,15 +378,14 @@ static __always_inline bool is_cut_short(struct xdp_md *ctx, struct packet *p)
 
 static __always_inline int judge(struct xdp_md *ctx)
 {
-	struct door_control *control;
 	struct packet p = {};
 	__u32 zero = 0, half, frontend_id;
+	struct door_control *control = bpf_map_lookup_elem(&door_control, &zero);
 	enum door_reason reason;
 
-	if (!read_ip(ctx, &p) || bpf_xdp_load_bytes(ctx, p.l4, &p.tcp, 4))
+	if (!control || (control->idle && !control->bans))
 		return XDP_PASS;
-	control = bpf_map_lookup_elem(&door_control, &zero);
-	if (!control)
+	if (!read_ip(ctx, &p) || bpf_xdp_load_bytes(ctx, p.l4, &p.tcp, 4))
 		return XDP_PASS;
 	half = control->half & 1;
 	frontend_id = frontend_of(&p, half);

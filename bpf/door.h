@@ -31,7 +31,8 @@ enum door_reason {
 
 struct door_control {
 	__u32 half;	/* which half of every table is in force: 0 or 1 */
-	__u32 told;	/* somebody reads `drops` */
+	__u16 told;	/* somebody reads `drops` */
+	__u16 idle;	/* nothing is to be enforced, but bans */
 	__u64 tell_at;	/* CLOCK_MONOTONIC, nanoseconds: no drop is told of before */
 	__u64 bans;	/* entries of the acl, or some more; 0 = none for certain */
 	__u64 ban_ends; /* CLOCK_MONOTONIC, nanoseconds: when the first of them ends, or before */

@@ -475,6 +475,23 @@ static void a_walk_counts_what_is_added_meanwhile(void **state)
 	acl_is(NULL, 0);
 }
 
+static void without_lists_only_bans_are_enforced(void **state)
+{
+	static const struct example examples[] = {
+		{{"192.0.2.1", .port = 443, .flags = SYN}, NONE},
+		{{"192.0.2.1", .port = 443, .flags = SYN | FIN}, NONE},
+	};
+	const struct acl_entry ban = entry("203.0.113.1", 0, 0);
+
+	acl.control->idle = true;
+	CHECK(examples);
+	acl_is(&ban, 1);
+	check_source("203.0.113.1", 443, 1, true);
+	acl_is(NULL, 0);
+	CHECK(examples);
+	acl.control->idle = false;
+}
+
 /* ---- the group ---------------------------------------------------------------------------- */
 
 static struct config *decode(void)
@@ -547,6 +564,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(banned_sources_are_cut_off),
 	cmocka_unit_test(bans_end),
 	cmocka_unit_test(a_walk_counts_what_is_added_meanwhile),
+	cmocka_unit_test(without_lists_only_bans_are_enforced),
 };
 
 int main(void)

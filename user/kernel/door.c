@@ -202,6 +202,8 @@ int door_publish(struct door *door, const struct config *config)
 		forget_tries(door);
 	door->mode = config->xdp;
 	door->enforces = enforces(door, config);
+	__atomic_store_n(&door->acl.control->idle,
+			 config->xdp == XDP_AUTO && !has_to_enforce(config), __ATOMIC_RELAXED);
 	return err;
 }
 
