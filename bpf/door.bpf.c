@@ -109,24 +109,23 @@ static __always_inline void map_address(__u8 address[16], __be32 v4)
 }
 
 /* False: no TCP, or not the part of it that has the header. */
-static __always_inline bool read_ipv4(struct xdp_md *ctx, struct packet *p)
+static __always_inline bool read_ipv4(const struct iphdr *ip, const void *end, struct packet *p)
 {
-	struct iphdr ip;
 	__u32 header;
 
-	if (bpf_xdp_load_bytes(ctx, p->l3, &ip, sizeof(ip)))
+	if ((const void *)(ip + 1) > end)
 		return false;
-	header = ip.ihl * 4;
-	if (ip.protocol != IPPROTO_TCP || ip.frag_off & IP_OFFSET || header < sizeof(ip))
+	header = ip->ihl * 4;
+	if (ip->protocol != IPPROTO_TCP || ip->frag_off & IP_OFFSET || header < sizeof(*ip))
 		return false;
 	p->v4 = true;
 	p->l4 = p->l3 + header;
 	/* 0: a packet of more than 64 kB, which is one to the host only. */
-	p->length = ip.tot_len ? bpf_ntohs(ip.tot_len) - header : 0;
-	if (ip.tot_len && bpf_ntohs(ip.tot_len) <= header)
+	p->length = ip->tot_len ? bpf_ntohs(ip->tot_len) - header : 0;
+	if (ip->tot_len && bpf_ntohs(ip->tot_len) <= header)
 		return false;
-	map_address(p->source, ip.saddr);
-	map_address(p->destination, ip.daddr);
+	map_address(p->source, ip->saddr);
+	map_address(p->destination, ip->daddr);
 	return true;
 }
 
@@ -145,17 +144,17 @@ static __always_inline __u32 extension_length(__u8 type, const __u8 *header)
 	}
 }
 
-static __always_inline bool read_ipv6(struct xdp_md *ctx, struct packet *p)
+static __always_inline bool read_ipv6(struct xdp_md *ctx, const struct ipv6hdr *ip, const void *end,
+				      struct packet *p)
 {
-	struct ipv6hdr ip;
 	__u32 length, extensions = 0;
 	__u8 header[4], type;
 
-	if (bpf_xdp_load_bytes(ctx, p->l3, &ip, sizeof(ip)))
+	if ((const void *)(ip + 1) > end)
 		return false;
-	type = ip.nexthdr;
+	type = ip->nexthdr;
 	for (int i = 0; i < EXTENSION_HEADERS && type != IPPROTO_TCP; i++) {
-		if (bpf_xdp_load_bytes(ctx, p->l3 + sizeof(ip) + extensions, header,
+		if (bpf_xdp_load_bytes(ctx, p->l3 + sizeof(*ip) + extensions, header,
 				       sizeof(header)))
 			return false;
 		length = extension_length(type, header);
@@ -167,12 +166,12 @@ static __always_inline bool read_ipv6(struct xdp_md *ctx, struct packet *p)
 	if (type != IPPROTO_TCP)
 		return false;
 	p->v4 = false;
-	p->l4 = p->l3 + sizeof(ip) + extensions;
-	p->length = ip.payload_len ? bpf_ntohs(ip.payload_len) - extensions : 0;
-	if (ip.payload_len && bpf_ntohs(ip.payload_len) <= extensions)
+	p->l4 = p->l3 + sizeof(*ip) + extensions;
+	p->length = ip->payload_len ? bpf_ntohs(ip->payload_len) - extensions : 0;
+	if (ip->payload_len && bpf_ntohs(ip->payload_len) <= extensions)
 		return false;
-	__builtin_memcpy(p->source, &ip.saddr, 16);
-	__builtin_memcpy(p->destination, &ip.daddr, 16);
+	__builtin_memcpy(p->source, &ip->saddr, 16);
+	__builtin_memcpy(p->destination, &ip->daddr, 16);
 	return true;
 }
 
@@ -195,8 +194,8 @@ static __always_inline bool read_ip(struct xdp_md *ctx, struct packet *p)
 	}
 	p->l3 = (void *)vlan - data;
 	if (protocol == bpf_htons(ETH_P_IP))
-		return read_ipv4(ctx, p);
-	return protocol == bpf_htons(ETH_P_IPV6) && read_ipv6(ctx, p);
+		return read_ipv4((void *)vlan, end, p);
+	return protocol == bpf_htons(ETH_P_IPV6) && read_ipv6(ctx, (void *)vlan, end, p);
 }
 
 /* ---- whose packet -------------------------------------------------------------------- */
@@ -368,12 +367,17 @@ static __always_inline enum door_reason refusal(const struct packet *p, __u32 ha
 
 /* ---- the program --------------------------------------------------------------------- */
 
-/* Bytes that the IP header tells of, or the frame has not, are no TCP header. */
-static __always_inline bool is_cut_short(struct xdp_md *ctx, struct packet *p)
+/*
+ * Bytes that the IP header does not tell of, or the frame has not, are no TCP header: it is cut
+ * short. False: so short that it has no ports.
+ */
+static __always_inline bool read_tcp(struct xdp_md *ctx, struct packet *p, bool *is_cut)
 {
-	if (p->length && p->length < sizeof(p->tcp))
+	*is_cut = p->length && p->length < sizeof(p->tcp);
+	if (!bpf_xdp_load_bytes(ctx, p->l4, &p->tcp, sizeof(p->tcp)))
 		return true;
-	return bpf_xdp_load_bytes(ctx, p->l4, &p->tcp, sizeof(p->tcp));
+	*is_cut = true;
+	return !bpf_xdp_load_bytes(ctx, p->l4, &p->tcp, 4);
 }
 
 static __always_inline int judge(struct xdp_md *ctx)
@@ -382,16 +386,17 @@ static __always_inline int judge(struct xdp_md *ctx)
 	__u32 zero = 0, half, frontend_id;
 	struct door_control *control = bpf_map_lookup_elem(&door_control, &zero);
 	enum door_reason reason;
+	bool is_cut;
 
 	if (!control || (control->idle && !control->bans))
 		return XDP_PASS;
-	if (!read_ip(ctx, &p) || bpf_xdp_load_bytes(ctx, p.l4, &p.tcp, 4))
+	if (!read_ip(ctx, &p) || !read_tcp(ctx, &p, &is_cut))
 		return XDP_PASS;
 	half = control->half & 1;
 	frontend_id = frontend_of(&p, half);
 	if (!frontend_id)
 		return XDP_PASS;
-	if (is_cut_short(ctx, &p) || is_malformed(&p))
+	if (is_cut || is_malformed(&p))
 		return drop(control, &p, frontend_id, DOOR_MALFORMED);
 	if (is_banned(control, p.source, p.v4, frontend_id))
 		return drop(control, &p, frontend_id, DOOR_ACL);
