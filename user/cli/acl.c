@@ -254,10 +254,7 @@ static bool show_step(const struct acl_entry *entry, void *context)
 	    (job->frontend_id && entry->frontend_id && entry->frontend_id != job->frontend_id))
 		return false;
 	row = json_pack("{s:s}", "source", prefix_format(&entry->prefix, text, sizeof(text)));
-	object_names_set(&job->snapshot.names, row, entry->frontend_id, 0, 0, 0);
-	json_object_del(row, "route");
-	json_object_del(row, "farm");
-	json_object_del(row, "server");
+	object_names_set_frontend(&job->snapshot.names, row, entry->frontend_id);
 	json_object_set_new(row, "expires_ms",
 			    entry->until ? json_integer((entry->until - job->now) / MILLISECOND)
 					 : json_null());

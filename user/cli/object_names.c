@@ -63,10 +63,15 @@ static void set_name(json_t *row, const char *key, const struct object *const *o
 	set_string(row, key, object ? object->name : id ? buf : NULL);
 }
 
+void object_names_set_frontend(const struct object_names *names, json_t *row, uint32_t frontend)
+{
+	set_name(row, "frontend", names->frontends, frontend, MAX_FRONTENDS);
+}
+
 void object_names_set(const struct object_names *names, json_t *row, uint32_t frontend,
 		      uint32_t route, uint32_t farm, uint32_t server)
 {
-	set_name(row, "frontend", names->frontends, frontend, MAX_FRONTENDS);
+	object_names_set_frontend(names, row, frontend);
 	set_name(row, "route", names->routes, route, MAX_ROUTES);
 	if (farm && !route)
 		set_string(row, "route", "default");

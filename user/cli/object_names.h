@@ -24,4 +24,7 @@ void object_names_close(struct object_names *names);
 void object_names_set(const struct object_names *names, json_t *row, uint32_t frontend,
 		      uint32_t route, uint32_t farm, uint32_t server);
 
+/* `frontend` alone. */
+void object_names_set_frontend(const struct object_names *names, json_t *row, uint32_t frontend);
+
 #endif

@@ -108,10 +108,7 @@ static json_t *frontend_drop_rows(const struct snapshot *snapshot, const struct 
 			if (!drops[id].packets[reason])
 				continue;
 			row = json_object();
-			object_names_set(&snapshot->names, row, id, 0, 0, 0);
-			json_object_del(row, "route");
-			json_object_del(row, "farm");
-			json_object_del(row, "server");
+			object_names_set_frontend(&snapshot->names, row, id);
 			set_string(row, "reason", door_reason_name[reason]);
 			set_integer(row, "packets", drops[id].packets[reason]);
 			json_array_append_new(rows, row);

@@ -5,7 +5,6 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_link.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,13 +84,6 @@ bool accel_wants(const struct config *config, uint32_t ifindex)
 	return accel == ACCEL_XDP || (accel == ACCEL_AUTO && is_fit(config, ifindex));
 }
 
-static bool has_native_program(uint32_t ifindex)
-{
-	LIBBPF_OPTS(bpf_xdp_query_opts, query);
-
-	return !bpf_xdp_query(ifindex, 0, &query) && query.attach_mode == XDP_ATTACHED_DRV;
-}
-
 /* What a driver cannot take is lost. Before 6.3 only a veth's may be of the kind that cannot. */
 static bool takes_frames(uint32_t ifindex)
 {
@@ -105,7 +97,7 @@ enum accel_state accel_find_state(uint32_t ifindex)
 {
 	if (ifindex >= INTERFACE_ROWS)
 		return ACCEL_NO_ROW;
-	if (!has_native_program(ifindex))
+	if (!door_is_native(ifindex))
 		return ACCEL_NO_DOOR;
 	if (!forwards(ifindex))
 		return ACCEL_NO_FORWARDING;
@@ -149,14 +141,6 @@ static void set_row(struct accel *accel, uint32_t ifindex, enum accel_state stat
 		tell(ifindex, state);
 }
 
-static bool is_among(uint32_t ifindex, const uint32_t *links, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (links[i] == ifindex)
-			return true;
-	return false;
-}
-
 int accel_follow(struct accel *accel, accel_told *tell)
 {
 	uint32_t *links;
@@ -172,7 +156,7 @@ int accel_follow(struct accel *accel, accel_told *tell)
 							     : ACCEL_NOT_ASKED,
 			tell);
 	for (uint32_t i = 0; i < INTERFACE_ROWS && !err; i++)
-		if (accel->states[i] && !is_among(i, links, n))
+		if (accel->states[i] && !links_have(links, n, i))
 			set_row(accel, i, ACCEL_NOT_ASKED, tell);
 	free(links);
 	return err;

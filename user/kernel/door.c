@@ -256,7 +256,7 @@ bool door_detach(const char *pin_dir, uint32_t ifindex)
 	return true;
 }
 
-static bool is_native(uint32_t ifindex)
+bool door_is_native(uint32_t ifindex)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 
@@ -267,7 +267,7 @@ static bool is_native(uint32_t ifindex)
 static int update_link(const struct door *door, uint32_t ifindex)
 {
 	int link = open_link(door->instance->pin_dir, ifindex), err = -ENOENT;
-	bool native = is_native(ifindex);
+	bool native = door_is_native(ifindex);
 
 	if (link < 0)
 		return -ENOENT;
@@ -317,7 +317,7 @@ static void report(const struct door_interface *interface, door_told *tell)
 
 	if (report.err == -EBUSY)
 		(void)bpf_xdp_query_id(interface->ifindex, 0, &report.holder);
-	report.native = is_native(interface->ifindex);
+	report.native = door_is_native(interface->ifindex);
 	tell(&report);
 }
 
@@ -345,14 +345,6 @@ static int visit(struct door *door, uint32_t ifindex, door_told *tell)
 	return 0;
 }
 
-static bool is_among(uint32_t ifindex, const uint32_t *links, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (links[i] == ifindex)
-			return true;
-	return false;
-}
-
 /* Detaches from all but those, an earlier daemon's too. */
 static void detach_others(struct door *door, const uint32_t *links, size_t n)
 {
@@ -362,12 +354,13 @@ static void detach_others(struct door *door, const uint32_t *links, size_t n)
 	uint32_t ifindex;
 
 	while (dir && (entry = readdir(dir)))
-		if (sscanf(entry->d_name, "door_%u", &ifindex) == 1 && !is_among(ifindex, links, n))
+		if (sscanf(entry->d_name, "door_%u", &ifindex) == 1 &&
+		    !links_have(links, n, ifindex))
 			door_detach(door->instance->pin_dir, ifindex);
 	if (dir)
 		closedir(dir);
 	HASH_ITER (hh, door->interfaces, interface, next) {
-		if (is_among(interface->ifindex, links, n))
+		if (links_have(links, n, interface->ifindex))
 			continue;
 		HASH_DEL(door->interfaces, interface);
 		free(interface);

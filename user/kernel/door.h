@@ -91,4 +91,7 @@ bool door_detach(const char *pin_dir, uint32_t ifindex);
 /* The link's program on the interface: its id, 0 = none. */
 uint32_t door_attached(const char *pin_dir, uint32_t ifindex);
 
+/* Is the program on the interface in its driver? Anybody's. */
+bool door_is_native(uint32_t ifindex);
+
 #endif

@@ -5,7 +5,6 @@
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,10 +35,10 @@ static int append(struct list *list, uint32_t number)
 	return 0;
 }
 
-static bool contains(const struct list *list, uint32_t number)
+bool links_have(const uint32_t *links, size_t n, uint32_t ifindex)
 {
-	for (size_t i = 0; i < list->n; i++)
-		if (list->v[i] == number)
+	for (size_t i = 0; i < n; i++)
+		if (links[i] == ifindex)
 			return true;
 	return false;
 }
@@ -153,7 +152,7 @@ int links_at_the_door(uint32_t **links, size_t *n)
 
 	*n = 0;
 	for (size_t i = 0; i < dump.candidates.n; i++)
-		if (!contains(&dump.masters, dump.candidates.v[i]))
+		if (!links_have(dump.masters.v, dump.masters.n, dump.candidates.v[i]))
 			dump.candidates.v[(*n)++] = dump.candidates.v[i];
 	free(dump.masters.v);
 	free(dump.ports.v);

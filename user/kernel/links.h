@@ -3,6 +3,7 @@
 #ifndef ALPNLB_LINKS_H
 #define ALPNLB_LINKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,5 +16,7 @@ int links_at_the_door(uint32_t **links, size_t *n);
 
 /* Likewise the ports of bridges, bonds and the like: packets to this host are not theirs. */
 int links_with_a_bridge(uint32_t **links, size_t *n);
+
+bool links_have(const uint32_t *links, size_t n, uint32_t ifindex);
 
 #endif
