@@ -536,6 +536,17 @@ static __noinline __u32 bound_echo(struct flow *flow, __u32 echo)
 	return echo;
 }
 
+/* Looks at the packet anew: 6.1 has lost sight of how far it was looked at. */
+static __always_inline void replace_echo(struct __sk_buff *skb, struct flow *flow, __u32 offset,
+					 __u64 *sum)
+{
+	__be32 *options = (void *)(long)skb->data + offset;
+
+	if ((void *)(options + 3) > (void *)(long)skb->data_end || *options != OPTIONS_TIMESTAMPS)
+		return;
+	replace32(&options[2], bpf_htonl(bound_echo(flow, bpf_ntohl(options[2]))), sum);
+}
+
 /* Options in an unusual order. Returns what was added to the header's sum. */
 GLOBAL_SUBPROGRAM __u32 translate_options_slowly(struct __sk_buff *skb, struct flow *flow,
 						 __u32 offset, __u32 len)
@@ -579,12 +590,9 @@ static __always_inline bool translate(struct __sk_buff *skb, struct flow *flow, 
 			return false;
 	}
 	if (flow->state & FLOW_BOUND) {
-		__be32 *echo = &tcp->options[2];
-
 		replace32(&tcp->ack, bpf_htonl(bound_ack(flow, bpf_ntohl(tcp->ack))), sum);
-		if (options >= 12 && (void *)(echo + 1) <= end &&
-		    tcp->options[0] == OPTIONS_TIMESTAMPS)
-			replace32(echo, bpf_htonl(bound_echo(flow, bpf_ntohl(*echo))), sum);
+		if (options >= 12)
+			replace_echo(skb, flow, offset + sizeof(*tcp), sum);
 	}
 	translate_header(tcp, flow, sum);
 	return true;

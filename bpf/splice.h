@@ -146,6 +146,9 @@ static __always_inline bool translate_options(__be32 *options, __u32 len, const 
 		sack = options + 3;
 		len -= 12;
 	}
+	OPAQUE(sack); /* or the compiler knows, and 6.1 does not */
+	if ((void *)(sack + 1) > end)
+		return false;
 	if ((*sack & ~bpf_htonl(0xff)) != OPTIONS_SACK)
 		return false;
 	size = bpf_ntohl(*sack) & 0xff;
