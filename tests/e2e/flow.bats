@@ -152,8 +152,10 @@ count_of() {
 	local n
 	start_two
 	for n in 1 2 3 4 5 6 7 8; do
-		stay "c$n" "$LB4" --alpn h2 --bytes 3000000000
+		stay "c$n" "$LB4" --alpn h2 --until-sent "$NETNS_DIR/begin" --then 3000000000
 	done
+	await_flows '.state == "open"' 8
+	touch "$NETNS_DIR/begin"
 	await_flows '.bytes_from_client > 1000000' 8
 	assert_equal "$(alpnlb -j flow delete all)" '{"deleted":8}'
 	for n in 1 2 3 4 5 6 7 8; do

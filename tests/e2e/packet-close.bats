@@ -171,6 +171,10 @@ same_port() {
 		        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 		    else:
 		        assert not sock.recv(100), number
+		        sock.shutdown(socket.SHUT_WR)
+		        closed = b"\x07"  # until its FIN is acknowledged, the port is taken
+		        while sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) != closed:
+		            pass
 		    sock.close()
 	END
 	assert_equal "$(stats '.counters.accepted')" 400
