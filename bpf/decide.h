@@ -11,24 +11,11 @@
 #define ALPNLB_DECIDE_H
 
 #include "flow.h"
+#include "shared.h"
 
 static bool may_choose(__u32 farm_id);
 
-#define SHARED_ARRAY(name, row, entries)                                                           \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
-		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
-		__uint(max_entries, entries);                                                      \
-		__type(key, __u32);                                                                \
-		__type(value, row);                                                                \
-	} name SEC(".maps")
-
-SHARED_ARRAY(control, struct control, 1);
-SHARED_ARRAY(counters, __u64, COUNTER_MAX);
-SHARED_ARRAY(frontend_stats, struct frontend_stats, MAX_FRONTENDS + 1);
-SHARED_ARRAY(route_stats, struct route_stats, MAX_ROUTES + 1);
 SHARED_ARRAY(farm_stats, struct farm_stats, MAX_FARMS + 1);
-SHARED_ARRAY(server_stats, struct server_stats, MAX_SERVERS + 1);
 SHARED_ARRAY(server_health, struct server_health, MAX_SERVERS + 1);
 
 /* Both generations of a table; inner maps are as large as the configuration needs (5.10). */
@@ -152,15 +139,6 @@ static __always_inline bool tables_open(struct tables *t, __u32 half)
 	t->servers = bpf_map_lookup_elem(&servers, &half);
 	return t->anchors && t->candidates && t->tests && t->patterns && t->members && t->ring &&
 	       t->farms && t->servers;
-}
-
-static __always_inline void count(enum counter counter)
-{
-	__u32 key = counter;
-	__u64 *value = bpf_map_lookup_elem(&counters, &key);
-
-	if (value)
-		__sync_fetch_and_add(value, 1);
 }
 
 /* Picks the server and writes the decision; the state that publishes it comes last. */

@@ -3,7 +3,18 @@
 #ifndef ALPNLB_KEEP_H
 #define ALPNLB_KEEP_H
 
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
 #include "flow.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1); /* as `flows` */
+	__type(key, struct flow_key);
+	__type(value, struct flow_hello);
+} hellos SEC(".maps");
 
 struct keeping {
 	struct flow_hello kept;

@@ -25,19 +25,13 @@
 
 #include "acl.h"
 #include "decide.h"
-#include "icmp.h"
+#include "flows.h"
 #include "keep.h"
+#include "legs.h"
 #include "open.h"
 #include "options.h"
 #include "splice.h"
 
-#define TCP_WORD_PSH	  bpf_htons(0x0008)
-#define TCP_WORD_URG	  bpf_htons(0x0020)
-
-#define IP_FRAGMENT	  bpf_htons(0x3fff)
-#define IP_DONT_FRAGMENT  bpf_htons(0x4000)
-
-#define LOOPBACK_IFINDEX  1
 #define MSS_MIN_V4	  536 /* less is left to the kernel, as bpf_sk_assign_tcp_reqsk() wants */
 #define MSS_MIN_V6	  1220
 #define MSS_LEAST	  88 /* as Linux takes from a peer (48), and its options */
@@ -48,35 +42,8 @@
 #define CHECKSUM_PARTIAL  3
 #define TCP_LISTEN	  10
 
-#define TCPOPT_MSS	  2
-#define TCPOPT_WINDOW	  3
 #define NOPS		  bpf_htonl(0x01010101)
 
-/* Those of splice.bpf.c. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 2);
-	__type(key, struct flow_key);
-	__type(value, struct flow);
-} flows SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
-	__type(key, struct flow_key);
-	__type(value, struct flow_hello);
-} hellos SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, __u32);
-	__type(value, __u32);
-} interfaces SEC(".maps");
-
-/* Its own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -204,27 +171,13 @@ enum found {
 GLOBAL_SUBPROGRAM int find_socket(struct __sk_buff *skb, const struct flow_key *key,
 				  struct bpf_tcp_req_attrs *attrs)
 {
-	struct bpf_sock_tuple tuple = {};
-	__u32 size = sizeof(tuple.ipv6);
 	int found = FOUND_SOCKET;
 	struct bpf_sock *sk;
 	struct sock *tcp;
 
 	if (!key)
 		return FOUND_NOTHING;
-	if (is_v4(key->source)) {
-		size = sizeof(tuple.ipv4);
-		__builtin_memcpy(&tuple.ipv4.saddr, key->source + 12, 4);
-		__builtin_memcpy(&tuple.ipv4.daddr, key->destination + 12, 4);
-		tuple.ipv4.sport = key->source_port;
-		tuple.ipv4.dport = key->destination_port;
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, key->source, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, key->destination, 16);
-		tuple.ipv6.sport = key->source_port;
-		tuple.ipv6.dport = key->destination_port;
-	}
-	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	sk = leg_socket(skb, key);
 	if (!sk)
 		return FOUND_NOTHING;
 	if (sk->state == TCP_LISTEN) {
@@ -255,11 +208,6 @@ struct reading {
 	struct options options;
 	struct packet *packet;
 };
-
-static __always_inline __u32 word_at(const __u8 *at)
-{
-	return (__u32)at[0] << 24 | (__u32)at[1] << 16 | (__u32)at[2] << 8 | at[3];
-}
 
 /* Takes one option; 1 = done. */
 static long read_step(__u32 index, void *context)

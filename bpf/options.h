@@ -24,11 +24,15 @@ static __always_inline __u8 *option_byte(struct options *o, __u32 at)
 	return (__u8 *)o + (at & 63);
 }
 
+static __always_inline __u32 word_at(const __u8 *at)
+{
+	return (__u32)at[0] << 24 | (__u32)at[1] << 16 | (__u32)at[2] << 8 | at[3];
+}
+
 static __always_inline void add_bytes(__u8 *at, __u32 delta)
 {
-	__u32 value = (__u32)at[0] << 24 | (__u32)at[1] << 16 | (__u32)at[2] << 8 | at[3];
+	__u32 value = word_at(at) + delta;
 
-	value += delta;
 	at[0] = value >> 24;
 	at[1] = value >> 16;
 	at[2] = value >> 8;
@@ -42,6 +46,8 @@ static __always_inline bool are_zero(const __u8 *at)
 
 #define TCPOPT_EOL	      0
 #define TCPOPT_NOP	      1
+#define TCPOPT_MSS	      2
+#define TCPOPT_WINDOW	      3
 #define TCPOPT_SACK_PERMITTED 4
 #define TCPOPT_SACK	      5
 #define TCPOPT_TIMESTAMP      8

@@ -17,30 +17,17 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "flows.h"
 #include "icmp.h"
 #include "keep.h"
+#include "legs.h"
 #include "note.h"
 #include "options.h"
+#include "shared.h"
 #include "splice.h"
 
 /* Added to timestamps, so that none is older than one the socket has sent. */
 #define TIMESTAMP_MARGIN 100000000ULL /* nanoseconds */
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 2);
-	__type(key, struct flow_key);
-	__type(value, struct flow);
-} flows SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
-	__type(key, struct flow_key);
-	__type(value, struct flow_hello);
-} hellos SEC(".maps");
 
 /* Options to leave out of the SYN to a server, since the client does not have them. */
 struct {
@@ -50,14 +37,6 @@ struct {
 	__type(key, struct syn_key);
 	__type(value, __u32); /* SYN_WITHOUT_* */
 } syns SEC(".maps");
-
-/* The interfaces that have the program. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, __u32);
-	__type(value, __u32);
-} interfaces SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -69,31 +48,7 @@ struct {
 	__uint(max_entries, 1 << 20);
 } removed SEC(".maps");
 
-/* Those of classify.bpf.c. */
-#define SHARED_ARRAY(name, row)                                                                    \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
-		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
-		__uint(max_entries, 1);                                                            \
-		__type(key, __u32);                                                                \
-		__type(value, row);                                                                \
-	} name SEC(".maps")
-
-SHARED_ARRAY(control, struct control);
-SHARED_ARRAY(conns, struct conn);
-SHARED_ARRAY(counters, __u64);
-SHARED_ARRAY(frontend_stats, struct frontend_stats);
-SHARED_ARRAY(route_stats, struct route_stats);
-SHARED_ARRAY(server_stats, struct server_stats);
-
-static __always_inline void count(enum counter counter)
-{
-	__u32 key = counter;
-	__u64 *value = bpf_map_lookup_elem(&counters, &key);
-
-	if (value)
-		__sync_fetch_and_add(value, 1);
-}
+SHARED_ARRAY(conns, struct conn, 1);
 
 /* ---- the end of a flow ------------------------------------------------------------------- */
 
@@ -660,7 +615,6 @@ struct tcp_sock___alpnlb {
 	struct tcp_options_received___alpnlb rx_opt;
 } __attribute__((preserve_access_index));
 
-#define LOOPBACK_IFINDEX 1 /* include/net/flow.h */
 /*
  * What a leg's socket is to send before it goes has to fit into its first congestion window (10,
  * RFC 6928). Beyond that it would depend on acknowledgements of which the other leg gets some.
@@ -723,27 +677,13 @@ static __always_inline void leg_read(struct tcp_sock___alpnlb *tcp, struct leg_s
 static __noinline enum splice_result leg_find(struct __sk_buff *skb, const struct flow_key *key,
 					      struct leg_state *leg)
 {
-	struct bpf_sock_tuple tuple = {};
 	enum splice_result result = SPLICE_NO_SOCKET;
 	struct tcp_sock___alpnlb *tcp;
-	__u32 size = sizeof(tuple.ipv6);
 	struct bpf_sock *sk;
 
 	if (!key || !leg)
 		return result;
-	if (is_v4(key->source)) {
-		size = sizeof(tuple.ipv4);
-		__builtin_memcpy(&tuple.ipv4.saddr, key->source + 12, 4);
-		__builtin_memcpy(&tuple.ipv4.daddr, key->destination + 12, 4);
-		tuple.ipv4.sport = key->source_port;
-		tuple.ipv4.dport = key->destination_port;
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, key->source, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, key->destination, 16);
-		tuple.ipv6.sport = key->source_port;
-		tuple.ipv6.dport = key->destination_port;
-	}
-	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	sk = leg_socket(skb, key);
 	if (!sk)
 		return result;
 	tcp = (void *)bpf_skc_to_tcp_sock(sk);

@@ -19,7 +19,9 @@
 #define TCP_WORD_FIN	 bpf_htons(0x0001)
 #define TCP_WORD_SYN	 bpf_htons(0x0002)
 #define TCP_WORD_RST	 bpf_htons(0x0004)
+#define TCP_WORD_PSH	 bpf_htons(0x0008)
 #define TCP_WORD_ACK	 bpf_htons(0x0010)
+#define TCP_WORD_URG	 bpf_htons(0x0020)
 #define TCP_WORD_ECE_CWR bpf_htons(0x00c0)
 #define TCP_WORD_ECN	 bpf_htons(0x01c0) /* and AE, RFC 7560 */
 

@@ -9,6 +9,7 @@
 #include <linux/in6.h>
 #include <bpf/bpf_helpers.h>
 
+#include "flows.h"
 #include "interface.h"
 #include "ip.h"
 #include "note.h"
@@ -19,15 +20,6 @@
 #define IPV4_PLAIN 0x45 /* first byte of a header without options */
 #define DSCP_V4	   0xfc
 #define DSCP_V6	   bpf_htonl(0x0fc00000)
-
-/* That of splice.bpf.c. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 2);
-	__type(key, struct flow_key);
-	__type(value, struct flow);
-} flows SEC(".maps");
 
 /* By interface index; INTERFACE_* of interface.h. */
 __u64 interface_rows[INTERFACE_ROWS];

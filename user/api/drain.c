@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Taking a server out of service, and back: a change that runs at once, and nothing else with it.
+/*
+ * Taking a server out of service, and back: a change that runs at once, and nothing else with it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -50,10 +51,8 @@ static void change_status(struct api_call *call, const json_t *farm, const json_
 	err = staged_change(&daemon->staged, KIND_SERVER, call->parent, call->id, fields,
 			    &problems);
 	err = refresh_end(daemon, &refresh, err, &problems, failed, sizeof(failed));
-	if (err && problems.errors)
-		api_refuse_problems(call, 409, KIND_MAX, &problems);
-	else if (err)
-		api_refuse(call, 409, "%s", failed);
+	if (err)
+		api_refuse_refresh(call, &problems, failed);
 	else
 		answer(call, status);
 	json_decref(fields);

@@ -43,6 +43,14 @@ int refresh_run(struct daemon *daemon, struct refresh *refresh, struct problems 
 	return err;
 }
 
+void api_refuse_refresh(struct api_call *call, const struct problems *problems, const char *failed)
+{
+	if (problems->errors)
+		api_refuse_problems(call, 409, KIND_MAX, problems);
+	else
+		api_refuse(call, 409, "%s", failed);
+}
+
 void refresh_begin(struct daemon *daemon, struct refresh *refresh)
 {
 	refresh->before = json_incref(daemon->staged.root);

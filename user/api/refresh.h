@@ -21,6 +21,9 @@ void refresh_begin(struct daemon *daemon, struct refresh *refresh);
 int refresh_end(struct daemon *daemon, struct refresh *refresh, int err, struct problems *problems,
 		char *failed, size_t size);
 
+/* Answers a call whose refresh has failed, with what refresh_end() told. */
+void api_refuse_refresh(struct api_call *call, const struct problems *problems, const char *failed);
+
 /* Warns of what clients have shown about the configuration that is staged. */
 void refresh_warn(const struct daemon *daemon, struct problems *problems);
 

@@ -189,10 +189,8 @@ static void stage_and_refresh(struct api_call *call, json_t *root)
 	refresh_begin(daemon, &refresh);
 	err = staged_restore(&daemon->staged, root);
 	err = refresh_end(daemon, &refresh, err, &problems, failed, sizeof(failed));
-	if (err && problems.errors)
-		api_refuse_problems(call, 409, KIND_MAX, &problems);
-	else if (err)
-		api_refuse(call, 409, "%s", failed);
+	if (err)
+		api_refuse_refresh(call, &problems, failed);
 	else
 		answer_rollback(call, state_running(&daemon->state), refresh.kept);
 	problems_free(&problems);

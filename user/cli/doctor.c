@@ -18,6 +18,7 @@
 #include "../kernel/interface.h"
 #include "../kernel/kernel_version.h"
 #include "../kernel/pin.h"
+#include "../kernel/sysctl.h"
 #include "cli.h"
 #include "control.h"
 #include "doctor.h"
@@ -47,19 +48,6 @@ void finding(json_t *rows, enum status status, const char *check, const char *ad
 	va_end(args);
 	json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s?}", "status", names[status],
 					      "check", check, "found", found, "advice", advice));
-}
-
-/* Reads up to `n` numbers from a file of /proc. Returns how many there were. */
-static int read_numbers(const char *path, uint64_t *numbers, int n)
-{
-	FILE *file = fopen(path, "re");
-	int i = 0;
-
-	while (file && i < n && fscanf(file, "%" SCNu64, &numbers[i]) == 1)
-		i++;
-	if (file)
-		fclose(file);
-	return i;
 }
 
 /* ---- kernel -------------------------------------------------------------------------- */
@@ -110,7 +98,7 @@ static void check_jit(json_t *rows)
 	uint64_t enabled = 1;
 
 	/* A kernel with CONFIG_BPF_JIT_ALWAYS_ON shows 1; one without a JIT has no such file. */
-	if (!read_numbers("/proc/sys/net/core/bpf_jit_enable", &enabled, 1) && geteuid())
+	if (!sysctl_read("/proc/sys/net/core/bpf_jit_enable", &enabled, 1) && geteuid())
 		return;
 	finding(rows, enabled ? STATUS_OK : STATUS_WARN, "BPF JIT",
 		enabled ? NULL : "sysctl -w net.core.bpf_jit_enable=1",
@@ -183,7 +171,7 @@ static void check_files(json_t *rows)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return;
-	if (read_numbers("/proc/sys/fs/nr_open", &most, 1) != 1 ||
+	if (sysctl_read("/proc/sys/fs/nr_open", &most, 1) != 1 ||
 	    (!may_raise && limit.rlim_max < most))
 		most = limit.rlim_max;
 	finding(rows, most >= WANTED_FILES ? STATUS_OK : STATUS_WARN, "open files",
@@ -197,7 +185,7 @@ static void check_backlog(json_t *rows)
 {
 	uint64_t backlog;
 
-	if (read_numbers("/proc/sys/net/core/somaxconn", &backlog, 1) != 1)
+	if (sysctl_read("/proc/sys/net/core/somaxconn", &backlog, 1) != 1)
 		return;
 	finding(rows, backlog >= WANTED_BACKLOG ? STATUS_OK : STATUS_WARN, "accept queue",
 		backlog >= WANTED_BACKLOG ? NULL : "sysctl -w net.core.somaxconn=4096",
@@ -208,7 +196,7 @@ static void check_ports(json_t *rows)
 {
 	uint64_t range[2], n;
 
-	if (read_numbers("/proc/sys/net/ipv4/ip_local_port_range", range, 2) != 2)
+	if (sysctl_read("/proc/sys/net/ipv4/ip_local_port_range", range, 2) != 2)
 		return;
 	n = range[1] - range[0] + 1;
 	finding(rows, n >= WANTED_PORTS ? STATUS_OK : STATUS_WARN, "local ports",
@@ -221,7 +209,7 @@ static void check_memory(json_t *rows)
 {
 	uint64_t pages[3], mib;
 
-	if (read_numbers("/proc/sys/net/ipv4/tcp_mem", pages, 3) != 3)
+	if (sysctl_read("/proc/sys/net/ipv4/tcp_mem", pages, 3) != 3)
 		return;
 	mib = pages[2] * sysconf(_SC_PAGESIZE) >> 20;
 	finding(rows, mib >= 64 ? STATUS_OK : STATUS_WARN, "TCP memory",
@@ -243,8 +231,8 @@ static void check_conntrack(json_t *rows)
 {
 	uint64_t count, max;
 
-	if (read_numbers("/proc/sys/net/netfilter/nf_conntrack_count", &count, 1) != 1 ||
-	    read_numbers("/proc/sys/net/netfilter/nf_conntrack_max", &max, 1) != 1) {
+	if (sysctl_read("/proc/sys/net/netfilter/nf_conntrack_count", &count, 1) != 1 ||
+	    sysctl_read("/proc/sys/net/netfilter/nf_conntrack_max", &max, 1) != 1) {
 		finding(rows, STATUS_OK, "conntrack", NULL, "not loaded");
 		return;
 	}
@@ -260,7 +248,7 @@ static void check_mptcp(json_t *rows)
 {
 	uint64_t enabled;
 
-	if (read_numbers("/proc/sys/net/mptcp/enabled", &enabled, 1) != 1)
+	if (sysctl_read("/proc/sys/net/mptcp/enabled", &enabled, 1) != 1)
 		enabled = 0;
 	finding(rows, STATUS_OK, "MPTCP", NULL, "%s",
 		enabled ? "on; alpnlb listens with plain TCP, to which clients fall back" : "off");

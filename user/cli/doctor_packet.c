@@ -19,6 +19,7 @@
 #include "../kernel/local_ports.h"
 #include "../kernel/pin.h"
 #include "../kernel/spliced.h"
+#include "../kernel/sysctl.h"
 #include "../model/decode.h"
 #include "doctor.h"
 #include "snapshot.h"
@@ -210,17 +211,14 @@ static void check_accel(json_t *rows, const char *check, const struct config *co
 /* Spliced packets pass below it, so its entries stay as the handshake left them. */
 static void check_tracking(json_t *rows, const char *check)
 {
-	FILE *file = fopen("/proc/sys/net/netfilter/nf_conntrack_count", "re");
-	unsigned int count = 0;
+	uint64_t count;
 
-	if (file && fscanf(file, "%u", &count) == 1 && count)
+	if (sysctl_read("/proc/sys/net/netfilter/nf_conntrack_count", &count, 1) && count)
 		finding(rows, STATUS_WARN, check,
 			"exempt the ports of frontends and servers with notrack, see "
 			"alpnlb-doctor(8)",
 			"nf_conntrack sees only the handshake of spliced connections: its entries "
 			"outlive them by days");
-	if (file)
-		fclose(file);
 }
 
 void check_packet_instance(json_t *rows, const char *instance)

@@ -514,10 +514,10 @@ void session_sweep(struct session *s)
 	struct conn *conn = s->conn;
 
 	/* Before it is open, the server may still be another one; a flow has its own counters. */
-	if (s->phase == PHASE_OPEN && !s->spliced)
+	if (s->phase == PHASE_OPEN && !s->spliced) {
 		count_bytes(s);
-	if (s->phase == PHASE_OPEN && !s->spliced)
 		session_carry(s);
+	}
 	if (s->behind && s->phase == PHASE_OPEN)
 		catch_up(s);
 	for (int side = 0; side < 2; side++)

@@ -5,11 +5,11 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../kernel/outgoing.h"
+#include "../kernel/sysctl.h"
 
 /* The largest TCP_MAXSEG takes (MAX_TCP_WINDOW). */
 #define MAXSEG_MAX    32767
@@ -255,30 +255,17 @@ void socket_set_quickack(int fd, bool on)
 	set_option(fd, IPPROTO_TCP, TCP_QUICKACK, on);
 }
 
-/* One of the numbers in a file of sysctls; 0 = it is not there, as some in a namespace. */
-static uint32_t read_sysctl(const char *name, const char *format)
-{
-	FILE *file = fopen(name, "re");
-	uint32_t value = 0;
-
-	if (!file)
-		return 0;
-	if (fscanf(file, format, &value) != 1)
-		value = 0;
-	fclose(file);
-	return value;
-}
-
 /* As tcp_select_initial_window() does. */
 uint8_t socket_usual_scale(void)
 {
-	uint32_t memory = read_sysctl("/proc/sys/net/ipv4/tcp_rmem", "%*u %*u %u");
-	uint32_t most = read_sysctl("/proc/sys/net/core/rmem_max", "%u");
+	uint64_t memory[3] = {0}, most = 0;
 	uint8_t scale = 0;
 
-	if (memory < most)
-		memory = most;
-	while (scale < TCP_SCALE_MAX && memory >> 16 >> scale)
+	(void)sysctl_read("/proc/sys/net/ipv4/tcp_rmem", memory, 3);
+	(void)sysctl_read("/proc/sys/net/core/rmem_max", &most, 1); /* not in a namespace */
+	if (most < memory[2])
+		most = memory[2];
+	while (scale < TCP_SCALE_MAX && most >> 16 >> scale)
 		scale++;
 	return scale;
 }

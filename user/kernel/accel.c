@@ -4,18 +4,17 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "door.h"
 #include "flows.h"
 #include "interface.h"
 #include "links.h"
 #include "splice_xdp.skel.h"
+#include "sysctl.h"
 #include "xdp_features.h"
 
 /* ---- an interface ------------------------------------------------------------------------ */
@@ -48,22 +47,17 @@ static bool has_feature(uint32_t ifindex, uint64_t feature)
 static bool forwards(uint32_t ifindex)
 {
 	static const char *const versions[] = {"ipv4", "ipv6"};
-	char name[IF_NAMESIZE], path[128], value = '0';
+	char name[IF_NAMESIZE], path[128];
+	uint64_t on = 0;
 
 	if (!if_indextoname(ifindex, name))
 		return false;
-	for (size_t i = 0; i < 2 && value == '0'; i++) {
-		int fd;
-
+	for (size_t i = 0; i < 2 && !on; i++) {
 		snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/forwarding", versions[i],
 			 name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || read(fd, &value, 1) != 1)
-			value = '0';
-		if (fd >= 0)
-			close(fd);
+		(void)sysctl_read(path, &on, 1);
 	}
-	return value != '0';
+	return on;
 }
 
 /* A program in the driver is no small thing there: not for nothing, if nobody has asked for it. */

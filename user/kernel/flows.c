@@ -135,9 +135,8 @@ static __u32 wanted_hooks(const struct flows *flows, __u32 ifindex, const struct
 		wanted |= 1 << HOOK_EGRESS;
 	if (atomic_load(&flows->open))
 		wanted |= 1 << HOOK_OPEN;
-	for (size_t i = 0; i < bridged->n; i++)
-		if (bridged->v[i] == ifindex)
-			wanted &= ~(1 << HOOK_OPEN);
+	if (links_have(bridged->v, bridged->n, ifindex))
+		wanted &= ~(1 << HOOK_OPEN);
 	return wanted;
 }
 

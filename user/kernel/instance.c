@@ -21,6 +21,7 @@
 
 #include "classify.skel.h"
 #include "clock.h"
+#include "maps.h"
 #include "pin.h"
 #include "sticks.h"
 
@@ -110,23 +111,6 @@ static bool adopt_map(const struct instance *instance, struct bpf_map *map)
 	return fits;
 }
 
-static size_t map_size(const struct bpf_map *map)
-{
-	size_t page = sysconf(_SC_PAGESIZE);
-	size_t size = (size_t)bpf_map__max_entries(map) * ((bpf_map__value_size(map) + 7) & ~7u);
-
-	return (size + page - 1) & ~(page - 1);
-}
-
-/* Maps all of an array; NULL with errno set when it cannot. */
-static void *map_memory(const struct bpf_map *map)
-{
-	void *memory =
-		mmap(NULL, map_size(map), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
-}
-
 static int map_all(struct instance *instance)
 {
 	struct classify_bpf *p = instance->programs;
@@ -147,24 +131,18 @@ static int map_all(struct instance *instance)
 		       : -errno;
 }
 
-static void unmap(const struct bpf_map *map, void *memory)
-{
-	if (memory)
-		munmap(memory, map_size(map));
-}
-
 static void unmap_all(struct instance *instance)
 {
 	struct classify_bpf *p = instance->programs;
 
-	unmap(p->maps.control, instance->control);
-	unmap(p->maps.conns, instance->conns);
-	unmap(p->maps.counters, instance->counters);
-	unmap(p->maps.frontend_stats, instance->frontend_stats);
-	unmap(p->maps.route_stats, instance->route_stats);
-	unmap(p->maps.farm_stats, instance->balance.farms);
-	unmap(p->maps.server_stats, instance->balance.servers);
-	unmap(p->maps.server_health, instance->balance.health);
+	map_unmap(p->maps.control, instance->control);
+	map_unmap(p->maps.conns, instance->conns);
+	map_unmap(p->maps.counters, instance->counters);
+	map_unmap(p->maps.frontend_stats, instance->frontend_stats);
+	map_unmap(p->maps.route_stats, instance->route_stats);
+	map_unmap(p->maps.farm_stats, instance->balance.farms);
+	map_unmap(p->maps.server_stats, instance->balance.servers);
+	map_unmap(p->maps.server_health, instance->balance.health);
 }
 
 /* MEMBARRIER_CMD_GLOBAL is an RCU wait. */

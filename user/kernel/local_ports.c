@@ -4,14 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sysctl.h"
+
 static bool read_local(struct port_range *local)
 {
-	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-	bool read = file && fscanf(file, "%hu %hu", &local->first, &local->last) == 2;
+	uint64_t range[2];
 
-	if (file)
-		fclose(file);
-	return read;
+	if (sysctl_read("/proc/sys/net/ipv4/ip_local_port_range", range, 2) != 2)
+		return false;
+	*local = (struct port_range){.first = range[0], .last = range[1]};
+	return true;
 }
 
 /* Marks the reserved ports, a list such as 8080,9000-9100. */

@@ -4,13 +4,12 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
-#include <unistd.h>
 
+#include "maps.h"
 #include "open.skel.h"
+#include "sysctl.h"
 
 /* All but its own are those of the other programs. */
 static int share_maps(struct open_bpf *programs, const struct flows *flows)
@@ -30,27 +29,6 @@ static int share_maps(struct open_bpf *programs, const struct flows *flows)
 	return err;
 }
 
-static size_t map_size(const struct bpf_map *map)
-{
-	size_t page = sysconf(_SC_PAGESIZE);
-
-	return (bpf_map__max_entries(map) * bpf_map__value_size(map) + page - 1) & ~(page - 1);
-}
-
-static void *map_memory(const struct bpf_map *map)
-{
-	void *memory =
-		mmap(NULL, map_size(map), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
-}
-
-static void unmap(const struct bpf_map *map, void *memory)
-{
-	if (memory)
-		munmap(memory, map_size(map));
-}
-
 static int map_all(struct openings *openings)
 {
 	struct open_bpf *p = openings->programs;
@@ -67,16 +45,6 @@ static int map_all(struct openings *openings)
 	return 0;
 }
 
-static int read_sysctl(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	int value = 0, n = file ? fscanf(file, "%d", &value) : 0;
-
-	if (file)
-		fclose(file);
-	return n == 1 ? value : 0;
-}
-
 /* Where one is off, the kernel makes no socket of what the program has promised. */
 static int check_sysctls(const char **failed)
 {
@@ -86,10 +54,11 @@ static int check_sysctls(const char **failed)
 		{"/proc/sys/net/ipv4/tcp_sack", "go without net.ipv4.tcp_sack"},
 		{"/proc/sys/net/ipv4/tcp_window_scaling", "go without net.ipv4.tcp_window_scaling"},
 	};
+	uint64_t on;
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
 		*failed = needed[i][1];
-		if (!read_sysctl(needed[i][0]))
+		if (!sysctl_read(needed[i][0], &on, 1) || !on)
 			return -EOPNOTSUPP;
 	}
 	return 0;
@@ -128,9 +97,9 @@ void openings_close(struct openings *openings)
 
 	if (!p)
 		return;
-	unmap(p->maps.open_control, openings->control);
-	unmap(p->maps.ways, openings->ways);
-	unmap(p->maps.farm_ways, openings->farm_ways);
+	map_unmap(p->maps.open_control, openings->control);
+	map_unmap(p->maps.ways, openings->ways);
+	map_unmap(p->maps.farm_ways, openings->farm_ways);
 	open_bpf__destroy(p);
 	memset(openings, 0, sizeof(*openings));
 }
