@@ -35,7 +35,7 @@ BPF_ARCH := $(shell uname -m | sed -e 's/x86_64/x86/' -e 's/aarch64/arm64/')
 BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter -Wno-missing-declarations \
 	-D__TARGET_ARCH_$(BPF_ARCH) -I/usr/include/$(shell $(CC) -print-multiarch)
 
-SOURCES := $(wildcard user/model/*.c user/kernel/*.c user/daemon/*.c user/api/*.c user/cli/*.c)
+SOURCES := $(wildcard user/model/*.c user/kernel/*.c user/daemon/*.c user/api/*.c user/show/*.c user/cli/*.c)
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 BPF_SOURCES := $(wildcard bpf/*.bpf.c)
 SKELETONS := $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/%.skel.h)

@@ -11,8 +11,8 @@
 #undef fail /* the command line has one of its own */
 
 #include "../../user/cli/cli.h"
-#include "../../user/cli/format.h"
 #include "../../user/cli/output.h"
+#include "../../user/show/format.h"
 
 static void assert_escaped(const char *bytes, size_t len, const char *expected)
 {

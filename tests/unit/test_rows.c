@@ -6,9 +6,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "../../user/cli/rows.h"
 #include "../../user/model/decode.h"
 #include "../../user/model/decoder.h"
+#include "../../user/show/rows.h"
 
 /* Every attribute is set, and to another value than the one it has without that. */
 static const char everything[] =

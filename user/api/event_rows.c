@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "../cli/flow_rows.h"
-#include "../cli/format.h"
 #include "../kernel/connection_id.h"
 #include "../model/decode.h"
+#include "../show/format.h"
+#include "../show/hello_row.h"
 
 static const char *const kind_names[] = {
 #define X(id, name) name,

@@ -5,8 +5,8 @@
 
 #include <jansson.h>
 
-#include "../cli/object_names.h"
 #include "../daemon/events.h"
+#include "../show/object_names.h"
 
 /* New reference; names are those of the objects. Members without a value are null. */
 json_t *event_row(const struct event_record *record, const struct object_names *names);

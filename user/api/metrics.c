@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../cli/metrics.h"
+#include "../show/metrics.h"
 #include "handlers.h"
 
 /* Of the maps the daemon has pinned, as anybody else sees them. */

@@ -8,8 +8,8 @@
 
 #include <sys/queue.h>
 
-#include "../cli/object_names.h"
 #include "../daemon/events.h"
+#include "../show/object_names.h"
 
 struct daemon;
 struct evbuffer;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "../kernel/view.h"
+#include "../show/format.h"
 #include "handlers.h"
 
 static const struct api_filter filters[] = {
@@ -38,7 +39,7 @@ static json_t *server_state(const struct daemon *daemon, uint32_t id)
 		server_condition(daemon, server), "checkCode",
 		health.code ? json_integer(health.code) : json_null(), "checkStatus",
 		checked ? json_string(names_text(&check_status_names, health.status)) : json_null(),
-		"checkTime", checked ? date_json(health.checked / 1000) : json_null(),
+		"checkTime", checked ? json_date(health.checked / 1000) : json_null(),
 		"lastCheckContent", checked ? json_string((const char *)health.text) : json_null());
 }
 

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "../model/text.h"
+#include "../show/format.h"
 #include "handlers.h"
 #include "tasks.h"
 
@@ -244,7 +245,7 @@ void instances_get(struct api_call *call, const struct api_resource *resource)
 	api_answer(call, json_pack("[{s:s, s:s, s:s, s:o}]", "internalId", daemon->name, "zone",
 				   staged_zone(&daemon->staged), "state",
 				   daemon->draining ? "reload" : "running", "lastUpdateDate",
-				   date_json(daemon->refreshed)));
+				   json_date(daemon->refreshed)));
 }
 
 /* ---- addresses and limits ------------------------------------------------------------- */

@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "tasks.h"
 
+#include "../show/format.h"
+
 #define TASKS_KEPT 1000
-
-json_t *date_json(time_t when)
-{
-	char text[32];
-	struct tm utc;
-
-	strftime(text, sizeof(text), "%FT%T+00:00", gmtime_r(&when, &utc));
-	return json_string(text);
-}
 
 json_t *tasks_begin(struct tasks *tasks, json_int_t id, const char *action, json_t *zones)
 {
 	json_t *task = json_pack("{s:I, s:s, s:s, s:i, s:o, s:n, s:o}", "id", id, "action", action,
 				 "status", "doing", "progress", 0, "creationDate",
-				 date_json(time(NULL)), "doneDate", "zones", zones);
+				 json_date(time(NULL)), "doneDate", "zones", zones);
 
 	if (!tasks->list)
 		tasks->list = json_array();
@@ -31,7 +24,7 @@ void task_end(json_t *task, const char *message)
 {
 	json_object_set_new(task, "status", json_string(message ? "error" : "done"));
 	json_object_set_new(task, "progress", json_integer(100));
-	json_object_set_new(task, "doneDate", date_json(time(NULL)));
+	json_object_set_new(task, "doneDate", json_date(time(NULL)));
 	if (message)
 		json_object_set_new(task, "message", json_string(message));
 }

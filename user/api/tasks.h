@@ -21,7 +21,4 @@ json_t *tasks_find(const struct tasks *tasks, json_int_t id);
 
 void tasks_free(struct tasks *tasks);
 
-/* "2026-11-25T14:29:08+00:00" */
-json_t *date_json(time_t when);
-
 #endif

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../api/tasks.h"
 #include "../daemon/state_directory.h"
 #include "cli.h"
 #include "complete.h"
@@ -34,7 +33,7 @@ static json_t *row(const struct application *application)
 {
 	return json_pack("{s:s, s:s, s:s, s:o}", "name", application->name, "access",
 			 application->writes ? APPLICATION_WRITES : APPLICATION_READ_ONLY, "key",
-			 application->key, "created", date_json(application->created));
+			 application->key, "created", json_date(application->created));
 }
 
 static int files_failed(int err)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format.h"
+#include "../show/format.h"
 
 static const char *text_of(const json_t *object, const char *key)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <stdio.h>
 
+#include "../show/format.h"
+#include "../show/rows.h"
 #include "cli.h"
-#include "format.h"
+#include "output.h"
 #include "report.h"
-#include "rows.h"
 
 static const struct column frontend_columns[] = {
 	COLUMN("name", "FRONTEND"),

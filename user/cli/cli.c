@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../show/format.h"
 #include "cli.h"
-#include "format.h"
 #include "help.h"
 #include "words.h"
 

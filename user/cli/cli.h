@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "../model/kinds.h"
-#include "format.h"
+#include "../show/format.h"
 
 #define KEYWORDS_MAX 40
 

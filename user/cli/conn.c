@@ -8,11 +8,12 @@
 #include "../kernel/clock.h"
 #include "../kernel/flows.h"
 #include "../kernel/spliced.h"
+#include "../show/hello_row.h"
+#include "../show/rows.h"
 #include "cli.h"
 #include "control.h"
-#include "flow_rows.h"
-#include "rows.h"
 #include "find.h"
+#include "flow_rows.h"
 #include "snapshot.h"
 
 static const struct column columns[] = {

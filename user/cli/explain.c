@@ -2,10 +2,11 @@
 #include <stdlib.h>
 
 #include "../model/names.h"
+#include "../show/format.h"
+#include "../show/rows.h"
 #include "cli.h"
 #include "explain.h"
-#include "format.h"
-#include "rows.h"
+#include "output.h"
 
 static const struct column columns[] = {
 	COLUMN("place", "PLACE", .drop = 2),

@@ -22,9 +22,6 @@
 
 const char *flow_state_name(enum spliced_state state);
 
-/* Sets what the client said, all null where `hello` is NULL. */
-void set_hello(json_t *row, const struct hello *hello);
-
 /*
  * A spliced connection: a new reference. `hellos` is of spliced_open_hellos(), or an error; `now`
  * is monotonic_time(), or a little earlier.

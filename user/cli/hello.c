@@ -5,16 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../show/format.h"
+#include "../show/rows.h"
 #include "classify.h"
 #include "cli.h"
 #include "explain.h"
-#include "format.h"
+#include "find.h"
 #include "input.h"
 #include "output.h"
 #include "pcap.h"
 #include "report.h"
-#include "rows.h"
-#include "find.h"
 #include "snapshot.h"
 
 static const struct column columns[] = {

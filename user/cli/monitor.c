@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../show/format.h"
 #include "cli.h"
 #include "control.h"
-#include "format.h"
 #include "output.h"
 #include "service.h"
 

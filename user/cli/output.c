@@ -5,9 +5,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../show/format.h"
 #include "cli.h"
 #include "output.h"
-#include "format.h"
 
 #define GAP 2 /* blanks between columns */
 

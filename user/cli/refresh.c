@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "../model/text.h"
+#include "../show/format.h"
 #include "changes.h"
 #include "cli.h"
-#include "format.h"
 #include "output.h"
 #include "service.h"
 

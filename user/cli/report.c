@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../show/format.h"
 #include "cli.h"
 #include "report.h"
-#include "format.h"
 
 const char *file_label(const char *file)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "attributes.h"
+#include "../show/rows.h"
+#include "columns.h"
 #include "edit.h"
 #include "find.h"
-#include "rows.h"
 #include "snapshot.h"
 
 static const struct column columns[] = {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "attributes.h"
+#include "../show/rows.h"
+#include "columns.h"
 #include "drain.h"
 #include "edit.h"
 #include "find.h"
-#include "rows.h"
 #include "snapshot.h"
 
 static const struct column columns[] = {

@@ -6,7 +6,7 @@
 #include "../kernel/view.h"
 #include "../model/decode.h"
 #include "../model/text.h"
-#include "object_names.h"
+#include "../show/object_names.h"
 
 struct snapshot {
 	struct view view;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "../show/rows.h"
 #include "cli.h"
+#include "columns.h"
 #include "control.h"
-#include "rows.h"
 #include "snapshot.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))

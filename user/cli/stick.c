@@ -6,9 +6,9 @@
 #include "../kernel/clock.h"
 #include "../kernel/sticks.h"
 #include "../model/prefix.h"
+#include "../show/rows.h"
 #include "flow_filter.h"
 #include "output.h"
-#include "rows.h"
 #include "snapshot.h"
 
 static const struct column columns[] = {

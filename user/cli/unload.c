@@ -16,8 +16,8 @@
 #include "../kernel/pin.h"
 #include "../kernel/reset.h"
 #include "../kernel/spliced.h"
+#include "../show/format.h"
 #include "cli.h"
-#include "format.h"
 #include "output.h"
 #include "snapshot.h"
 

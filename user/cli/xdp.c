@@ -12,10 +12,10 @@
 #include "../kernel/door.h"
 #include "../kernel/door_drops.h"
 #include "../kernel/links.h"
+#include "../show/format.h"
+#include "../show/rows.h"
 #include "cli.h"
-#include "format.h"
 #include "output.h"
-#include "rows.h"
 #include "snapshot.h"
 
 static const struct column interface_columns[] = {

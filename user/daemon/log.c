@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "../cli/cli.h"
-#include "../cli/format.h"
+#include "../show/format.h"
 
 static const char *const level_names[] = {
 	[LOG_ERROR] = "error", [LOG_WARN] = "warning", [LOG_INFO] = "info"};

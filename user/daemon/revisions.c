@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../api/tasks.h"
+#include "../show/format.h"
 #include "file_replace.h"
 
 static void revision_path(const struct state *state, uint32_t number, char path[STATE_PATH])
@@ -294,7 +294,7 @@ int revisions_add(struct state *state, json_t *index, const json_t *root, const 
 	if (!err) {
 		state_hash(text, strlen(text), hash);
 		entry = json_pack("{s:I, s:o, s:s, s:s?, s:i, s:i, s:i, s:s}", "number",
-				  (json_int_t)*number, "date", date_json(time(NULL)), "comment",
+				  (json_int_t)*number, "date", json_date(time(NULL)), "comment",
 				  comment, "zone", zone, "created", 0, "changed", 0, "deleted", 0,
 				  "hash", hash);
 		count_changes(state, zone, root, entry);

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "rows.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../api/tasks.h"
 #include "../model/decode.h"
 #include "../model/names.h"
 #include "attributes.h"
-#include "cli.h"
 #include "format.h"
-#include "rows.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
@@ -226,7 +225,7 @@ static void server_stats_set(json_t *row, const struct server_stats *stats)
 
 static json_t *time_or_null(uint64_t milliseconds)
 {
-	return milliseconds ? date_json(milliseconds / 1000) : json_null();
+	return milliseconds ? json_date(milliseconds / 1000) : json_null();
 }
 
 static void server_health_set(json_t *row, const struct server_health *health)

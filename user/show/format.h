@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /*
  * Bytes a stranger sent, as printable ASCII: everything else, and the backslash, becomes
@@ -44,6 +45,9 @@ void bytes_format(uint64_t bytes, char *buf, size_t size);
 
 /* "350ms", "12.5s", "3m05s", "2h14m", "5d03h" */
 void milliseconds_format(uint64_t milliseconds, char *buf, size_t size);
+
+/* "2026-11-25T14:29:08+00:00" */
+json_t *json_date(time_t when);
 
 /* A JSON string of endpoint_format(). */
 json_t *json_endpoint(const uint8_t address[16], uint16_t port);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Objects as rows of output, for `show`, `check` and `stat`. Each function returns a new
+ * Objects as rows of output, for the command line and metrics. Each function returns a new
  * reference; `view` may be NULL, the row then has no statistics.
  */
 #ifndef ALPNLB_ROWS_H
@@ -10,19 +10,6 @@
 
 #include "../kernel/view.h"
 #include "../model/objects.h"
-#include "output.h"
-
-/* Columns for what rows of objects tell of traffic, and where they are dropped. */
-/* clang-format off */
-#define BYTES_COLUMNS(drop_clients, drop_servers)                                                  \
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_clients", "FROM CLIENTS", .brief = "IN",               \
-		  .drop = (drop_clients)),                                                         \
-	COLUMN_AS(FORMAT_BYTES, "bytes_from_servers", "FROM SERVERS", .brief = "OUT",              \
-		  .drop = (drop_servers))
-#define PACKETS_DETAILS                                                                            \
-	DETAIL("packets_from_clients", "PACKETS FROM CLIENTS"),                                    \
-	DETAIL("packets_from_servers", "PACKETS FROM SERVERS")
-/* clang-format on */
 
 json_t *frontend_row(const struct config *config, const struct frontend *frontend,
 		     const struct view *view);

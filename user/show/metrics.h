@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#ifndef ALPNLB_CLI_METRICS_H
-#define ALPNLB_CLI_METRICS_H
+#ifndef ALPNLB_METRICS_H
+#define ALPNLB_METRICS_H
 
 #include <stdio.h>
 
-#include "snapshot.h"
+#include "../kernel/view.h"
+#include "../model/objects.h"
 
 /* Media type of what is written: the text format of Prometheus, version 0.0.4. */
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"

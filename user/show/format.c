@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "format.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../model/decode.h"
-#include "format.h"
 
 static char *put_hex(char *out, uint8_t byte)
 {
@@ -177,6 +178,15 @@ void milliseconds_format(uint64_t ms, char *buf, size_t size)
 		snprintf(buf, size, "%lluh%02llum", s / 3600, s / 60 % 60);
 	else
 		snprintf(buf, size, "%llud%02lluh", s / 86400, s / 3600 % 24);
+}
+
+json_t *json_date(time_t when)
+{
+	char text[32];
+	struct tm utc;
+
+	strftime(text, sizeof(text), "%FT%T+00:00", gmtime_r(&when, &utc));
+	return json_string(text);
 }
 
 json_t *json_endpoint(const uint8_t address[16], uint16_t port)
