@@ -35,9 +35,11 @@ struct evaluation {
 	__u32 protocols;	  /* PROTOCOL_* */
 	__u32 frontend_id;
 	__u64 source[2]; /* IPv6 or mapped address as two numbers, high half first */
-	/* the walk */
+	/* the anchors */
 	__u64 hash;
 	__u32 left; /* bytes left of an ALPN name */
+	__u32 sni_steps, alpn_steps;
+	/* the walk */
 	__u32 candidate, candidates_end;
 	__u32 rank, route, test;
 	/* the comparison under way */
@@ -120,16 +122,21 @@ GLOBAL_SUBPROGRAM int name_matches(const struct names *names, const struct patte
 		return false;
 	switch (match) {
 	case MATCH_IS:
-		return pattern_len == len && bytes_equal(names, at, pattern);
+		if (pattern_len < len)
+			return false;
+		break;
 	case MATCH_STARTSWITH:
-		return bytes_equal(names, at, pattern);
+		break;
 	case MATCH_ENDSWITH:
-		return bytes_equal(names, at + len - pattern_len, pattern);
+		at += len - pattern_len;
+		break;
 	case MATCH_CONTAINS:
 		LOOP(len - pattern_len + 1, contains_step, &search);
 		return search.found;
+	default:
+		return false;
 	}
-	return false;
+	return bytes_equal(names, at, pattern);
 }
 
 /* One name of the offered list. */
@@ -249,63 +256,89 @@ static __always_inline void try_candidates(struct evaluation *e, __u32 first, __
 	LOOP(WALK_MAX, walk_step, e);
 }
 
-SUBPROGRAM void try_anchor(struct evaluation *e, __u32 kind, __u64 hash)
+/* ---- the anchors --------------------------------------------------------------------- */
+
+static __always_inline __u64 source_key(const struct evaluation *e, __u32 index)
 {
-	__u64 key = anchor_hash(kind, e->frontend_id, hash);
-	__u32 first = 0, count = 0, i;
-
-	for (i = 0; i < ANCHOR_PROBES; i++) {
-		const struct anchor_row *anchor =
-			table_anchor(e->tables, (key + i) & e->frontend->anchor_mask);
-
-		if (!anchor || !anchor->hash)
-			return;
-		if (anchor->hash == key) {
-			first = anchor->first;
-			count = anchor->count;
-			break;
-		}
-	}
-	if (count)
-		try_candidates(e, first, count);
+	if (index >= SOURCE_LENGTHS_MAX)
+		return 0;
+	return anchor_hash(ANCHOR_SOURCE, e->frontend_id,
+			   source_hash(e->source, e->frontend->source_lengths[index]));
 }
 
 /* Hashes the name from its end, so that every suffix is seen on the way to the whole. */
-static long sni_step(__u32 index, void *context)
+static __always_inline __u64 sni_key(struct evaluation *e, __u32 index)
 {
-	struct evaluation *e = context;
 	__u32 len = index + 1;
 
+	if (!index)
+		e->hash = HASH_SEED;
+	if (index == e->sni_len)
+		return e->frontend->flags & FRONTEND_ANCHOR_SNI
+			       ? anchor_hash(ANCHOR_SNI, e->frontend_id, e->hash)
+			       : 0;
 	e->hash = hash_byte(e->hash, e->sni->bytes[(e->sni_len - len) & 0xff]);
-	if (e->frontend->suffix_lengths[len >> 6 & 3] >> (len & 63) & 1)
-		try_anchor(e, ANCHOR_SUFFIX, e->hash);
-	return 0;
+	if (!(e->frontend->suffix_lengths[len >> 6 & 3] >> (len & 63) & 1))
+		return 0;
+	return anchor_hash(ANCHOR_SUFFIX, e->frontend_id, e->hash);
 }
 
-static long alpn_step(__u32 index, void *context)
+/* At the last byte of a name. */
+static __always_inline __u64 alpn_key(struct evaluation *e, __u32 index)
 {
-	struct evaluation *e = context;
-
 	if (index > NAMES_MAX)
-		return 1;
+		return 0;
 	if (!e->left) {
 		e->left = e->alpn->bytes[index];
 		e->hash = HASH_SEED;
 		return 0;
 	}
 	e->hash = hash_byte(e->hash, e->alpn->bytes[index]);
-	if (!--e->left)
-		try_anchor(e, ANCHOR_ALPN, e->hash);
-	return 0;
+	return --e->left ? 0 : anchor_hash(ANCHOR_ALPN, e->frontend_id, e->hash);
 }
 
-static long source_step(__u32 index, void *context)
+/* The anchor that a step of the hello leads to, 0 = none. */
+static __always_inline __u64 anchor_key(struct evaluation *e, __u32 step)
+{
+	if (step < e->sni_steps)
+		return sni_key(e, step);
+	step -= e->sni_steps;
+	return step < e->alpn_steps ? alpn_key(e, step) : source_key(e, step - e->alpn_steps);
+}
+
+static __always_inline const struct anchor_row *find_anchor(const struct evaluation *e, __u64 key)
+{
+	for (__u32 i = 0; i < ANCHOR_PROBES; i++) {
+		const struct anchor_row *anchor =
+			table_anchor(e->tables, (key + i) & e->frontend->anchor_mask);
+
+		if (!anchor || !anchor->hash)
+			return NULL;
+		if (anchor->hash == key)
+			return anchor;
+	}
+	return NULL;
+}
+
+/*
+ * The routes without an anchor, then those of the anchors of all that the hello carries. One loop
+ * for all of them: the verifier goes through what it calls once for each call.
+ */
+static long route_step(__u32 index, void *context)
 {
 	struct evaluation *e = context;
+	__u32 first = e->frontend->plain_first, count = e->frontend->plain_count;
 
-	if (index >= SOURCE_LENGTHS_MAX)
-		return 1;
-	try_anchor(e, ANCHOR_SOURCE, source_hash(e->source, e->frontend->source_lengths[index]));
+	if (index) {
+		__u64 key = anchor_key(e, index - 1);
+		const struct anchor_row *anchor = key ? find_anchor(e, key) : NULL;
+
+		if (!anchor)
+			return 0;
+		first = anchor->first;
+		count = anchor->count;
+	}
+	try_candidates(e, first, count);
 	return 0;
 }
 
@@ -315,23 +348,18 @@ static long source_step(__u32 index, void *context)
  */
 static __always_inline __u32 route_evaluate(struct evaluation *e)
 {
-	__u32 flags = e->frontend->flags;
+	__u32 flags = e->frontend->flags, sources = 0;
 
 	e->best_rank = ~0u;
-	e->best_route = 0;
-	try_candidates(e, e->frontend->plain_first, e->frontend->plain_count);
+	e->best_route = e->left = 0;
+	e->sni_steps = e->alpn_steps = 0;
+	if (e->sni_len && flags & (FRONTEND_ANCHOR_SNI | FRONTEND_ANCHOR_SUFFIX))
+		e->sni_steps = e->sni_len + 1;
+	if (flags & FRONTEND_ANCHOR_ALPN)
+		e->alpn_steps = e->alpn_len;
 	if (flags & FRONTEND_ANCHOR_SOURCE)
-		LOOP(e->frontend->source_lengths_count, source_step, e);
-	if (e->sni_len && flags & (FRONTEND_ANCHOR_SNI | FRONTEND_ANCHOR_SUFFIX)) {
-		e->hash = HASH_SEED;
-		LOOP(e->sni_len, sni_step, e);
-		if (flags & FRONTEND_ANCHOR_SNI)
-			try_anchor(e, ANCHOR_SNI, e->hash);
-	}
-	if (e->alpn_len && flags & FRONTEND_ANCHOR_ALPN) {
-		e->left = 0;
-		LOOP(e->alpn_len, alpn_step, e);
-	}
+		sources = e->frontend->source_lengths_count;
+	LOOP(1 + e->sni_steps + e->alpn_steps + sources, route_step, e);
 	return e->best_route;
 }
 
