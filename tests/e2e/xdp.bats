@@ -229,10 +229,10 @@ took() {
 	sed -e 's/xdp: generic/xdp: native/' -e 's/"443"/"543"/' -e '/name: other/d' "$CONFIG" >"$other"
 	netns_spawn balancer "$NETNS_DIR/other.log" "$ALPNLB" --instance "$NETNS_NAME-b" daemon -c "$other" --workers 1
 	netns_await 20 grep -q ready "$NETNS_DIR/other.log"
-	assert_equal "$(grep -cE 'xdp: (client|server): XDP program [0-9]+ holds the interface' "$NETNS_DIR/other.log")" 2
+	assert_equal "$(grep -cE 'xdp: (client|server): XDP program [0-9]+ .door. holds the interface' "$NETNS_DIR/other.log")" 2
 	assert_matches "$(netns_exec balancer "$ALPNLB" --instance "$NETNS_NAME-b" -j doctor |
 		gojq -r ".[] | select(.check == \"instance $NETNS_NAME-b\") | .found")" \
-		'no door at the interfaces: client \(XDP program [0-9]+\) server \(XDP'
+		"no door at the interfaces: client \\(XDP program [0-9]+ 'door'\\) server \\(XDP"
 	assert_matches "$(reached "$LB4" 543 --alpn h2)" '^(eof|reset)$' "it is enforced after accept"
 	door_is_closed generic
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The part of doctor that is about the door. */
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include "../kernel/door.h"
 #include "../kernel/links.h"
 #include "../kernel/pin.h"
+#include "../kernel/xdp_program.h"
 #include "doctor.h"
 
 void check_door(json_t *rows)
@@ -32,14 +32,15 @@ void check_door(json_t *rows)
 /* If another program is there. Where there is none, nothing may be wanted there. */
 static void add_held(char *text, size_t size, uint32_t ifindex)
 {
-	char name[IF_NAMESIZE] = "?";
+	char name[IF_NAMESIZE] = "?", buf[64];
 	size_t used = strlen(text);
-	__u32 holder = 0;
+	struct xdp_program holder;
 
-	if (bpf_xdp_query_id(ifindex, 0, &holder) || !holder)
+	if (!xdp_program_at(ifindex, &holder))
 		return;
 	if_indextoname(ifindex, name);
-	snprintf(text + used, size - used, " %s (XDP program %u)", name, holder);
+	snprintf(text + used, size - used, " %s (%s)", name,
+		 xdp_program_format(&holder, buf, sizeof(buf)));
 }
 
 void check_door_instance(json_t *rows, const char *instance)

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_link.h>
 #include <net/if.h>
@@ -12,6 +10,8 @@
 #include "../kernel/door.h"
 #include "../kernel/door_drops.h"
 #include "../kernel/links.h"
+#include "../kernel/pin.h"
+#include "../kernel/xdp_program.h"
 #include "../show/format.h"
 #include "../show/rows.h"
 #include "cli.h"
@@ -46,36 +46,20 @@ static const char *mode_name(uint8_t mode)
 	}
 }
 
-static void set_program(json_t *row, uint32_t id)
-{
-	struct bpf_prog_info info = {0};
-	__u32 size = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(id);
-
-	set_integer(row, "program", id);
-	if (fd < 0)
-		return;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
-		set_string(row, "name", info.name);
-	close(fd);
-}
-
 static json_t *interface_row(const char *pins, uint32_t ifindex, const char *name)
 {
-	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 	json_t *row = json_pack("{s:o, s:n, s:n, s:n, s:n}", "interface", json_text(name), "mode",
 				"program", "name", "holder");
-	uint32_t id;
+	struct xdp_program program;
 
-	if (bpf_xdp_query(ifindex, 0, &query) || !query.attach_mode)
+	if (!xdp_program_at(ifindex, &program))
 		return row;
-	id = query.prog_id	 ? query.prog_id
-	     : query.drv_prog_id ? query.drv_prog_id
-				 : query.skb_prog_id;
-	set_string(row, "mode", mode_name(query.attach_mode));
-	set_program(row, id);
+	set_string(row, "mode", mode_name(program.mode));
+	set_integer(row, "program", program.id);
+	if (*program.name)
+		set_string(row, "name", program.name);
 	set_string(row, "holder",
-		   id == door_attached(pins, ifindex) ? "alpnlb" : "another program");
+		   program.id == door_attached(pins, ifindex) ? "alpnlb" : "another program");
 	return row;
 }
 

@@ -67,7 +67,7 @@ void doorkeeper_tell(struct doorkeeper *keeper, bool told)
 
 static void log_report(const struct door_report *report)
 {
-	char name[IF_NAMESIZE];
+	char name[IF_NAMESIZE], holder[64];
 
 	if (!if_indextoname(report->ifindex, name))
 		return; /* it is gone again */
@@ -76,9 +76,9 @@ static void log_report(const struct door_report *report)
 			 report->native ? "native" : "generic");
 	else if (report->err == -EBUSY)
 		log_line(LOG_WARN,
-			 "xdp: %s: XDP program %u holds the interface: lists, limits and the acl "
-			 "are enforced after accept there",
-			 name, report->holder);
+			 "xdp: %s: %s holds the interface: lists, limits and the acl are enforced "
+			 "after accept there",
+			 name, xdp_program_format(&report->holder, holder, sizeof(holder)));
 	else
 		log_line(LOG_WARN,
 			 "xdp: %s: cannot attach: %s: lists, limits and the acl are enforced after "

@@ -258,9 +258,9 @@ bool door_detach(const char *pin_dir, uint32_t ifindex)
 
 bool door_is_native(uint32_t ifindex)
 {
-	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	struct xdp_program program;
 
-	return !bpf_xdp_query(ifindex, 0, &query) && query.attach_mode == XDP_ATTACHED_DRV;
+	return xdp_program_at(ifindex, &program) && program.mode == XDP_ATTACHED_DRV;
 }
 
 /* The program of an earlier daemon gives way to this one's, in the mode that is wanted. */
@@ -315,9 +315,8 @@ static void report(const struct door_interface *interface, door_told *tell)
 {
 	struct door_report report = {.ifindex = interface->ifindex, .err = interface->err};
 
-	if (report.err == -EBUSY)
-		(void)bpf_xdp_query_id(interface->ifindex, 0, &report.holder);
-	report.native = door_is_native(interface->ifindex);
+	(void)xdp_program_at(interface->ifindex, &report.holder);
+	report.native = report.holder.mode == XDP_ATTACHED_DRV;
 	tell(&report);
 }
 

@@ -9,6 +9,7 @@
 
 #include "acl.h"
 #include "instance.h"
+#include "xdp_program.h"
 
 struct door_bpf;
 struct door_interface;
@@ -33,9 +34,9 @@ struct door {
 /* How an interface is looked after, for a log. */
 struct door_report {
 	uint32_t ifindex;
-	int err;	 /* 0 = attached */
-	bool native;	 /* else generic */
-	uint32_t holder; /* with -EBUSY: id of the program that is there */
+	int err;		   /* 0 = attached */
+	bool native;		   /* else generic */
+	struct xdp_program holder; /* with -EBUSY: the program that is there */
 };
 typedef void door_told(const struct door_report *report);
 
