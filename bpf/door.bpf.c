@@ -79,6 +79,15 @@ struct {
 	__type(value, struct door_drops);
 } door_drops SEC(".maps");
 
+/* By interface index: those that the program is attached to, see user/kernel/door.c. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, DOOR_INTERFACES);
+	__type(key, __u32);
+	__type(value, struct door_drops);
+} door_drops_at SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 16);
@@ -252,13 +261,21 @@ static __always_inline void tell(struct door_control *control, const struct pack
 	bpf_ringbuf_submit(drop, 0);
 }
 
-static __always_inline int drop(struct door_control *control, const struct packet *p,
-				__u32 frontend_id, enum door_reason reason)
+static __always_inline void count(void *counters, const __u32 *key, enum door_reason reason)
 {
-	struct door_drops *counters = bpf_map_lookup_elem(&door_drops, &frontend_id);
+	struct door_drops *drops = bpf_map_lookup_elem(counters, key);
 
-	if (counters && reason < DOOR_REASON_MAX)
-		counters->packets[reason]++;
+	if (drops && reason < DOOR_REASON_MAX)
+		drops->packets[reason]++;
+}
+
+static __always_inline int drop(const struct xdp_md *ctx, struct door_control *control,
+				const struct packet *p, __u32 frontend_id, enum door_reason reason)
+{
+	__u32 ifindex = ctx->ingress_ifindex;
+
+	count(&door_drops, &frontend_id, reason);
+	count(&door_drops_at, &ifindex, reason);
 	if (control->told)
 		tell(control, p, frontend_id, reason);
 	return XDP_DROP;
@@ -343,13 +360,16 @@ static __always_inline bool all_are_slow(__u32 frontend_id, const struct door_fr
 	return !bucket || take_token(bucket, frontend->interval, now);
 }
 
-/* Of a client that wants to connect: why it may not; DOOR_REASON_MAX if it may. */
+/* Of a client that wants to connect: why it may not. DOOR_REASON_MAX: it may, or is no such. */
 static __always_inline enum door_reason refusal(const struct packet *p, __u32 half,
 						__u32 frontend_id)
 {
-	const struct door_frontend *frontend = table_row(&door_frontends, half, &frontend_id);
+	const struct door_frontend *frontend;
 	__u64 now;
 
+	if (!p->tcp.syn || p->tcp.ack)
+		return DOOR_REASON_MAX;
+	frontend = table_row(&door_frontends, half, &frontend_id);
 	if (!frontend)
 		return DOOR_REASON_MAX;
 	if (frontend->flags & DOOR_LIST &&
@@ -397,13 +417,12 @@ static __always_inline int judge(struct xdp_md *ctx)
 	if (!frontend_id)
 		return XDP_PASS;
 	if (is_cut || is_malformed(&p))
-		return drop(control, &p, frontend_id, DOOR_MALFORMED);
-	if (is_banned(control, p.source, p.v4, frontend_id))
-		return drop(control, &p, frontend_id, DOOR_ACL);
-	if (!p.tcp.syn || p.tcp.ack)
-		return XDP_PASS;
-	reason = refusal(&p, half, frontend_id);
-	return reason == DOOR_REASON_MAX ? XDP_PASS : drop(control, &p, frontend_id, reason);
+		reason = DOOR_MALFORMED;
+	else if (is_banned(control, p.source, p.v4, frontend_id))
+		reason = DOOR_ACL;
+	else
+		reason = refusal(&p, half, frontend_id);
+	return reason == DOOR_REASON_MAX ? XDP_PASS : drop(ctx, control, &p, frontend_id, reason);
 }
 
 SEC("xdp.frags")

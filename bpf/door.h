@@ -11,6 +11,7 @@
 #define DOOR_PORTS	65536
 #define DOOR_PREFIXES	(1 << 24)
 #define DOOR_SOURCES	65536 /* that came last: those whose rate is limited */
+#define DOOR_INTERFACES 4096  /* whose drops are counted one by one */
 #define DOOR_SECOND	1000000000ULL
 #define DOOR_TELL_EVERY 10000000ULL /* nanoseconds between two drops that are told of */
 
@@ -92,7 +93,7 @@ struct door_bucket_key {
 	__u8 source[16]; /* its prefix, IPv4 mapped */
 };
 
-/* By frontend id, and for each CPU. */
+/* By frontend id, or by interface index; for each CPU. */
 struct door_drops {
 	__u64 packets[DOOR_REASON_MAX];
 };

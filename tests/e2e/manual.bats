@@ -87,7 +87,7 @@ declare -gA EXAMPLES=([alpnlb]=9 [alpnlb-acl]=4 [alpnlb-api]=4 [alpnlb-applicati
 	[alpnlb-conn]=2 [alpnlb-daemon]=2 [alpnlb-doctor]=1 [alpnlb-export]=2 [alpnlb-farm]=9 [alpnlb-flow]=2
 	[alpnlb-frontend]=6 [alpnlb-hello]=5 [alpnlb-metrics]=2 [alpnlb-monitor]=2 [alpnlb-refresh]=11
 	[alpnlb-revision]=2 [alpnlb-route]=4 [alpnlb-rule]=4 [alpnlb-server]=8 [alpnlb-stat]=2 [alpnlb-stick]=2
-	[alpnlb-unload]=1 [alpnlb-xdp]=2)
+	[alpnlb-unload]=1 [alpnlb-xdp]=3)
 
 # write_examples PAGE...: to files of their names; fails if there are more or less than are known.
 write_examples() {

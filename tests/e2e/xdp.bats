@@ -20,6 +20,26 @@ doors() {
 		gojq -r '[.interfaces[] | "\(.interface) \(.mode) \(.name)"] | join(", ")'
 }
 
+# drops_at INTERFACE: how many there, of all reasons; null = there is no door.
+drops_at() {
+	ask xdp show | gojq ".interfaces[] | select(.interface == \"$1\") |
+		if .packets_dropped == (.dropped // {} | add) then .packets_dropped else \"\(.)\" end"
+}
+
+# make_later [OPTION...]: one more interface of the balancer, and what is at its other end.
+make_later() {
+	ip -n "$NETNS_NAME-balancer" link add later "$@" type veth peer name other netns "$NETNS_NAME-client"
+	ip -n "$NETNS_NAME-balancer" addr add 203.0.113.1/24 dev later
+	ip -n "$NETNS_NAME-balancer" link set later up
+	ip -n "$NETNS_NAME-client" addr add 203.0.113.2/24 dev other
+	ip -n "$NETNS_NAME-client" link set other up
+}
+
+later_has_dropped() {
+	tcp_client 203.0.113.1 443 --alpn h2 --timeout 0.3 >/dev/null || true
+	(($(drops_at later) > 0))
+}
+
 later_has_a_door() {
 	[[ $(doors) == *"later native door"* ]]
 }
@@ -45,27 +65,40 @@ acl_empty() {
 }
 
 @test "the door is closed by what a frontend allows, and stays over restarts until unload" {
-	local program
+	local program index before
 	small_config 'xdp: auto' >"$CONFIG"
 	start_tcp one 11 9000 name
 	start_daemon
 	assert_equal "$(doors)" "client null null, server null null" "nothing to enforce"
+	assert_equal "$(drops_at client)" null
 
-	printf '    denied_source: [ 192.0.2.3 ]\n' >>"$CONFIG"
+	printf '    denied_source: [ 192.0.2.3, 203.0.113.2 ]\n' >>"$CONFIG"
 	alpnlb apply "$CONFIG"
 	assert_equal "$(doors)" "client native door, server native door"
 	hold denied "$LB4" 443 --source 192.0.2.3 --alpn h2
 	netns_await 10 dropped_some source
 	assert_equal "$(reached "$LB4" 443 --source 192.0.2.2 --alpn h2)" one
 	assert_equal "$(stats .counters.refused_source)" 0 "it did not come as far as that"
+	make_later
+	netns_await 10 later_has_a_door
+	netns_await 10 later_has_dropped
+	assert_equal "$(drops_at server)" 0
+	before=$(drops_at client)
+	((before > 0)) || fail "$before drops at client"
+	assert_matches "$(alpnlb xdp show)" "client +native +[0-9]+ +door +alpnlb +[1-9]"
 
 	kill_daemon
-	assert_equal "$(doors)" "client native door, server native door"
+	assert_equal "$(doors)" "client native door, server native door, later native door"
+	# What has its number now is another interface.
+	index=$(ip -n "$NETNS_NAME-balancer" -j link show later | gojq '.[0].ifindex')
+	ip -n "$NETNS_NAME-balancer" link delete later
+	make_later index "$index"
+	assert_equal "$(drops_at later)" null
 	start_daemon
-	assert_equal "$(doors)" "client native door, server native door"
+	assert_equal "$(doors)" "client native door, server native door, later native door"
 	dropped_some source || fail "counters are lost"
-	ip -n "$NETNS_NAME-balancer" link add later type veth peer name other netns "$NETNS_NAME-client"
-	netns_await 10 later_has_a_door
+	(($(drops_at client) >= before)) || fail "counters of interfaces are lost: $(alpnlb -p xdp show)"
+	assert_equal "$(drops_at later)" 0
 	# What stands on others is not asked a second time.
 	ip -n "$NETNS_NAME-balancer" link add bridge type bridge
 	ip -n "$NETNS_NAME-balancer" link add link server name macvlan type macvlan
@@ -76,6 +109,7 @@ acl_empty() {
 	sed -i 's/xdp: auto/xdp: generic/' "$CONFIG"
 	alpnlb apply "$CONFIG"
 	assert_equal "$(doors)" "client generic door, server generic door, later generic door"
+	(($(drops_at client) >= before)) || fail "counters of interfaces are lost: $(alpnlb -p xdp show)"
 	stop_daemon
 	alpnlb unload >/dev/null
 	assert_equal "$(doors 2>/dev/null)" ""

@@ -21,6 +21,7 @@
 #include "../../user/kernel/decide.h"
 #include "../../user/kernel/door_drops.h"
 #include "../../user/kernel/door_tables.h"
+#include "../../user/kernel/interface.h"
 #include "../../user/model/decode.h"
 #include "../../user/model/prefix.h"
 #include "door.skel.h"
@@ -158,16 +159,26 @@ static size_t make(uint8_t *packet, const struct sent *sent)
 
 /* ---- verdicts ----------------------------------------------------------------------------- */
 
-static uint64_t dropped(enum door_reason reason)
+static struct door_drops rows[4096]; /* by CPU */
+
+static uint64_t row_of(const struct bpf_map *map, uint32_t key, enum door_reason reason)
 {
-	static struct door_drops rows[4096]; /* by CPU */
 	uint64_t sum = 0;
 
-	for (uint32_t id = 0; id <= FRONTENDS; id++) {
-		bpf_map_lookup_elem(bpf_map__fd(door->maps.door_drops), &id, rows);
-		for (int i = 0; i < libbpf_num_possible_cpus(); i++)
-			sum += rows[i].packets[reason];
-	}
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(map), &key, rows), 0);
+	for (int i = 0; i < libbpf_num_possible_cpus(); i++)
+		sum += rows[i].packets[reason];
+	return sum;
+}
+
+/* Of all frontends, which is as many as at the interface. */
+static uint64_t dropped(enum door_reason reason)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t id = 0; id <= FRONTENDS; id++)
+		sum += row_of(door->maps.door_drops, id, reason);
+	assert_int_equal(row_of(door->maps.door_drops_at, LOOPBACK, reason), sum);
 	return sum;
 }
 
@@ -530,6 +541,16 @@ static void put_tables(const struct config *config)
 	}
 }
 
+/* Test runs of the kernel come in by loopback. */
+static void count_at_loopback(void)
+{
+	__u32 ifindex = LOOPBACK;
+
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(door->maps.door_drops_at), &ifindex, rows,
+					     BPF_NOEXIST),
+			 0);
+}
+
 static int load(void **state)
 {
 	struct config *config = decode();
@@ -541,6 +562,7 @@ static int load(void **state)
 	assert_int_equal(bpf_map__reuse_fd(door->maps.acl4, acl.tries[0]), 0);
 	assert_int_equal(bpf_map__reuse_fd(door->maps.acl6, acl.tries[1]), 0);
 	assert_int_equal(door_bpf__load(door), 0);
+	count_at_loopback();
 	put_tables(config);
 	assert_int_equal(tables_compile(config, &tables), 0);
 	config_free(config);

@@ -18,9 +18,13 @@
 #include "output.h"
 #include "snapshot.h"
 
-static const struct column interface_columns[] = {
-	COLUMN("interface", "INTERFACE"), COLUMN("mode", "MODE"),      COLUMN("program", "PROGRAM"),
-	COLUMN("name", "NAME"),		  COLUMN("holder", "HELD BY"), COLUMNS_END};
+static const struct column interface_columns[] = {COLUMN("interface", "INTERFACE"),
+						  COLUMN("mode", "MODE"),
+						  COLUMN("program", "PROGRAM"),
+						  COLUMN("name", "NAME"),
+						  COLUMN("holder", "HELD BY"),
+						  COLUMN("packets_dropped", "DROPPED"),
+						  COLUMNS_END};
 static const struct column drop_columns[] = {COLUMN("reason", "DROPPED"),
 					     COLUMN("packets", "PACKETS"),
 					     COLUMN("help", "MEANING", .drop = 1), COLUMNS_END};
@@ -46,20 +50,36 @@ static const char *mode_name(uint8_t mode)
 	}
 }
 
+static void set_drops(json_t *row, uint32_t ifindex)
+{
+	struct door_drops drops;
+	uint64_t sum = 0;
+
+	if (door_drops_read_at(options.instance, ifindex, &drops))
+		return;
+	for (int reason = 0; reason < DOOR_REASON_MAX; reason++)
+		sum += drops.packets[reason];
+	set_integer(row, "packets_dropped", sum);
+	json_object_set_new(row, "dropped", json_drops(&drops));
+}
+
 static json_t *interface_row(const char *pins, uint32_t ifindex, const char *name)
 {
-	json_t *row = json_pack("{s:o, s:n, s:n, s:n, s:n}", "interface", json_text(name), "mode",
-				"program", "name", "holder");
+	json_t *row = json_pack("{s:o, s:n, s:n, s:n, s:n, s:n, s:n}", "interface", json_text(name),
+				"mode", "program", "name", "holder", "packets_dropped", "dropped");
 	struct xdp_program program;
+	bool ours;
 
 	if (!xdp_program_at(ifindex, &program))
 		return row;
+	ours = program.id == door_attached(pins, ifindex);
 	set_string(row, "mode", mode_name(program.mode));
 	set_integer(row, "program", program.id);
 	if (*program.name)
 		set_string(row, "name", program.name);
-	set_string(row, "holder",
-		   program.id == door_attached(pins, ifindex) ? "alpnlb" : "another program");
+	set_string(row, "holder", ours ? "alpnlb" : "another program");
+	if (ours)
+		set_drops(row, ifindex);
 	return row;
 }
 

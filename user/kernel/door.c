@@ -26,9 +26,10 @@ struct door_interface {
 	UT_hash_handle hh;
 };
 
-/* Pinned while the program is loaded; counters stay, and go on with the next one. */
-static const char *const pins[] = {"door", "door_next", "door_rates", "door_sources", "door_drops"};
-#define PINS_THAT_GO 4
+/* Pinned while the program is loaded; the last, counters, stay and go on with the next one. */
+static const char *const pins[] = {"door",	   "door_next",	    "door_rates",
+				   "door_sources", "door_drops_at", "door_drops"};
+#define PINS_THAT_GO 5
 
 /* ---- the program ----------------------------------------------------------------------- */
 
@@ -78,6 +79,7 @@ static int load(struct door *door)
 	adopt(door, p->maps.door_rates);
 	adopt(door, p->maps.door_sources);
 	adopt(door, p->maps.door_drops);
+	adopt(door, p->maps.door_drops_at);
 	err = err ? err : door_bpf__load(p);
 	if (err) {
 		door_bpf__destroy(p);
@@ -296,11 +298,36 @@ static int make_link(const struct door *door, uint32_t ifindex, __u32 flags)
 	return err;
 }
 
+/*
+ * An index may be that of another interface later on. A link tells: it ends with its interface, and
+ * as long as it lives the count goes on.
+ */
+static void count_drops(const struct door *door, uint32_t ifindex)
+{
+	bool same = door_attached(door->instance->pin_dir, ifindex);
+	int cpus = libbpf_num_possible_cpus();
+	struct door_drops *none = cpus > 0 ? calloc(cpus, sizeof(*none)) : NULL;
+
+	if (none)
+		(void)bpf_map_update_elem(bpf_map__fd(door->programs->maps.door_drops_at), &ifindex,
+					  none, same ? BPF_NOEXIST : BPF_ANY);
+	free(none);
+}
+
+static void forget_drops(const struct door *door, uint32_t ifindex)
+{
+	if (door->programs)
+		(void)bpf_map_delete_elem(bpf_map__fd(door->programs->maps.door_drops_at),
+					  &ifindex);
+}
+
 /* A driver that cannot answers in many ways; who holds the interface does so in either mode. */
 static int attach_one(const struct door *door, uint32_t ifindex)
 {
-	int err = update_link(door, ifindex);
+	int err;
 
+	count_drops(door, ifindex);
+	err = update_link(door, ifindex);
 	if (!err)
 		return 0;
 	err = door->mode == XDP_GENERIC ? -EOPNOTSUPP
@@ -354,13 +381,16 @@ static void detach_others(struct door *door, const uint32_t *links, size_t n)
 
 	while (dir && (entry = readdir(dir)))
 		if (sscanf(entry->d_name, "door_%u", &ifindex) == 1 &&
-		    !links_have(links, n, ifindex))
+		    !links_have(links, n, ifindex)) {
 			door_detach(door->instance->pin_dir, ifindex);
+			forget_drops(door, ifindex);
+		}
 	if (dir)
 		closedir(dir);
 	HASH_ITER (hh, door->interfaces, interface, next) {
 		if (links_have(links, n, interface->ifindex))
 			continue;
+		forget_drops(door, interface->ifindex);
 		HASH_DEL(door->interfaces, interface);
 		free(interface);
 	}

@@ -2,6 +2,8 @@
 #ifndef ALPNLB_DOOR_DROPS_H
 #define ALPNLB_DOOR_DROPS_H
 
+#include <stdint.h>
+
 #include "../../bpf/door.h"
 
 /*
@@ -9,6 +11,12 @@
  * MAX_FRONTENDS + 1 rows, zero where there has been no door. 0 or -errno.
  */
 int door_drops_read(const char *instance, struct door_drops **drops);
+
+/*
+ * ... at an interface, where it is now, since it came there. 0 or -errno: -ENOENT where it counts
+ * none.
+ */
+int door_drops_read_at(const char *instance, uint32_t ifindex, struct door_drops *drops);
 
 /* By enum door_reason. */
 extern const char *const door_reason_name[DOOR_REASON_MAX];

@@ -287,11 +287,10 @@ static void add_traffic(const struct view *view, const struct traffic *flows, ui
 	}
 }
 
-uint64_t view_drops(const struct view *view, uint32_t frontend_id, enum door_reason reason)
+struct door_drops view_drops(const struct view *view, uint32_t frontend_id)
 {
-	return view->drops && frontend_id <= MAX_FRONTENDS
-		       ? view->drops[frontend_id].packets[reason]
-		       : 0;
+	return view->drops && frontend_id <= MAX_FRONTENDS ? view->drops[frontend_id]
+							   : (struct door_drops){0};
 }
 
 struct frontend_stats view_frontend_stats(const struct view *view, uint32_t id)

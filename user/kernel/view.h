@@ -73,8 +73,8 @@ size_t view_conns(const struct view *view);
 
 uint64_t view_counter(const struct view *view, enum counter counter);
 
-/* Packets of a frontend that the door has dropped, by enum door_reason; see view_add_flows(). */
-uint64_t view_drops(const struct view *view, uint32_t frontend_id, enum door_reason reason);
+/* Packets of a frontend that the door has dropped; see view_add_flows(). */
+struct door_drops view_drops(const struct view *view, uint32_t frontend_id);
 
 /*
  * From now on statistics include what the door has dropped, and what live spliced connections have

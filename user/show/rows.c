@@ -89,13 +89,13 @@ static void frontend_stats_set(json_t *row, const struct frontend_stats *stats)
 	json_object_set_new(row, "paths", paths);
 }
 
-static json_t *json_drops(const struct view *view, uint32_t frontend_id)
+json_t *json_drops(const struct door_drops *drops)
 {
-	json_t *drops = json_object();
+	json_t *object = json_object();
 
 	for (int reason = 0; reason < DOOR_REASON_MAX; reason++)
-		set_integer(drops, door_reason_name[reason], view_drops(view, frontend_id, reason));
-	return drops;
+		set_integer(object, door_reason_name[reason], drops->packets[reason]);
+	return object;
 }
 
 json_t *drop_rows(const struct door_drops *drops)
@@ -137,9 +137,10 @@ json_t *frontend_row(const struct config *config, const struct frontend *fronten
 	attributes_add(row, KIND_FRONTEND, f);
 	if (view) {
 		struct frontend_stats stats = view_frontend_stats(view, f->o.id);
+		struct door_drops drops = view_drops(view, f->o.id);
 
 		frontend_stats_set(row, &stats);
-		json_object_set_new(row, "dropped", json_drops(view, f->o.id));
+		json_object_set_new(row, "dropped", json_drops(&drops));
 	}
 	return row;
 }

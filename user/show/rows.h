@@ -19,6 +19,9 @@ json_t *server_row(const struct farm *farm, const struct server *server, const s
 json_t *route_row(const struct route *route, size_t place, const struct view *view);
 json_t *rule_row(const struct route *route, const struct rule *rule);
 
+/* An object from reason to packets. */
+json_t *json_drops(const struct door_drops *drops);
+
 /* What the door has dropped of all frontends there ever were: a row for each reason. */
 json_t *drop_rows(const struct door_drops *drops);
 
