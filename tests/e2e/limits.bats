@@ -193,12 +193,50 @@ reaches_one() {
 	[[ $(reached "$LB4" "$1" --text x) == one ]]
 }
 
-@test "a frontend takes so many new connections a second, of all and of each source address" {
+# knock: two blocks of sources and another one where one a second may come of each, two sources where
+# one may of all. All SYNs are sent at once. Prints what comes of how many within half a second, before
+# they are repeated.
+knock() {
+	netns_exec client /usr/bin/python3 -c '
+import select, socket, sys, time
+sockets = []
+for knock in sys.argv[3:]:
+    source, port = knock.split("/")
+    client = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET)
+    client.bind((source, 0))
+    client.setblocking(False)
+    client.connect_ex((sys.argv[2 if ":" in source else 1], int(port)))
+    sockets.append((client, port))
+deadline = time.monotonic() + 0.5
+for client, port in sockets:
+    if not select.select([], [client], [], max(0, deadline - time.monotonic()))[1]:
+        print(port, "silent")
+        continue
+    client.settimeout(10)
+    try:
+        client.send(b"x")
+        print(port, "served" if client.recv(10) else "closed")
+    except ConnectionError:
+        print(port, "closed")
+' "$LB4" "$LB6" 192.0.2.{2,3}/445 2001:db8:1::{4,5}/445 192.0.2.4/445 192.0.2.5/446 2001:db8:1::6/446 |
+		sort | uniq -c | awk '{ print $1, $2, $3 }' | paste -sd,
+	KNOCKED=${EPOCHREALTIME/./}
+}
+
+# A second behind a knock they may all come again.
+may_knock() {
+	((${EPOCHREALTIME/./} - KNOCKED > 1000000))
+}
+
+@test "a frontend takes so many new connections a second, of all and of each source, with and without XDP" {
+	local refused log=$NETNS_DIR/monitor.log
 	{
-		printf 'xdp: off\n' # the door, which drops SYNs, has tests of its own
+		printf 'xdp: off\n' # the door drops SYNs, which are sent again after a second
 		farms default=11
 		frontend sockmap default "rate_limit: 4"
 		printf '  - { name: other, port: "444", default_farm: default, source_rate_limit: 4 }\n'
+		printf '  - { name: blocks, port: "445", default_farm: default, source_rate_limit: 1, source_rate_prefix_v4: 31, source_rate_prefix_v6: 127 }\n'
+		printf '  - { name: all, port: "446", default_farm: default, rate_limit: 1 }\n'
 	} >"$CONFIG"
 	start_tcp one 11 9000 name
 	start_daemon
@@ -215,6 +253,22 @@ reaches_one() {
 	sed -i 's/rate_limit: 4/rate_limit: 1000/' "$CONFIG"
 	alpnlb apply "$CONFIG"
 	assert_equal "$(burst 443 20) $(burst 444 20)" "20 one 20 one" "after a refresh"
+
+	refused=$(stats .counters.refused_rate)
+	knock >"$NETNS_DIR/knock"
+	assert_equal "$(cat "$NETNS_DIR/knock")" "2 445 closed,3 445 served,1 446 closed,1 446 served" "after accept"
+	assert_equal "$(stats .counters.refused_rate)" $((refused + 3))
+	sed -i 's/xdp: off/xdp: auto/' "$CONFIG"
+	alpnlb apply "$CONFIG"
+	netns_spawn client "$log" "$ALPNLB" --instance "$NETNS_NAME" -j monitor
+	netns_await 10 grep -q '"monitor"' "$log"
+	netns_await 5 may_knock
+	assert_equal "$(knock)" "3 445 served,2 445 silent,1 446 served,1 446 silent" "at the door"
+	assert_equal "$(stats .counters.refused_rate)" $((refused + 3))
+	assert_equal "$(ask xdp show | gojq -r '[.drops.source_rate_limit, .drops.rate_limit, .interfaces[].packets_dropped] | join(" ")')" "2 1 3 0"
+	netns_await 10 grep -q '"dropped"' "$log"
+	assert_equal "$(grep '"dropped"' "$log" | head -1 | gojq -r '"\(.reason) \(.frontend) \(.client | sub(":[0-9]+$"; ""))"')" \
+		"source_rate_limit blocks 192.0.2.3"
 	stop_daemon
 }
 
