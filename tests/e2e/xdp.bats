@@ -233,6 +233,10 @@ took() {
 	printf '1.2.3.4/24\n' >"$file"
 	run alpnlb acl import "$file"
 	assert_matches "$output" "blocks:1: source '1.2.3.4/24': has bits behind its length, did you mean 1.2.3.0/24"
+	printf '1.2.3.4\0\n1.2.3.5\n' >"$file"
+	run alpnlb acl import "$file"
+	assert_matches "$output" "blocks: holds a NUL byte"
+	assert_equal "$(alpnlb -j acl show 1.2.3.4/31)" '[]' "nothing of a bad file is banned"
 
 	{
 		sed '/rate_limit/d' "$CONFIG" | sed '/name: other/,$d'

@@ -174,13 +174,12 @@ static int acl_import(const char *const *values)
 	struct job job = job_new();
 	struct import import = {.path = values[0]};
 	char *text = NULL;
-	size_t len;
 	int code = job_open(&job, values[2]);
 
 	import.frontend_id = job.frontend_id;
 	import.now = job.now;
 	code = code ? code : parse_ttl(values[1], job.now, &import.until);
-	code = code ? code : input_read(import.path, &text, &len);
+	code = code ? code : input_read_text(import.path, &text);
 	code = code ? code : import_lines(&import, text);
 	code = code ? code : add(&job, import.entries, import.n);
 	free(import.entries);

@@ -74,11 +74,8 @@ static int run_lines(const char *file, char *text)
 static int batch_file(const char *const *values)
 {
 	char *text = NULL;
-	size_t len;
-	int code = input_read(values[0], &text, &len);
+	int code = input_read_text(values[0], &text);
 
-	if (!code && strlen(text) != len)
-		code = fail(CLI_FAILED, "%s: holds a NUL byte", file_label(values[0]));
 	if (!code)
 		code = run_lines(file_label(values[0]), text);
 	free(text);

@@ -46,3 +46,13 @@ int input_read(const char *path, char **bytes, size_t *len)
 		fclose(file);
 	return code;
 }
+
+int input_read_text(const char *path, char **text)
+{
+	size_t len;
+	int code = input_read(path, text, &len);
+
+	return code || strlen(*text) == len
+		       ? code
+		       : fail(CLI_FAILED, "%s: holds a NUL byte", file_label(path));
+}

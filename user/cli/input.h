@@ -10,4 +10,7 @@
  */
 int input_read(const char *path, char **bytes, size_t *len);
 
+/* The same of a text, which ends with a NUL byte and has no other. */
+int input_read_text(const char *path, char **text);
+
 #endif
