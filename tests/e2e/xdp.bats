@@ -273,4 +273,9 @@ took() {
 		"no door at the interfaces: client \\(XDP program [0-9]+ 'door'\\) server \\(XDP"
 	assert_matches "$(reached "$LB4" 543 --alpn h2)" '^(eof|reset)$' "it is enforced after accept"
 	door_is_closed generic
+	# ... and it comes as soon as the interface is free.
+	stop_daemon
+	alpnlb unload >/dev/null
+	netns_await 10 grep -q 'xdp: server: attached, native' "$NETNS_DIR/other.log" || fail "it does not look again"
+	assert_equal "$(grep -c 'xdp: client: attached, native' "$NETNS_DIR/other.log")" 1
 }

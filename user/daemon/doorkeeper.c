@@ -229,7 +229,7 @@ static void on_changes(evutil_socket_t fd, short what, void *argument)
 
 /* ---- the acl --------------------------------------------------------------------------- */
 
-/* Whoever changes the acl does so in its maps, and tells nobody. */
+/* Neither who changes the acl, in its maps, nor who takes an XDP link from an interface tells. */
 static void on_tick(evutil_socket_t fd, short what, void *argument)
 {
 	struct doorkeeper *keeper = argument;
@@ -242,6 +242,8 @@ static void on_tick(evutil_socket_t fd, short what, void *argument)
 	}
 	if (keeper->config && has_changed(keeper))
 		configure_door(keeper);
+	else if (keeper->config && door_waits(keeper->door))
+		attach(keeper);
 	else
 		(void)accel_follow(keeper->accel, log_accel); /* of what rtnetlink does not tell */
 }

@@ -425,6 +425,16 @@ int door_attach(struct door *door, door_told *tell)
 	return err;
 }
 
+bool door_waits(const struct door *door)
+{
+	struct door_interface *interface, *next;
+
+	HASH_ITER (hh, door->interfaces, interface, next)
+		if (interface->err == -EBUSY)
+			return true;
+	return false;
+}
+
 /* ---- life ------------------------------------------------------------------------------ */
 
 static bool is_pinned(const struct door *door, const char *name)

@@ -71,6 +71,9 @@ int door_publish(struct door *door, const struct config *config);
  */
 int door_attach(struct door *door, door_told *tell);
 
+/* Does another program hold an interface where it is wanted? */
+bool door_waits(const struct door *door);
+
 /* The host's addresses may have changed. 0 or -errno. */
 int door_follow_addresses(struct door *door);
 
