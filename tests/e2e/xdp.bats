@@ -125,8 +125,14 @@ acl_empty() {
 		netns_await 10 acl_empty
 	done
 	assert_matches "$(reached "$LB4" 443 --source 192.0.2.3 --alpn h2)" '^(eof|reset)$'
-	assert_equal "$(reached "$LB4" 443 --source 192.0.2.2 --alpn h2)" one
 	(($(stats .counters.refused_source) > 0)) # the client that was held tries on
+	alpnlb acl add 192.0.2.2/31 frontend web >/dev/null
+	alpnlb acl add 2001:db8:1::2 >/dev/null
+	assert_matches "$(reached "$LB4" 443 --source 192.0.2.2 --alpn h2)" '^(eof|reset)$' "a ban after accept"
+	assert_matches "$(reached "$LB6" 443 --source 2001:db8:1::2 --alpn h2)" '^(eof|reset)$' "a ban after accept"
+	(($(stats .counters.refused_acl) >= 2))
+	alpnlb acl delete all >/dev/null
+	assert_equal "$(reached "$LB4" 443 --source 192.0.2.2 --alpn h2)" one
 	assert_equal "$(grep -c 'xdp: cannot load the program.*are enforced after accept' "$NETNS_DIR/daemon.log")" 1
 	stop_daemon
 	alpnlb unload >/dev/null

@@ -72,7 +72,7 @@ struct sent {
 	uint8_t vlans;
 	uint8_t extensions; /* headers before TCP, IPv6 */
 	uint8_t options;    /* words in the IPv4 header */
-	uint16_t fragment;  /* offset and flags, IPv4 */
+	uint16_t fragment;  /* offset and flags; IPv6: in the last extension of two or more */
 	uint8_t protocol;   /* 0: TCP */
 	bool port_zero;	    /* it comes from */
 };
@@ -126,9 +126,15 @@ static size_t put_ipv6(uint8_t *packet, size_t at, const struct sent *sent, cons
 	memcpy(&ip.ip6_dst, to, 16);
 	at = put(packet, at, &ip, sizeof(ip));
 	for (int i = 1; i <= sent->extensions; i++) {
-		packet[at] = i == sent->extensions ? last : IPPROTO_DSTOPTS;
+		bool fragment = sent->fragment && i == sent->extensions - 1;
+
+		packet[at] = i == sent->extensions ? last
+			     : fragment		   ? IPPROTO_FRAGMENT
+						   : IPPROTO_DSTOPTS;
 		at += 8;
 	}
+	if (sent->fragment)
+		memcpy(packet + at - 6, &(uint16_t){htons(sent->fragment)}, 2);
 	return at;
 }
 
@@ -248,7 +254,13 @@ static void lists_are_for_new_connections_of_their_frontend(void **state)
 		{{"192.0.2.1", .port = 443, .flags = SYN, .vlans = 1}, DOOR_SOURCE},
 		{{"192.0.2.1", .port = 443, .flags = SYN, .vlans = 2}, DOOR_SOURCE},
 		{{"192.0.2.1", .port = 443, .flags = SYN, .options = 3}, DOOR_SOURCE},
-		{{"2001:db8:bad::1", .port = 443, .flags = SYN, .extensions = 3}, DOOR_SOURCE},
+		{{"2001:db8:bad::1", .port = 443, .flags = SYN, .extensions = 4}, DOOR_SOURCE},
+		{{"2001:db8:bad::1", .port = 443, .flags = SYN, .vlans = 2, .extensions = 1},
+		 DOOR_SOURCE},
+		/* The first of several fragments, IPv4 and IPv6. */
+		{{"192.0.2.1", .port = 443, .flags = SYN, .fragment = 0x2000}, DOOR_SOURCE},
+		{{"2001:db8:bad::1", .port = 443, .flags = SYN, .extensions = 2, .fragment = 1},
+		 DOOR_SOURCE},
 		{{"192.0.2.1", .port = 443, .flags = ACK}, NONE},
 		{{"192.0.2.1", .port = 443, .flags = SYN | ACK}, NONE},
 		{{"192.0.2.1", .port = 443, .flags = RST}, NONE},
@@ -286,6 +298,10 @@ static void what_is_for_nobody_here_is_not_touched(void **state)
 		{{"192.0.2.1", .port = 443, .flags = SYN, .fragment = 7}, NONE},
 		{{"192.0.2.1", .port = 443, .flags = SYN, .cut = 17}, NONE}, /* no port */
 		{{"192.0.2.1", .port = 443, .flags = SYN, .vlans = 3}, NONE},
+		{{"2001:db8:bad::1", .port = 443, .flags = SYN, .extensions = 5}, NONE},
+		{{"2001:db8:bad::1", .port = 443, .extensions = 2, .fragment = 7 << 3}, NONE},
+		{{"2001:db8:bad::1", .port = 443, .extensions = 2, .fragment = 0x100 << 3}, NONE},
+		{{"2001:db8:bad::1", .port = 443, .extensions = 2, .protocol = IPPROTO_AH}, NONE},
 	};
 
 	CHECK(examples);
