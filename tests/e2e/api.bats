@@ -248,7 +248,16 @@ load api
 		PUT tcp/route/1 '{"action": {"type": "farm", "target": "two"}}'
 	refused 400 BadRequest 'target: is missing' PUT tcp/route/1 '{"action": {"type": "farm"}}'
 	api PUT tcp/farm/2 '{"name": "green"}'
-	assert_equal "$(api GET tcp/route/1 | gojq .action.target)" 2
+	assert_equal "$(api GET tcp/route/1 | gojq -c .action)" '{"target":"2","type":"farm"}'
+	# an id may come as the text that is answered
+	api PUT tcp/route/1 '{"action": {"type": "farm", "target": "1"}}'
+	assert_equal "$(alpnlb -j export staged | gojq -r '.routes[0].action.target')" one
+	refused 400 BadRequest '^action.target: "99" is the id of no farm' \
+		PUT tcp/route/1 '{"action": {"type": "farm", "target": "99"}}'
+	refused 400 BadRequest '^defaultFarmId: "1" is the id of no farm' PUT tcp/frontend/1 '{"defaultFarmId": "1"}'
+	refused 400 BadRequest 'target: is missing' PUT tcp/route/1 '{"action": {"type": "farm", "target": ""}}'
+	api PUT tcp/route/1 '{"action": {"type": "reject", "target": ""}}'
+	assert_equal "$(api GET tcp/route/1 | gojq -c .action)" '{"target":null,"type":"reject"}'
 	stop_daemon
 }
 
@@ -535,29 +544,33 @@ while True:
 	assert_equal "$(api GET zone/gr%61 | jq -c .)" '{"name":"gra","state":"ok"}'
 	assert_equal "$(api GET %7aone/%67ra | gojq -r .name)" gra
 	refused 404 NotFound 'no zone rbx' GET zone/rbx
-	assert_equal "$(api GET status | gojq -c '[.service, .frontends.total, .frontends.status.ok, .farms.status.unknown, .servers.total]')" \
+	assert_equal "$(api GET status | gojq -c '[.service.status, .frontends.total, .frontends.status.ok, .farms.status.unknown, .servers.total]')" \
 		'["ok",1,1,2,2]'
-	assert_equal "$(api GET instancesState | gojq -c '.[0] | [.zone, .state]')" '["gra","running"]'
+	assert_equal "$(api GET instancesState | gojq -c '.[0] | [.internalId, .zone, .state]')" '[1,"gra","running"]'
 	assert_equal "$(api GET metricsToken | jq -c .)" '{"endpoint":"/1.0/alpnlb/metrics","token":null}'
 	assert_equal "$(api GET natIp | jq -c .)" "[{\"zone\":\"gra\",\"ip\":[\"198.51.100.1\"]}]"
 	assert_equal "$(api GET quota)" '["gra"]'
-	assert_equal "$(api GET quota/gra | gojq .total)" null
+	assert_equal "$(api GET quota/gra | gojq -c 'del(.lastUpdateDate)')" \
+		'{"alert":null,"included":null,"resetDate":null,"total":0,"zone":"gra"}'
+	created tcp/route '{"action": {"type": "reject"}, "displayName": "nobody"}' routeId
+	assert_equal "$(api GET definedRoutes | jq -c .)" '[{"routeId":1,"type":"tcp","displayName":"nobody"}]'
 	assert_equal "$(api GET definedFarms | jq -c .)" '[{"id":1,"type":"tcp"},{"id":2,"type":"tcp"}]'
 	assert_equal "$(api GET availableFarmType)" '["tcp"]'
-	assert_equal "$(api GET availableRouteRules | gojq -c '.[] | select(.name == "source") | .matches')" '["is","in"]'
+	assert_equal "$(api GET availableRouteRules | gojq -c '.[] | select(.name == "source") | [.matches, .pattern]')" '[["is","in"],"cidr"]'
 	assert_equal "$(api GET availableRouteRules | gojq -c '.[] | select(.name == "protocol") | .enum | index("http/2.0") != null')" true
 	assert_equal "$(api GET availableRouteRules | gojq -c '.[] | select(.name == "tls.version") | [.matches, .enum]')" \
 		'[["is","in","exists"],["ssl3","1.0","1.1","1.2","1.3"]]'
 	assert_equal "$(api GET availableFarmProbes | jq -c '.[] | select(.type | IN("tcp", "http", "smtp"))')" \
-		'{"type":"tcp","matches":["default","contains","matches"],"method":[]}
-{"type":"http","matches":["default","status","contains","matches"],"method":["GET","HEAD","OPTIONS"]}
-{"type":"smtp","matches":["default"],"method":[]}'
+		'{"type":"tcp","matches":["default","contains","matches"],"negatableMatches":["default","contains","matches"],"method":[],"port":true,"url":false}
+{"type":"http","matches":["default","status","contains","matches"],"negatableMatches":["default","status","contains","matches"],"method":["GET","HEAD","OPTIONS"],"port":true,"url":true}
+{"type":"smtp","matches":["default"],"negatableMatches":["default"],"method":[],"port":true,"url":false}'
+	assert_equal "$(api GET availableFarmProbes | jq -c '.[] | select(.port | not) | .type')" '"oco"'
 	assert_equal "$(api GET availableRouteActions | gojq -c 'map(.name)')" '["farm","reject"]'
 	stop_daemon
 }
 
 @test "the status is of what is installed here and takes connections" {
-	local counts='[.service, .frontends, .farms, .servers | if type == "object" then [.total, .status.ok, .status.warn, .status.error, .status.unknown] else . end]'
+	local counts='[.service.status, (.frontends, .farms, .servers | [.total, .status.ok, .status.warn, .status.error, .status.unknown])]'
 	{
 		printf 'zone: gra\n'
 		farms one=11 two=12 idle=13 far=14 |

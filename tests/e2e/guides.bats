@@ -572,7 +572,7 @@ has_status() {
 
 	# 2. which probes there are; one is staged, turned on for the servers, and installed
 	assert_equal "$(api GET availableFarmProbes | gojq -c 'map(select(.type == "http"))[0]')" \
-		'{"matches":["default","status","contains","matches"],"method":["GET","HEAD","OPTIONS"],"type":"http"}'
+		'{"matches":["default","status","contains","matches"],"method":["GET","HEAD","OPTIONS"],"negatableMatches":["default","status","contains","matches"],"port":true,"type":"http","url":true}'
 	api PUT tcp/farm/1 '{"probe": {"type": "http", "interval": 0.2, "method": "GET", "url": "www.alpnlb.test/", "forceSsl": true, "match": "status", "pattern": "200"}}'
 	api PUT tcp/farm/1/server/1 '{"probe": true}'
 	api PUT tcp/farm/1/server/2 '{"probe": true}'
@@ -583,14 +583,14 @@ has_status() {
 	netns_await 10 has_status 1 ok
 	netns_await 10 has_status 2 ok
 	assert_equal "$(state_of 2 '|[.instanceId, .checkStatus, .checkCode, .lastCheckContent]|join(" ")')" \
-		"$NETNS_NAME L7OK 200 HTTP/1.1 200 OK"
-	assert_equal "$(api GET status | gojq -c '[.service, .farms.status.ok, .servers.status.ok]')" '["ok",1,2]'
+		"1 L7OK 200 HTTP/1.1 200 OK"
+	assert_equal "$(api GET status | gojq -c '[.service.status, .farms.status.ok, .servers.status.ok]')" '["ok",1,2]'
 
 	# 4. one stops: it is seen, and clients go to the other
 	netns_stop "$second"
 	netns_await 10 has_status 2 error
 	assert_equal "$(state_of 2 '|[.checkStatus, .lastCheckContent]|join(" ")')" "L4CON Connection refused"
-	assert_equal "$(api GET status | gojq -c '[.service, .farms.status.warn, .servers.status.error]')" '["ok",1,1]'
+	assert_equal "$(api GET status | gojq -c '[.service.status, .farms.status.warn, .servers.status.error]')" '["ok",1,1]'
 	for i in 1 2 3; do
 		assert_equal "$(served_by "$LB4" www.alpnlb.test --http2)" "HTTP/2 first"
 	done

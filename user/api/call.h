@@ -16,6 +16,9 @@
 #include "../model/names.h"
 #include "../model/problems.h"
 
+/* The id of the only instance that this API tells about: the daemon itself. */
+#define API_INSTANCE 1
+
 struct api_call {
 	struct daemon *daemon;
 	const char *method; /* GET, POST, PUT, DELETE, or another that is refused */

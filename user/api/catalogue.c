@@ -30,14 +30,15 @@ void available_farm_probes(struct api_call *call, const struct api_resource *res
 
 	for (size_t i = 0; i < probe_type_names.n; i++) {
 		const struct name *type = &probe_type_names.v[i];
+		json_t *matches = probe_names(type->value, &probe_match_names, probe_takes_match);
 
 		json_array_append_new(
 			list,
-			json_pack(
-				"{s:s, s:o, s:o}", "type", type->text, "matches",
-				probe_names(type->value, &probe_match_names, probe_takes_match),
-				"method",
-				probe_names(type->value, &probe_method_names, probe_takes_method)));
+			json_pack("{s:s, s:o, s:O, s:o, s:b, s:b}", "type", type->text, "matches",
+				  matches, "negatableMatches", matches, "method",
+				  probe_names(type->value, &probe_method_names, probe_takes_method),
+				  "port", type->value != PROBE_OCO, "url",
+				  probe_takes_url(type->value)));
 	}
 	api_answer(call, list);
 }
@@ -74,7 +75,7 @@ static json_t *matches_of(enum field field)
 
 static const char *pattern_of(enum field field)
 {
-	return field_words(field) ? "enum" : field == FIELD_SOURCE ? "ipBlock" : "string";
+	return field_words(field) ? "enum" : field == FIELD_SOURCE ? "cidr" : "string";
 }
 
 static json_t *enum_of(enum field field)
@@ -98,6 +99,22 @@ void available_route_rules(struct api_call *call, const struct api_resource *res
 							matches_of(field->value), "hasSubField", 0,
 							"pattern", pattern_of(field->value), "enum",
 							enum_of(field->value)));
+	}
+	api_answer(call, list);
+}
+
+void defined_routes(struct api_call *call, const struct api_resource *resource)
+{
+	const json_t *objects = staged_list(&call->daemon->staged, KIND_ROUTE, 0);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < json_array_size(objects); i++) {
+		const json_t *route = json_array_get(objects, i);
+		json_t *name = json_object_get(route, "display_name");
+
+		json_array_append_new(list,
+				      json_pack("{s:i, s:s, s:O?}", "routeId", object_id(route),
+						"type", "tcp", "displayName", name));
 	}
 	api_answer(call, list);
 }

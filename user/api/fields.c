@@ -44,16 +44,36 @@ static void refuse_unknown(struct conversion *c, const struct table *table, cons
 
 static json_t *mapping_in(struct conversion *c, const struct table *table, const json_t *mapping);
 
+/*
+ * The target of an action is an id as a text, since there are actions elsewhere with other targets;
+ * it is empty where there is none.
+ */
+static bool is_text(const struct attribute *a)
+{
+	return !strcmp(a->key, "target");
+}
+
+static json_int_t referred_id(const struct attribute *a, const json_t *value)
+{
+	uint32_t id;
+
+	if (json_is_string(value) && is_text(a) && api_number(json_string_value(value), &id))
+		return id;
+	return json_integer_value(value);
+}
+
 static json_t *reference_in(struct conversion *c, const struct attribute *a, const json_t *value)
 {
 	const struct staged *staged = &c->call->daemon->staged;
 	enum kind kind = reference_kind(a);
-	json_int_t id = json_integer_value(value);
+	json_int_t id = referred_id(a, value);
 	const json_t *object = NULL;
 	struct text quoted = {0};
 	char key[API_KEY_MAX];
 
-	if (json_is_integer(value) && id > 0 && id <= kind_limit(kind))
+	if (is_text(a) && json_is_string(value) && !json_string_length(value))
+		return json_null();
+	if (id > 0 && id <= kind_limit(kind))
 		object = staged_object(staged, kind, 0, id);
 	if (object)
 		return json_string(object_name(object));
@@ -217,15 +237,21 @@ static json_t *joined_out(const json_t *list)
 	return json_string(text.s);
 }
 
+static json_t *reference_out(const struct staged *staged, const struct attribute *a,
+			     const char *name)
+{
+	uint32_t id = staged_id(staged, reference_kind(a), name);
+
+	return is_text(a) ? json_sprintf("%u", id) : json_integer(id);
+}
+
 static json_t *value_out(const struct staged *staged, enum kind kind, const struct attribute *a,
 			 const json_t *value)
 {
-	enum kind referred = reference_kind(a);
-
 	if (!value || json_is_null(value))
 		return unset_out(a);
-	if (referred != KIND_MAX)
-		return json_integer(staged_id(staged, referred, json_string_value(value)));
+	if (reference_kind(a) != KIND_MAX)
+		return reference_out(staged, a, json_string_value(value));
 	if (a->type == &type_duration)
 		return seconds_out(value);
 	if (a->type == &type_ports && json_is_integer(value))

@@ -14,7 +14,7 @@ api_handler refresh_post, dry_run_post, pending_get, diff_get, task_list, task_g
 
 /* catalogue.c */
 api_handler available_farm_probes, available_types, available_route_actions, available_route_rules,
-	defined_objects;
+	defined_objects, defined_routes;
 
 /* service.c */
 api_handler services_get, service_get, service_put, zones_get, available_zones_get, zone_get,

@@ -67,7 +67,7 @@ static const struct path paths[] = {
 	GET(SERVICE "/availableRouteRules", available_route_rules),
 	GET(SERVICE "/definedFarms", defined_objects, OF(farm)),
 	GET(SERVICE "/definedFrontends", defined_objects, OF(frontend)),
-	GET(SERVICE "/definedRoutes", defined_objects, OF(route)),
+	GET(SERVICE "/definedRoutes", defined_routes),
 
 	GET("/1.0/alpnlb/config", config_get, .query = " zone "),
 	PUT("/1.0/alpnlb/config", config_put, .raw = true),

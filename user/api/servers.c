@@ -35,9 +35,9 @@ static json_t *server_state(const struct daemon *daemon, uint32_t id)
 	health_read(&daemon->engine.instance.balance.health[id], &health);
 	checked = health.checked;
 	return json_pack(
-		"[{s:s, s:s, s:o, s:o, s:o, s:o}]", "instanceId", daemon->name, "status",
+		"[{s:i, s:s, s:o, s:o, s:o, s:o}]", "instanceId", API_INSTANCE, "status",
 		server_condition(daemon, server), "checkCode",
-		health.code ? json_integer(health.code) : json_null(), "checkStatus",
+		health.code ? json_sprintf("%u", health.code) : json_null(), "checkStatus",
 		checked ? json_string(names_text(&check_status_names, health.status)) : json_null(),
 		"checkTime", checked ? json_date(health.checked / 1000) : json_null(),
 		"lastCheckContent", checked ? json_string((const char *)health.text) : json_null());

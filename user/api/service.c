@@ -232,7 +232,7 @@ void status_get(struct api_call *call, const struct api_resource *resource)
 		for (size_t j = 0; j < farm->n_servers; j++)
 			count(servers, condition_of(call->daemon, &farm->servers[j]));
 	}
-	api_answer(call, json_pack("{s:s, s:o, s:o, s:o}", "service",
+	api_answer(call, json_pack("{s:{s:s}, s:o, s:o, s:o}", "service", "status",
 				   condition_names[service_condition(frontends, farms)],
 				   "frontends", conditions_json(frontends), "farms",
 				   conditions_json(farms), "servers", conditions_json(servers)));
@@ -242,7 +242,7 @@ void instances_get(struct api_call *call, const struct api_resource *resource)
 {
 	const struct daemon *daemon = call->daemon;
 
-	api_answer(call, json_pack("[{s:s, s:s, s:s, s:o}]", "internalId", daemon->name, "zone",
+	api_answer(call, json_pack("[{s:i, s:s, s:s, s:o}]", "internalId", API_INSTANCE, "zone",
 				   staged_zone(&daemon->staged), "state",
 				   daemon->draining ? "reload" : "running", "lastUpdateDate",
 				   json_date(daemon->refreshed)));
@@ -274,13 +274,14 @@ static json_int_t bytes_moved(const struct instance *instance)
 	return sum;
 }
 
-/* There is no quota: what has been moved is told, and null is no limit. */
+/* There is no quota, null is no limit: the total is what has been moved. */
 void quota_get(struct api_call *call, const struct api_resource *resource)
 {
 	if (!strcmp(call->name, staged_zone(&call->daemon->staged)))
-		api_answer(call, json_pack("{s:s, s:n, s:I, s:n, s:n}", "zone", call->name, "total",
-					   "used", bytes_moved(&call->daemon->engine.instance),
-					   "alert", "resetDate"));
+		api_answer(call, json_pack("{s:s, s:n, s:I, s:n, s:n, s:o}", "zone", call->name,
+					   "included", "total",
+					   bytes_moved(&call->daemon->engine.instance), "alert",
+					   "resetDate", "lastUpdateDate", json_date(time(NULL))));
 	else
 		api_refuse(call, 404, "this instance is not in that zone, allowed: %s",
 			   staged_zone(&call->daemon->staged));

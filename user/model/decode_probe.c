@@ -69,6 +69,11 @@ bool probe_takes_method(enum probe_type type, uint32_t method)
 	return probe_uses[type].methods & 1U << method;
 }
 
+bool probe_takes_url(enum probe_type type)
+{
+	return type == PROBE_HTTP;
+}
+
 /* Of `names` those whose bit is set. */
 static void refuse_use(struct decoder *d, const struct value *probe, const char *key,
 		       const struct names *names, uint32_t bits, enum probe_type type)
@@ -91,7 +96,7 @@ static void check_uses(struct decoder *d, const struct value *value, const struc
 		refuse_use(d, value, "match", &probe_match_names, probe_uses[type].matches, type);
 	if (probe->method && !probe_takes_method(type, probe->method))
 		refuse_use(d, value, "method", &probe_method_names, probe_uses[type].methods, type);
-	if (probe->url && type != PROBE_HTTP)
+	if (probe->url && !probe_takes_url(type))
 		refuse_use(d, value, "url", NULL, 0, type);
 	if (probe->alpn && type != PROBE_TLS)
 		refuse_use(d, value, "alpn", NULL, 0, type);

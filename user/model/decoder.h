@@ -135,6 +135,8 @@ typedef bool probe_takes(enum probe_type type, uint32_t value);
 
 probe_takes probe_takes_match, probe_takes_method;
 
+bool probe_takes_url(enum probe_type type);
+
 /* Checks that span objects, after all have been decoded. */
 void config_validate(struct decoder *d, const struct value *root);
 

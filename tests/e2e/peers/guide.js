@@ -36,7 +36,8 @@ async function guide() {
 		assert.strictEqual((await call('GET', `/task/${task.id}`)).status, 'done');
 	}
 	assert.strictEqual((await call('GET', `/tcp/farm/${farm.farmId}`)).displayName, 'HTTP/2 – ferme');
-	assert.strictEqual((await call('GET', `/tcp/route/${route.routeId}`)).status, 'ok');
+	const {status, action} = await call('GET', `/tcp/route/${route.routeId}`);
+	assert.deepStrictEqual({status, action}, {status: 'ok', action: {type: 'farm', target: `${farm.farmId}`}});
 	return farm;
 }
 
