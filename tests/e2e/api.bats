@@ -136,8 +136,8 @@ load api
 	refused 404 NotFound 'no farm with the id 9' GET tcp/farm/9/server
 	refused 400 BadRequest '^address: cannot be changed' PUT tcp/farm/2/server/3 '{"address": "10.0.0.1"}'
 	refused 400 BadRequest '^backendId: is read-only' PUT tcp/farm/2/server/3 '{"backendId": 1}'
-	api PUT tcp/farm/2/server/3 "$(api GET tcp/farm/2/server/3 | gojq '.weight = 7')"
-	assert_equal "$(api GET tcp/farm/2/server/3 | gojq .weight)" 7
+	api PUT tcp/farm/2/server/3 "$(api GET tcp/farm/2/server/3 | gojq '.weight = 7 | .proxyProtocolVersion = "v2" | .proxyTlvs = ["crc32c", "alpn"]')"
+	assert_equal "$(api GET tcp/farm/2/server/3 | gojq -c '[.weight, .proxyTlvs]')" '[7,["alpn","crc32c"]]'
 	api DELETE tcp/farm/2/server/3
 	assert_equal "$(api GET tcp/farm/2/server | jq -c .)" '[2]'
 	created tcp/farm/2/server '{"address": "2001:db8::5", "status": "active"}' serverId
@@ -153,6 +153,11 @@ load api
 		'["8000-8001","all",null,null,false,["198.51.100.0/24"],null,1.5,false]'
 	assert_equal "$(api GET 'tcp/frontend?defaultFarmId=1' | jq -c .)" '[1]'
 	assert_equal "$(api GET 'tcp/frontend?zone=all&port=8000-8001' | jq -c .)" '[2]'
+	# lists have one order
+	api PUT tcp/frontend/2 '{"allowedSource": ["2001:DB8::/32", "198.51.100.0/24", "10.0.0.1/32", "10.0.0.1"], "dedicatedIpfo": ["192.0.2.1", "127.0.0.1"]}'
+	assert_equal "$(api GET tcp/frontend/2 | gojq -c '[.allowedSource, .dedicatedIpfo]')" \
+		'[["10.0.0.1","198.51.100.0/24","2001:db8::/32"],["127.0.0.1","192.0.2.1"]]'
+	api PUT tcp/frontend/2 '{"dedicatedIpfo": null}'
 	refused 400 BadRequest '^frontend 2 \(frontend-2\).defaultFarmId: is missing' POST refresh '{}'
 	refused 400 BadRequest '^deniedSource: stands beside' PUT tcp/frontend/2 '{"deniedSource": ["10.0.0.0/8"]}'
 	refused 400 BadRequest '^port: 443 belongs to the frontend "web" on the same address' \

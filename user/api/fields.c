@@ -280,7 +280,41 @@ static json_t *mapping_out(const struct staged *staged, enum kind kind, const st
 	return fields;
 }
 
+/* The object as it was decoded; NULL for kinds without lists. */
+static const void *decoded(const struct config *config, enum kind kind, uint32_t id)
+{
+	for (size_t i = 0; kind == KIND_FRONTEND && i < config->n_frontends; i++)
+		if (config->frontends[i].o.id == id)
+			return &config->frontends[i];
+	for (size_t i = 0; kind == KIND_SERVER && i < config->n_farms; i++)
+		for (size_t j = 0; j < config->farms[i].n_servers; j++)
+			if (config->farms[i].servers[j].o.id == id)
+				return &config->farms[i].servers[j];
+	return NULL;
+}
+
+/* Two lists of the same look the same, whatever order they were written in. */
+static void order_lists(const struct staged *staged, enum kind kind, uint32_t id, json_t *shown)
+{
+	const struct table *table = kind_table(kind);
+	const void *object = NULL;
+	char key[API_KEY_MAX];
+
+	for (size_t i = 0; i < table->n; i++) {
+		const struct attribute *a = &table->v[i];
+
+		if (!json_array_size(json_object_get(shown, api_key(kind, a, key))))
+			continue;
+		object = object ? object : decoded(staged->config, kind, id);
+		if (object)
+			json_object_set_new(shown, key, a->type->encode(a, object));
+	}
+}
+
 json_t *fields_to_api(const struct staged *staged, enum kind kind, const json_t *object)
 {
-	return mapping_out(staged, kind, kind_table(kind), object);
+	json_t *shown = mapping_out(staged, kind, kind_table(kind), object);
+
+	order_lists(staged, kind, object_id(object), shown);
+	return shown;
 }
