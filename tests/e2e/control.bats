@@ -129,7 +129,7 @@ staged() {
 	assert_equal "$(alpnlb -j route show 1 | gojq -r .name)" r
 	assert_equal "$(alpnlb -j task show 1 | gojq -r .id)" 1
 	assert_equal "$(alpnlb -j revision show 1 | gojq -r .number)" 1
-	refused 3 "no farm 'stagd', see: alpnlb farm show$" farm show stagd
+	refused 3 "no farm 'stagd', see: alpnlb farm show; before a refresh: alpnlb farm show staged$" farm show stagd
 	refused 3 "no farm '77'" conn show farm 77
 	refused 3 "no rule 'x'" rule show x
 	refused 2 "name is given twice: 'one' and 'two'" farm show one name two
@@ -451,6 +451,7 @@ completes_line() {
 	completes "one" farm set two fallbackFarmId o
 	completes "first" farm set two balance f
 	completes "balance" farm set two port 80 ba
+	completes "--drain-timeout --max-connections --workers -c" daemon ""
 	completes "" farm add tw
 	completes "balance" farm add x ba
 	completes "one/s11" server delete o

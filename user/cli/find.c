@@ -105,13 +105,15 @@ static int ambiguous(enum kind kind, const char *word, const struct search *sear
 		    word, name, search->object.id);
 }
 
-/* What was refreshed in another zone only is neither staged here nor does it run. */
+/* What is only staged does not run, and what was refreshed in another zone only is neither. */
 static int not_found(const struct config *config, enum kind kind, const char *word,
 		     const char *state)
 {
 	const char *noun = kind_name(kind);
 	struct text elsewhere = {0};
 
+	if (!*state)
+		text_append(&elsewhere, "; before a refresh: alpnlb %s show staged", noun);
 	if (!*state && !zone_is_all(config->zone))
 		text_append(&elsewhere, "; of another zone: alpnlb %s show zone ZONE", noun);
 	return fail(CLI_NOT_FOUND, "no %s '%s'%s%s, see: alpnlb %s show%s%s%s", noun, word,
