@@ -123,6 +123,11 @@ static void endless_headers(void **state)
 	expect_refused(line, 400);
 }
 
+static void two_hosts(void **state)
+{
+	expect_refused(HEAD "Host: a\r\nhost: a\r\n\r\n", 400);
+}
+
 static void when_the_connection_ends(void **state)
 {
 	static const struct {
@@ -153,6 +158,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_follows_is_left, begin, end),
 		cmocka_unit_test_setup_teardown(large_bodies, begin, end),
 		cmocka_unit_test_setup_teardown(endless_headers, begin, end),
+		cmocka_unit_test_setup_teardown(two_hosts, begin, end),
 		cmocka_unit_test_setup_teardown(when_the_connection_ends, begin, end),
 	};
 

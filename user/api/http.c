@@ -146,6 +146,16 @@ static void find_body(struct http_request *request)
 	}
 }
 
+/* Which one was meant, and signed, nobody can tell (RFC 9112, 3.2). */
+static void check_host(struct http_request *request)
+{
+	int hosts;
+
+	only(request, "Host", &hosts);
+	if (hosts > 1)
+		refuse(request, 400, "Host is there more than once");
+}
+
 static void refuse_large(struct http_request *request)
 {
 	refuse(request, 413, "the body is too large");
@@ -160,6 +170,7 @@ static void end_head(struct http_request *request)
 			request->last = true;
 	request->expects = expect && !strcasecmp(expect, "100-continue");
 	find_body(request);
+	check_host(request);
 	if (!request->status && request->left > request->body_max)
 		refuse_large(request);
 }
