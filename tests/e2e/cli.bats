@@ -362,6 +362,30 @@ explained() {
 	assert_equal "$(classified "$fields")" '[null,"default","farm","one"]'
 }
 
+@test "hello classify takes a proxy's word for who the client is" {
+	local fields='[.client, .proxy, .verdict, .source_allowed, .action, .route]'
+	{
+		farms one=11 two=12
+		frontend auto one "proxy_sources: [192.0.2.0/24]" "denied_source: [203.0.113.66]"
+		printf 'routes:\n'
+		route office two "source is 203.0.113.0/24" "alpn is h2"
+	} >"$CONFIG"
+	"$PEERS/tcp" hello --alpn h2 >"$NETNS_DIR/plain"
+	cat <(printf 'PROXY TCP4 203.0.113.9 192.0.2.1 5555 443\r\n') "$NETNS_DIR/plain" >"$NETNS_DIR/hello"
+	assert_equal "$(classified "$fields" source 192.0.2.7)" '["203.0.113.9:5555","192.0.2.7","tls",true,"farm","office"]'
+	assert_equal "$(classified "$fields")" '["203.0.113.9:5555","unknown","tls",true,"farm","office"]'
+	assert_equal "$(classified "$fields" source 198.51.100.7)" '[null,null,"other",true,"farm","default"]'
+	cat <(printf 'PROXY TCP4 203.0.113.66 192.0.2.1 5555 443\r\n') "$NETNS_DIR/plain" >"$NETNS_DIR/hello"
+	assert_equal "$(classified "$fields" source 192.0.2.7)" '["203.0.113.66:5555","192.0.2.7","tls",false,"refused",null]'
+	cat <(printf 'PROXY UNKNOWN\r\n') "$NETNS_DIR/plain" >"$NETNS_DIR/hello"
+	assert_equal "$(classified "$fields" source 192.0.2.7)" '[null,"192.0.2.7","tls",true,"farm","default"]'
+	# a proxy that says nothing is refused, whoever else is let in
+	mv "$NETNS_DIR/plain" "$NETNS_DIR/hello"
+	assert_equal "$(classified "$fields" source 192.0.2.7)" '[null,null,"tls",false,"refused",null]'
+	assert_equal "$(classified "$fields" source 203.0.113.9)" '[null,null,"tls",true,"farm","office"]'
+	assert_equal "$(classified "$fields")" '[null,null,"tls",null,"unknown",null]'
+}
+
 @test "hello classify says that it depends on a source it is not told" {
 	{
 		farms one=11 two=12 three=13
@@ -405,7 +429,9 @@ alpnlb_reads() {
 	netns_route
 	{
 		farms h2=11
-		frontend auto h2
+		frontend auto h2 "dedicated_ipfo: [$(server4 11)]"
+		printf '  - { name: off, port: 443, disabled: true, default_farm: h2 }\n'
+		printf '  - { name: six, port: 443, dedicated_ipfo: ["%s"], default_farm: h2 }\n' "$(server6 11)"
 	} >"$CONFIG"
 	netns_spawn client "$NETNS_DIR/capture.log" \
 		dumpcap -P -i balancer -f 'tcp port 443' -w "$NETNS_DIR/capture.pcap"
@@ -423,6 +449,9 @@ alpnlb_reads() {
 	n=$(wc -l <"$NETNS_DIR/theirs")
 	((n == 5)) || fail "tshark sees $n hellos, not 5"
 	diff -u "$NETNS_DIR/theirs" "$NETNS_DIR/ours"
+	# of two frontends on a port it is the one with the address
+	assert_equal "$(alpnlb -j hello classify file "$NETNS_DIR/capture.pcap" config "$CONFIG" |
+		gojq -c 'map("\(.server | startswith("[")) \(.frontend)") | unique')" '["false web","true six"]'
 }
 captured() {
 	(($(tshark_reads "$NETNS_DIR/capture.pcap" | wc -l) >= $1))

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../daemon/proxy_protocol.h"
+#include "../model/prefix.h"
 #include "../show/format.h"
 #include "../show/rows.h"
 #include "classify.h"
@@ -20,6 +22,7 @@
 static const struct column columns[] = {
 	COLUMN("client", "CLIENT", .keep = KEEP_ENDPOINT),
 	COLUMN("server", "SERVER", .keep = KEEP_ENDPOINT, .drop = 7),
+	DETAIL("proxy", "PROXY"),
 	COLUMN("verdict", "HELLO", .drop = 4),
 	DETAIL_AS(FORMAT_BYTES, "size", "SIZE"),
 	COLUMN("version", "VERSION", .drop = 8),
@@ -51,6 +54,8 @@ struct client {
 	const uint8_t *bytes;
 	size_t len;
 	const struct pcap_stream *stream; /* NULL = there is no capture */
+	const uint8_t *source;		  /* NULL = not known */
+	struct proxied told;		  /* by a proxy in front; size 0 = there is none */
 };
 
 /* ---- the hello ----------------------------------------------------------------------- */
@@ -71,17 +76,29 @@ static void set_version(json_t *row, const struct hello *hello)
 	}
 }
 
-static void set_ends(json_t *row, const struct client *client)
+/* Who has connected. */
+static json_t *peer_json(const struct dry_run *run, const struct pcap_stream *stream)
+{
+	if (stream)
+		return json_endpoint(stream->client, stream->client_port);
+	return run->source_given ? json_endpoint(run->source, 0) : json_string("unknown");
+}
+
+static void set_ends(json_t *row, const struct dry_run *run, const struct client *client)
 {
 	const struct pcap_stream *stream = client->stream;
+	const struct proxied *told = &client->told;
 
-	if (!stream) {
-		json_object_set_new(row, "client", json_null());
-		json_object_set_new(row, "server", json_null());
+	json_object_set_new(row, "client", stream ? peer_json(run, stream) : json_null());
+	json_object_set_new(row, "server",
+			    stream ? json_endpoint(stream->server, stream->server_port)
+				   : json_null());
+	json_object_set_new(row, "proxy", told->size ? peer_json(run, stream) : json_null());
+	if (told->has_addresses)
+		json_object_set_new(row, "client",
+				    json_endpoint(told->client, ntohs(told->client_port)));
+	if (!stream)
 		return;
-	}
-	json_object_set_new(row, "client", json_endpoint(stream->client, stream->client_port));
-	json_object_set_new(row, "server", json_endpoint(stream->server, stream->server_port));
 	json_object_set_new(row, "from_syn", json_boolean(stream->syn));
 	json_object_set_new(row, "gap", json_boolean(stream->gap));
 }
@@ -92,7 +109,7 @@ static void set_hello(json_t *row, const struct client *client, const struct cla
 	uint32_t flags = hello->verdict == VERDICT_TLS ? hello->flags : 0;
 
 	set_string(row, "verdict", verdict_name(hello->verdict));
-	set_integer(row, "size", client->len);
+	set_integer(row, "size", client->told.size + client->len);
 	set_version(row, hello);
 	json_object_set_new(row, "sni",
 			    flags & HELLO_SNI ? json_bytes(hello->sni, hello->sni_len, false)
@@ -115,18 +132,71 @@ static bool has_port(const struct frontend *frontend, uint16_t port)
 	return false;
 }
 
+static bool is_within(const struct prefix_list *list, const uint8_t address[16])
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (prefix_contains(&list->v[i], address))
+			return true;
+	return false;
+}
+
+static bool listens_at(const struct config *config, const struct frontend *frontend,
+		       const uint8_t address[16])
+{
+	const struct prefix_list *list = &frontend->dedicated_ipfo;
+
+	return frontend_listens(config, frontend) && (!list->set || is_within(list, address));
+}
+
+/* Where no frontend has the address that is in the capture, it may stand for that of one. */
+static const struct frontend *frontend_at(const struct config *config,
+					  const struct pcap_stream *stream)
+{
+	const struct frontend *with_port = NULL;
+
+	for (size_t i = 0; i < config->n_frontends; i++) {
+		const struct frontend *frontend = &config->frontends[i];
+
+		if (!has_port(frontend, stream->server_port))
+			continue;
+		if (listens_at(config, frontend, stream->server))
+			return frontend;
+		with_port = with_port ? with_port : frontend;
+	}
+	return with_port;
+}
+
 /* The frontend a connection would come in at; NULL when that cannot be told. */
 static const struct frontend *client_frontend(const struct dry_run *run,
 					      const struct client *client)
 {
 	const struct config *config = run->config;
+	const struct frontend *found = run->frontend;
 
-	if (run->frontend)
-		return run->frontend;
-	for (size_t i = 0; client->stream && i < config->n_frontends; i++)
-		if (has_port(&config->frontends[i], client->stream->server_port))
-			return &config->frontends[i];
-	return config->n_frontends == 1 ? &config->frontends[0] : NULL;
+	if (!found && client->stream)
+		found = frontend_at(config, client->stream);
+	return found || config->n_frontends != 1 ? found : &config->frontends[0];
+}
+
+/*
+ * Takes off the header of a proxy, who is one of the frontend's, or may be as long as nobody knows
+ * who it is. False: there has to be one, and is none.
+ */
+static bool take_header(const struct frontend *frontend, struct client *client)
+{
+	const struct prefix_list *proxies = &frontend->proxy_sources;
+
+	if (!proxies->set || (client->source && !is_within(proxies, client->source)))
+		return true;
+	if (proxy_read(client->bytes, client->len, &client->told) != PROXY_DONE) {
+		client->told = (struct proxied){0};
+		return !client->source;
+	}
+	client->bytes += client->told.size;
+	client->len -= client->told.size;
+	if (client->told.has_addresses)
+		client->source = client->told.client;
+	return true;
 }
 
 static const struct route *route_by_id(const struct config *config, uint32_t id)
@@ -157,21 +227,19 @@ static void set_action(json_t *row, const char *action)
 }
 
 /* Fills in what happens to the client, and how that came about if `explained`. 0 or -ENOMEM. */
-static int decide_client(const struct dry_run *run, const struct client *client,
+static int decide_client(const struct dry_run *run, const struct frontend *frontend, bool admitted,
 			 struct classification *c, bool explained, json_t *row)
 {
-	const struct frontend *frontend = client_frontend(run, client);
 	const struct frontend_row *compiled;
 	struct decision decision;
 	const struct route *route;
 	json_t *routes = NULL;
-	bool admitted;
 
 	set_string(row, "frontend", frontend ? frontend->o.name : NULL);
 	if (!frontend)
 		return 0;
 	compiled = tables_row(&run->tables, frontends, frontend->o.id);
-	admitted = !c->source_known || source_admitted(&run->tables, compiled, c->subject.source);
+	admitted &= !c->source_known || source_admitted(&run->tables, compiled, c->subject.source);
 	json_object_set_new(row, "source_allowed",
 			    c->source_known ? json_boolean(admitted) : json_null());
 	if (!admitted) {
@@ -193,19 +261,22 @@ static int decide_client(const struct dry_run *run, const struct client *client,
 }
 
 /* A row for one client, or NULL when out of memory. */
-static json_t *client_row(const struct dry_run *run, const struct client *client, bool explained)
+static json_t *client_row(const struct dry_run *run, struct client *client, bool explained)
 {
-	const uint8_t *source = run->source_given ? run->source : NULL;
+	const struct frontend *frontend = client_frontend(run, client);
 	struct classification c;
 	json_t *row = NULL;
+	bool admitted;
 
-	if (client->stream && !source)
-		source = client->stream->client;
-	if (!classify(client->bytes, client->len, source, &c)) {
+	client->source = run->source_given ? run->source : NULL;
+	if (client->stream && !client->source)
+		client->source = client->stream->client;
+	admitted = !frontend || take_header(frontend, client);
+	if (!classify(client->bytes, client->len, client->source, &c)) {
 		row = json_object();
-		set_ends(row, client);
+		set_ends(row, run, client);
 		set_hello(row, client, &c);
-		if (decide_client(run, client, &c, explained, row)) {
+		if (decide_client(run, frontend, admitted, &c, explained, row)) {
 			json_decref(row);
 			row = NULL;
 		}
@@ -263,7 +334,7 @@ static int classify_capture(const struct dry_run *run, const char *file, const c
 	}
 	for (size_t i = 0; i < pcap.n; i++) {
 		const struct pcap_stream *stream = &pcap.streams[i];
-		struct client client = {stream->bytes, stream->len, stream};
+		struct client client = {stream->bytes, stream->len, stream, NULL, {0}};
 
 		json_array_append_new(rows, client_row(run, &client, pcap.n == 1));
 	}
