@@ -58,6 +58,12 @@ start_web() {
 		run -2 --separate-stderr netns_exec balancer "$ALPNLB" $wrong
 		assert_matches "$(gojq -r .error <<<"$stderr")" '.' "alpnlb $wrong"
 	done
+	for wrong in "conn -j shwo" "conn show -j farm" "check -j" "doctor more -j" "daemon -j --workers" \
+		"farm add -j x port" "frontend show --instance bad/name -j" "unload --nonsense -j"; do
+		# shellcheck disable=SC2086 # words
+		run -2 --separate-stderr alpnlb $wrong
+		assert_matches "$(gojq -r .error <<<"$stderr")" '.' "alpnlb $wrong"
+	done
 	run -2 --separate-stderr netns_exec balancer "$ALPNLB" --nonsense -p
 	assert_matches "$stderr" $'^\\{\n    "error": '
 	assert_equal "$(alpnlb -p --version | head -2 | cut -c -16)" $'{\n    "version": "'
@@ -70,6 +76,7 @@ start_web() {
 	assert_equal "$(alpnlb -j help list farm show staged | jq -c .)" '["name","id","zone"]'
 	assert_equal "$(alpnlb -j help list nonsense | jq -c .)" '[]'
 	assert_equal "$(alpnlb -j conn show help | gojq -r .name)" conn
+	assert_equal "$(alpnlb conn show farm x --help -j | gojq -r .name)" conn
 	assert_matches "$(alpnlb -j daemon help | gojq -r .arguments)" '^\[-c FILE\]'
 }
 

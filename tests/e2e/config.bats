@@ -348,11 +348,12 @@ run_daemon() {
 @test "two instances run side by side" {
 	start_both
 	everybody_to two | sed 's/"443"/"444"/' >"$NETNS_DIR/other.yaml"
-	netns_spawn balancer "$NETNS_DIR/other.log" "$ALPNLB" --instance "$NETNS_NAME-b" daemon \
-		-c "$NETNS_DIR/other.yaml"
+	netns_spawn balancer "$NETNS_DIR/other.log" "$ALPNLB" daemon -c "$NETNS_DIR/other.yaml" \
+		--instance "$NETNS_NAME-b"
 	netns_await 20 grep -Eq "$PEER_READY" "$NETNS_DIR/other.log"
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
 	assert_equal "$(reached "$LB4" 444 --alpn h2)" two
+	assert_equal "$(alpnlb frontend show web --instance "$NETNS_NAME-b" -j | gojq -c .ports)" '["444"]'
 	netns_stop "$NETNS_PID"
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
 	stop_daemon

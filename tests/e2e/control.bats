@@ -267,7 +267,7 @@ staged() {
 	start_small
 	refused 2 "unknown verb 'ad'.*add, set|unknown verb" farm addd
 	refused 2 "farm add needs NAME" farm add
-	refused 2 "option '-j' has to stand before the noun" farm add -j
+	refused 2 "unknown or ambiguous option '-x', expected one of: -j, -p, --instance NAME" farm add -x
 	refused 2 "unknown attribute 'prot', expected one of: name, .*port" farm add x prot 1
 	refused 2 "attribute 'p' is ambiguous: port, probe" farm add x p 1
 	refused 2 "port needs a value: port 1\.\.65535, null" farm set one port
@@ -413,6 +413,7 @@ staged() {
 	refused 2 '<stdin>:1: a quote is not closed' batch file - <<<'farm add "x'
 	refused 2 '<stdin>:1: batch cannot stand in a batch' batch file - <<<'batch file -'
 	refused 2 "<stdin>:1: option '-j' has to stand before batch" batch file - <<<'-j farm show'
+	refused 2 "<stdin>:1: option '-j' has to stand before batch" batch file - <<<'farm show -j'
 	refused 1 'No such file' batch file "$NETNS_DIR/missing"
 	refused 2 'batch file needs FILE' batch file
 	assert_equal "$(staged '[.farms[].name]')" '["one","two","h2"]'

@@ -48,8 +48,6 @@ static int apply_run(int argc, char **argv)
 {
 	if (argc < 2)
 		return fail(CLI_USAGE, "apply needs a file: alpnlb apply FILE (- is stdin)");
-	if (argv[1][0] == '-' && argv[1][1])
-		return fail(CLI_USAGE, "option '%s' has to stand before the noun", argv[1]);
 	if (argc > 2)
 		return fail(CLI_USAGE, "unexpected '%s': apply takes one file", argv[2]);
 	return apply_file(argv[1]);

@@ -111,8 +111,6 @@ static int check_run(int argc, char **argv)
 {
 	if (argc < 2)
 		return fail(CLI_USAGE, "check needs a file: alpnlb check FILE (- is stdin)");
-	if (argv[1][0] == '-' && argv[1][1])
-		return fail(CLI_USAGE, "option '%s' has to stand before the noun", argv[1]);
 	if (argc > 2)
 		return fail(CLI_USAGE, "unexpected '%s': check takes one file", argv[2]);
 	return check_file(argv[1]);

@@ -10,9 +10,8 @@
 #include "../show/format.h"
 #include "cli.h"
 #include "help.h"
+#include "options.h"
 #include "words.h"
-
-struct options options = {.instance = "default"};
 
 /* The line of a batch that runs; no file: none does. */
 static struct {
@@ -234,13 +233,46 @@ static int help_run(const struct noun *const *nouns, int argc, char **argv)
 	return i < 0 ? CLI_USAGE : noun_help(nouns[i]);
 }
 
+/* ---- options behind the noun ---------------------------------------------------------- */
+
+/* As options_take(), with the help of the noun. */
+static int options_behind(const struct noun *noun, int *argc, char ***argv)
+{
+	bool help;
+	int code;
+
+	if (!*argc || (*argv)[0][0] != '-' || !(*argv)[0][1])
+		return -1;
+	if (place.file)
+		return fail(CLI_USAGE, "option '%s' has to stand before batch", (*argv)[0]);
+	code = options_take(argc, argv, &help);
+	return help ? noun_help(noun) : code;
+}
+
+/* Takes them from anywhere behind the noun, argv[0], for a noun without verbs. */
+static int options_among(const struct noun *noun, int *argc, char **argv)
+{
+	int n = 1, rest = *argc - 1, code;
+	char **at = argv + 1;
+
+	while (rest) {
+		code = options_behind(noun, &rest, &at);
+		if (code >= 0)
+			return code;
+		if (rest) {
+			argv[n++] = *at++;
+			rest--;
+		}
+	}
+	*argc = n;
+	return -1;
+}
+
 /* ---- running ------------------------------------------------------------------------- */
 
 /* Which of the keywords `word` is; -1 after saying that it is none. */
 static int keyword_find(const struct verb *verb, const struct keyword *keywords, const char *word)
 {
-	if (word[0] == '-' && word[1])
-		return fail(-1, "option '%s' has to stand before the noun", word);
 	if (!keywords)
 		return fail(-1, "unexpected '%s': %s takes no keyword", word, verb->name);
 	if (verb->attributes)
@@ -249,31 +281,40 @@ static int keyword_find(const struct verb *verb, const struct keyword *keywords,
 	return word_find("keyword", word, keywords, keyword_at);
 }
 
-/*
- * Reads `KEYWORD VALUE` pairs, and keywords that have no value, into `values`. Returns an exit
- * code.
- */
-static int keywords_parse(const struct verb *verb, int argc, char **argv, const char **values)
+/* Reads one `KEYWORD VALUE`, or keyword that has no value. Returns how many words, -1 after saying
+ * what is wrong. */
+static int keyword_read(const struct verb *verb, int argc, char **argv, const char **values)
 {
 	const struct keyword *keywords = verb_keywords(verb);
+	int i = keyword_find(verb, keywords, argv[0]), n;
 
-	while (argc) {
-		int i = keyword_find(verb, keywords, argv[0]), n;
+	if (i < 0)
+		return -1;
+	n = keywords[i].value ? 2 : 1;
+	if (argc < n)
+		return fail(-1, "%s needs a value: %s %s", keywords[i].name, keywords[i].name,
+			    keywords[i].value);
+	if (values[i])
+		return fail(-1, "%s is given twice: '%s' and '%s'", keywords[i].name, values[i],
+			    argv[n - 1]);
+	values[i] = argv[n - 1];
+	return n;
+}
 
-		if (i < 0)
+/* Reads keywords, and options between them, into `values`. Returns -1 to go on, or an exit code. */
+static int keywords_parse(const struct noun *noun, const struct verb *verb, int argc, char **argv,
+			  const char **values)
+{
+	int code, n;
+
+	while ((code = options_behind(noun, &argc, &argv)) < 0 && argc) {
+		n = keyword_read(verb, argc, argv, values);
+		if (n < 0)
 			return CLI_USAGE;
-		n = keywords[i].value ? 2 : 1;
-		if (argc < n)
-			return fail(CLI_USAGE, "%s needs a value: %s %s", keywords[i].name,
-				    keywords[i].name, keywords[i].value);
-		if (values[i])
-			return fail(CLI_USAGE, "%s is given twice: '%s' and '%s'", keywords[i].name,
-				    values[i], argv[n - 1]);
-		values[i] = argv[n - 1];
 		argc -= n;
 		argv += n;
 	}
-	return CLI_OK;
+	return code;
 }
 
 /* Is `word` a keyword, or the beginning of one that `n_values` words behind it are enough for? */
@@ -301,40 +342,52 @@ static int verb_run(const struct noun *noun, const struct verb *verb, int argc, 
 
 	if (argc && asks_for_help(argv[0]))
 		return noun_help(noun);
+	code = options_behind(noun, &argc, &argv);
+	if (code >= 0)
+		return code;
 	if (argc < first)
 		return fail(CLI_USAGE, "%s %s needs %s, see: alpnlb %s help", noun->name,
 			    verb->name, verb->argument, noun->name);
-	if (first && argv[0][0] == '-' && argv[0][1])
-		return fail(CLI_USAGE, "option '%s' has to stand before the noun", argv[0]);
 	if (!first && has_subject(verb, argc, argv))
 		first = 1;
 	if (first)
 		values[0] = argv[0];
 	keywords = verb->argument ? values + 1 : values;
-	code = keywords_parse(verb, argc - first, argv + first, keywords);
-	if (code)
+	code = keywords_parse(noun, verb, argc - first, argv + first, keywords);
+	if (code >= 0)
 		return code;
 	return verb->write ? verb->write(verb->kind, verb->argument ? argv[0] : NULL, keywords)
 			   : verb->run(values);
 }
 
+static int plain_run(const struct noun *noun, int argc, char **argv)
+{
+	int code = noun->options ? -1 : options_among(noun, &argc, argv);
+
+	return code < 0 ? noun->run(argc, argv) : code;
+}
+
 static int noun_run(const struct noun *noun, int argc, char **argv)
 {
-	const char *word = argc > 1 ? argv[1] : noun->default_verb;
-	int i;
+	const char *word;
+	int code, i;
 
 	if (argc > 1 && asks_for_help(argv[1]))
 		return noun_help(noun);
 	if (!noun->verbs)
-		return noun->run(argc, argv);
+		return plain_run(noun, argc, argv);
+	argc--;
+	argv++;
+	code = options_behind(noun, &argc, &argv);
+	if (code >= 0)
+		return code;
+	word = argc ? argv[0] : noun->default_verb;
 	if (!word)
 		return word_missing("a verb", noun->verbs, verb_at);
-	if (word[0] == '-')
-		return fail(CLI_USAGE, "option '%s' has to stand before the noun", word);
 	i = word_find("verb", word, noun->verbs, verb_at);
 	if (i < 0)
 		return CLI_USAGE;
-	return verb_run(noun, &noun->verbs[i], argc > 2 ? argc - 2 : 0, argv + 2);
+	return verb_run(noun, &noun->verbs[i], argc ? argc - 1 : 0, argv + 1);
 }
 
 static const struct noun *const *commands;

@@ -24,7 +24,7 @@ enum {
 	CLI_NO_DAEMON = 4, /* no daemon, or nothing left by one, to answer */
 };
 
-/* The options that stand before the noun: written by main(), then only read. */
+/* The options of every command: written while it is parsed (options.h), then only read. */
 struct options {
 	bool json;
 	bool pretty;
@@ -66,6 +66,7 @@ struct noun {
 	void (*names)(void);
 	/* For a noun without verbs: argv[0] is the noun. */
 	int (*run)(int argc, char **argv);
+	bool options; /* run() reads the options behind the noun, as it has some of its own */
 };
 
 extern const struct noun noun_daemon, noun_check, noun_apply, noun_frontend, noun_farm, noun_server,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../cli/help.h"
+#include "../cli/options.h"
 #include "../kernel/kernel_version.h"
 #include "../kernel/local_ports.h"
 #include "../kernel/lock.h"
@@ -784,12 +785,14 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 		{"drain-timeout", required_argument, NULL, 'd'},
 		{"max-connections", required_argument, NULL, 'm'},
 		{"help", no_argument, NULL, 'h'},
+		OPTIONS_LONG,
 		{0},
 	};
 	int option, err = 0;
 
 	optind = 1;
-	while (!err && (option = getopt_long(argc, argv, "+:c:h", long_options, NULL)) != -1) {
+	while (!err && (option = getopt_long(argc, argv, "+:c:h" OPTIONS_SHORT, long_options,
+					     NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			if (arguments->file)
@@ -807,6 +810,11 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 		case 'd':
 			err = parse_drain_timeout(optarg, arguments);
 			break;
+		case 'j':
+		case 'p':
+		case OPTION_INSTANCE:
+			err = option_take(option, optarg);
+			break;
 		case 'h':
 			exit(noun_help(&noun_daemon));
 		case ':':
@@ -814,7 +822,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 		default:
 			return fail(CLI_USAGE,
 				    "daemon: unknown option '%s', expected one of: -c FILE, "
-				    "--workers N, --drain-timeout D, --max-connections N",
+				    "--workers N, --drain-timeout D, --max-connections N, -j, -p, "
+				    "--instance NAME",
 				    argv[optind - 1]);
 		}
 	}
@@ -839,7 +848,6 @@ static int run_daemon(int argc, char **argv)
 		.connections = DEFAULT_CONNECTIONS,
 	};
 	struct daemon daemon = {
-		.name = options.instance,
 		.lock = -1,
 		.state.lock = -1,
 		.engine.instance.link = -1,
@@ -849,6 +857,7 @@ static int run_daemon(int argc, char **argv)
 
 	if (err)
 		return err;
+	daemon.name = options.instance;
 	daemon.engine.drain_timeout = arguments.drain_timeout;
 	signal(SIGPIPE, SIG_IGN); /* splice(2) has no MSG_NOSIGNAL */
 	log_adopt_libbpf();
@@ -869,4 +878,5 @@ const struct noun noun_daemon = {
 		"(65536)\n"
 		"Ready is told on stderr and to the service manager. Manual: alpnlb-daemon(8).\n",
 	.run = run_daemon,
+	.options = true,
 };
