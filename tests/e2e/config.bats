@@ -312,12 +312,21 @@ run_daemon() {
 	everybody_to one >"$CONFIG"
 	mkdir -p "/run/alpnlb/$NETNS_NAME/control.sock"
 	run_daemon 1
-	assert_matches "$output" 'cannot open the control socket: Address already in use'
+	assert_matches "$output" "cannot open the control socket in /run/alpnlb/$NETNS_NAME: Address already in use"
 	rmdir "/run/alpnlb/$NETNS_NAME/control.sock"
 	# Of stacks as large as the limit says, the address space has no room for one.
 	run_daemon 1 prlimit --stack=200000000000000
 	assert_matches "$output" 'cannot start the grace thread: Resource temporarily unavailable'
 	[[ ! -e /sys/fs/bpf/alpnlb/$NETNS_NAME ]] || fail "an empty directory of pins is left"
+	run_daemon 1 setpriv --bounding-set=-perfmon,-sys_admin --
+	assert_matches "$output" 'error: the daemon may not load BPF programs, missing: CAP_PERFMON; .*grant'
+	[[ $output != *libbpf* ]] || fail "$output"
+	# shellcheck disable=SC2016 # its own arguments
+	run_daemon 1 unshare --mount sh -c 'mount -t tmpfs none /sys/kernel/btf && exec "$@"' sh
+	assert_matches "$output" 'cannot load the BPF programs: .*; this kernel lacks: BTF of the kernel \(see: alpnlb doctor\)'
+	# shellcheck disable=SC2016
+	run_daemon 1 unshare --mount sh -c 'umount /sys/fs/bpf && exec setpriv --bounding-set=-sys_admin -- "$@"' sh
+	assert_matches "$output" 'error: cannot mount /sys/fs/bpf: Operation not permitted'
 }
 
 @test "a start that fails does not warn of what was only tried" {
@@ -336,7 +345,7 @@ run_daemon() {
 	mkdir -p "/run/alpnlb/$NETNS_NAME/control.sock"
 	run -1 alpnlb -j daemon -c "$CONFIG"
 	assert_equal "$(gojq -s 'map(.error // empty)[]' <<<"$output")" \
-		'"cannot open the control socket: Address already in use"'
+		"\"cannot open the control socket in /run/alpnlb/$NETNS_NAME: Address already in use\""
 	rmdir "/run/alpnlb/$NETNS_NAME/control.sock"
 
 	sed -i 's/path: auto/path: fast/; s/"443"/"0"/' "$CONFIG"

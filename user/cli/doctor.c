@@ -14,6 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "../kernel/capabilities.h"
 #include "../kernel/features.h"
 #include "../kernel/interface.h"
 #include "../kernel/kernel_version.h"
@@ -116,27 +117,9 @@ static void check_bpffs(json_t *rows)
 			"not mounted at /sys/fs/bpf; the daemon mounts it");
 }
 
-/* The effective capabilities of this process, 0 if they cannot be read. */
-static uint64_t capabilities(void)
-{
-	FILE *file = fopen("/proc/self/status", "re");
-	uint64_t caps = 0;
-	char line[256];
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "CapEff: %" SCNx64, &caps) == 1)
-			break;
-	if (file)
-		fclose(file);
-	return caps;
-}
-
 static void check_capabilities(json_t *rows)
 {
-	static const struct {
-		unsigned int bit;
-		const char *name;
-	} wanted[] = {
+	static const struct capability wanted[] = {
 		{CAP_BPF, "CAP_BPF"},
 		{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
 		{CAP_PERFMON, "CAP_PERFMON"},
@@ -145,18 +128,12 @@ static void check_capabilities(json_t *rows)
 		{CAP_CHOWN, "CAP_CHOWN"},
 		{CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE"},
 	};
-	uint64_t caps = capabilities();
-	char missing[128] = "";
+	char missing[128];
 
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
-		if (!(caps >> wanted[i].bit & 1))
-			snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing),
-				 " %s", wanted[i].name);
-	if (*missing)
-		finding(rows, STATUS_WARN, "capabilities",
-			geteuid() ? "run alpnlb as root"
-				  : "a container or unit takes them away: grant them",
-			"missing:%s", missing);
+	if (capabilities_missing(wanted, sizeof(wanted) / sizeof(*wanted), missing,
+				 sizeof(missing)))
+		finding(rows, STATUS_WARN, "capabilities", capabilities_advice(), "missing: %s",
+			missing);
 	else
 		finding(rows, STATUS_OK, "capabilities", NULL, "all that are needed");
 }
@@ -165,7 +142,7 @@ static void check_capabilities(json_t *rows)
 
 static void check_files(json_t *rows)
 {
-	bool may_raise = capabilities() >> CAP_SYS_RESOURCE & 1;
+	bool may_raise = capability_held(CAP_SYS_RESOURCE);
 	struct rlimit limit;
 	uint64_t most;
 

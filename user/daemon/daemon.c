@@ -5,6 +5,7 @@
 #include <event2/thread.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 
 #include "../cli/help.h"
 #include "../cli/options.h"
+#include "../kernel/capabilities.h"
+#include "../kernel/features.h"
 #include "../kernel/kernel_version.h"
 #include "../kernel/local_ports.h"
 #include "../kernel/lock.h"
@@ -56,6 +59,35 @@ static int failed_to(const char *what, int err)
 static int step(const char *what, int err)
 {
 	return stop_asked ? -ECANCELED : failed_to(what, err);
+}
+
+/* Without these no program can be loaded, and the verifier would say so in a hundred lines. */
+static int check_capabilities(void)
+{
+	static const struct capability needed[] = {
+		{CAP_BPF, "CAP_BPF"},
+		{CAP_PERFMON, "CAP_PERFMON"},
+	};
+	char missing[64];
+
+	if (!capabilities_missing(needed, sizeof(needed) / sizeof(*needed), missing,
+				  sizeof(missing)))
+		return 0;
+	log_line(LOG_ERROR, "the daemon may not load BPF programs, missing: %s; %s", missing,
+		 capabilities_advice());
+	return -EPERM;
+}
+
+/* As step(); if the kernel lacks something, that is why. */
+static int kernel_step(const char *what, int err)
+{
+	const struct feature *missing = err && !stop_asked ? feature_missing() : NULL;
+
+	if (!missing)
+		return step(what, err);
+	log_line(LOG_ERROR, "cannot %s: %s; this kernel lacks: %s (see: alpnlb doctor)", what,
+		 strerror(-err), missing->name);
+	return err;
 }
 
 /* One daemon per instance: whoever holds the lock. */
@@ -643,7 +675,7 @@ static int start_engine(struct daemon *daemon, const struct arguments *arguments
 		return -EMFILE;
 	}
 	err = instance_open(&daemon->engine.instance, daemon->name, n + 1, &failed);
-	err = step(failed, err);
+	err = kernel_step(failed, err);
 	err = err ? err : step("set memory aside for connections", init_slots(&daemon->engine));
 	err = err ? err : step("make the main loop", init_main_loop(daemon));
 	if (err)
@@ -657,7 +689,8 @@ static int start_engine(struct daemon *daemon, const struct arguments *arguments
 	err = err ? err
 		  : step("start the resolver",
 			 resolver_start(&daemon->resolver, daemon->base, on_names, daemon));
-	return err ? err : step("open the control socket", control_open(daemon));
+	snprintf(line, sizeof(line), "open the control socket in %s", daemon->run_dir);
+	return err ? err : step(line, control_open(daemon));
 }
 
 /* Everything up to the first accepted connection. Logs what fails. */
@@ -666,6 +699,7 @@ static int daemon_start(struct daemon *daemon, const struct arguments *arguments
 	struct startup startup;
 	int err = startup_read(&startup, arguments->file);
 
+	err = err ? err : check_capabilities();
 	err = err ? err : take_lock(daemon);
 	err = err ? err : startup_stage(&startup, daemon);
 	err = err ? err : start_engine(daemon, arguments, startup_config(&startup, daemon));

@@ -146,3 +146,14 @@ const struct feature features[] = {
 	{"ring buffers", "5.8", probe_ringbuf},
 };
 const size_t n_features = COUNT(features);
+
+const struct feature *feature_missing(void)
+{
+	for (size_t i = 0; i < n_features; i++) {
+		int err = features[i].probe();
+
+		if (err && err != -EPERM && err != -EACCES)
+			return &features[i];
+	}
+	return NULL;
+}

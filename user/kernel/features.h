@@ -18,4 +18,7 @@ struct feature {
 extern const struct feature features[];
 extern const size_t n_features;
 
+/* The first that this kernel does not have, NULL if none is known to be missing. */
+const struct feature *feature_missing(void);
+
 #endif

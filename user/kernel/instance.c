@@ -32,17 +32,21 @@ static int make_dir(const char *path, mode_t mode)
 	return mkdir(path, mode) && errno != EEXIST ? -errno : 0;
 }
 
-/* /sys/fs/bpf, mounted if need be, and the instance's directory below it. */
-static int prepare_pin_dir(const struct instance *instance)
+static int mount_bpffs(void)
 {
 	struct statfs fs;
-	int err;
 
 	if (statfs("/sys/fs/bpf", &fs))
 		return -errno;
 	if (fs.f_type != BPF_FS_MAGIC && mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=0700"))
 		return -errno;
-	err = make_dir(PIN_ROOT, 0700);
+	return 0;
+}
+
+static int make_pin_dir(const struct instance *instance)
+{
+	int err = make_dir(PIN_ROOT, 0700);
+
 	return err ? err : make_dir(instance->pin_dir, 0700);
 }
 
@@ -248,8 +252,12 @@ int instance_open(struct instance *instance, const char *name, uint32_t n_conns,
 	instance->n_conns = n_conns;
 	instance->name = name;
 	snprintf(instance->pin_dir, sizeof(instance->pin_dir), PIN_ROOT "/%s", name);
-	*failed = "prepare /sys/fs/bpf";
-	err = prepare_pin_dir(instance);
+	*failed = "mount /sys/fs/bpf";
+	err = mount_bpffs();
+	if (err)
+		return err;
+	*failed = "make the directory for pins below " PIN_ROOT;
+	err = make_pin_dir(instance);
 	if (err)
 		return err;
 	*failed = "load the BPF programs";
