@@ -395,6 +395,7 @@ is_gone() {
 	netns_await 10 is_gone prog "$program" || fail "the program is still attached"
 	netns_await 10 is_gone map "$map" || fail "the flow table is still there"
 	assert_equal "$(alpnlb -j unload | jq -c "del(.instance)")" '{"flows":[],"links":[],"pins":[]}'
+	assert_equal "$(alpnlb unload 2>&1)" "alpnlb: instance '$NETNS_NAME': nothing was left in the kernel"
 	run -4 alpnlb flow show
 	rm -f "$NETNS_DIR/go"
 	start_daemon

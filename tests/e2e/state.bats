@@ -526,6 +526,7 @@ in_its_mounts() {
 }
 
 @test "where nothing can be written, a write is refused and nothing changes" {
+	local binary=$ALPNLB
 	daemon_under unshare --mount -- sh -c \
 		'mount -t tmpfs -o size=256k tmp /var/lib/alpnlb && exec "$@"' sh
 	mkdir -p /var/lib/alpnlb
@@ -557,6 +558,8 @@ refused_everywhere() {
 	assert_matches "$output" "$1"
 	run -1 alpnlb revision rollback 1 refresh
 	assert_matches "$output" "$1"
+	run -1 in_its_mounts "$binary" --instance "$NETNS_NAME" application add lost
+	assert_matches "$output" "applications.json: ${1%%;*}"
 	assert_equal "$(api GET tcp/farm/1 | gojq -r .displayName)" written
 	assert_equal "$(stats .revision)" "$revision"
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one

@@ -38,8 +38,8 @@ static json_t *row(const struct application *application)
 
 static int files_failed(int err)
 {
-	return fail(CLI_FAILED, STATE_ROOT "/%s/applications.json: %s", options.instance,
-		    err == -EINVAL ? "is not as alpnlb writes it" : strerror(-err));
+	return fail(CLI_FAILED, STATE_ROOT "/%s/applications.json: %s%s", options.instance,
+		    err == -EINVAL ? "is not as alpnlb writes it" : strerror(-err), root_hint(err));
 }
 
 static int not_found(const char *name)
@@ -122,7 +122,7 @@ static int application_add(const char *const *values)
 	err = applications_add(options.instance, name, writes, &added);
 	if (err == -EEXIST)
 		return fail(CLI_FAILED, "there is an application '%s' already", name);
-	if (err == -ENOSPC)
+	if (err == -E2BIG)
 		return fail(CLI_FAILED, "there are %d applications already, no more are allowed",
 			    APPLICATIONS_MAX);
 	if (err)

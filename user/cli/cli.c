@@ -86,6 +86,11 @@ int fail_with(int code, json_t *members, const char *format, ...)
 	return code;
 }
 
+const char *root_hint(int err)
+{
+	return err == -EPERM || err == -EACCES ? "; try as root" : "";
+}
+
 bool instance_name_valid(const char *name)
 {
 	size_t n = strlen(name);

@@ -84,6 +84,10 @@ int fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3))
 int fail_with(int code, json_t *members, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* What to add to a message that ends with the reason `err`, -errno: "; try as root" where that
+ * helps. */
+const char *root_hint(int err);
+
 /* From now on messages tell that they are about this line of a batch; NULL ends that. */
 void fail_at(const char *file, size_t line);
 

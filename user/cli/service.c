@@ -25,8 +25,8 @@ static int call_failed(int err)
 		return fail(CLI_FAILED, "instance '%s': the daemon closed without an answer",
 			    options.instance);
 	default:
-		return fail(CLI_FAILED, "instance '%s': control socket: %s", options.instance,
-			    strerror(-err));
+		return fail(CLI_FAILED, "instance '%s': control socket: %s%s", options.instance,
+			    strerror(-err), root_hint(err));
 	}
 }
 

@@ -26,8 +26,7 @@ static int open_failed(const char *instance, int err, const char *map, struct te
 			    " is not laid out as alpnlb %s expects: it was made by another version",
 			    ALPNLB_VERSION);
 	else
-		text_append(message, ": %s%s", strerror(-err),
-			    err == -EPERM || err == -EACCES ? "; try as root" : "");
+		text_append(message, ": %s%s", strerror(-err), root_hint(err));
 	return CLI_FAILED;
 }
 

@@ -244,6 +244,12 @@ static int print(const struct unload *unload)
 	return code;
 }
 
+static bool nothing_there(const struct unload *unload)
+{
+	return !json_array_size(unload->flows) && !json_array_size(unload->links) &&
+	       !json_array_size(unload->pins);
+}
+
 static int unload_locked(void)
 {
 	struct unload unload = {.flows = json_array(),
@@ -255,7 +261,10 @@ static int unload_locked(void)
 
 	(void)snapshot_load(&unload.snapshot, options.instance, &ignored);
 	code = unload_all(&unload);
-	if (!code)
+	if (!code && !options.json && nothing_there(&unload))
+		fprintf(stderr, "alpnlb: instance '%s': nothing was left in the kernel\n",
+			options.instance);
+	else if (!code)
 		code = print(&unload);
 	snapshot_close(&unload.snapshot);
 	reset_sockets_close(&unload.resets);
@@ -277,7 +286,8 @@ static int unload_run(int argc, char **argv)
 			    "instance '%s': a daemon is running; stop it before you unload",
 			    options.instance);
 	if (lock < 0)
-		return fail(CLI_FAILED, RUN_ROOT "/%s: %s", options.instance, strerror(-lock));
+		return fail(CLI_FAILED, RUN_ROOT "/%s: %s%s", options.instance, strerror(-lock),
+			    root_hint(lock));
 	code = unload_locked();
 	close(lock);
 	return code;

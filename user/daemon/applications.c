@@ -183,7 +183,7 @@ static int append(const char *instance, struct applications *list, const struct 
 	struct application *more;
 
 	if (list->n >= APPLICATIONS_MAX)
-		return -ENOSPC;
+		return -E2BIG;
 	more = reallocarray(list->v, list->n + 1, sizeof(*more));
 	if (!more)
 		return -ENOMEM;

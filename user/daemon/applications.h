@@ -41,7 +41,7 @@ int applications_read(const char *instance, struct applications *list);
 
 const struct application *applications_find(const struct applications *list, const char *name);
 
-/* Makes one with keys of its own. 0 or -errno: -EEXIST for the name, -ENOSPC for one too many. */
+/* Makes one with keys of its own. 0 or -errno: -EEXIST for the name, -E2BIG for one too many. */
 int applications_add(const char *instance, const char *name, bool writes,
 		     struct application *added);
 
