@@ -351,7 +351,7 @@ live_are() {
 	assert_equal "$(gojq -r .refusal <<<"$row")" "client and server are of different address families"
 	run -0 alpnlb conn show farm h1
 	assert_matches "$output" 'not on the packet path: client and server are of different'
-	assert_equal "$(stats '.counters | "\(.spliced) \(.splice_refused)"')" "1 1"
+	assert_equal "$(stats '.counters | "\(.spliced) \(.splice_refused) \(.path_fallbacks)"')" "1 1 0"
 	touch "$NETNS_DIR/go"
 	await_connections 0
 	stop_daemon

@@ -110,7 +110,7 @@ closed_for() {
 	closed_for hello_timeouts
 	tcp_client "$LB4" 446 --alpn h2 >/dev/null
 	closed_for connect_failed
-	assert_equal "$(told all '.reason == "connect_failed" and .server == "s12" and .farm == "dead"')" 1
+	assert_equal "$(told all '.reason == "connect_failed" and .server == "s12" and .farm == "dead" and .error == "Connection refused"')" 1
 	black_hole 99
 	tcp_client "$LB4" 450 --alpn h2 >/dev/null
 	closed_for connect_timeouts

@@ -344,5 +344,6 @@ local_server() {
 	assert_clean "$(crossing_client "$LB4" -n 50 -p 10 -q)"
 	assert_equal "$(stats .counters.spliced)" 0
 	(($(stats .counters.splice_refused) > 0)) || fail "nothing was counted"
+	assert_equal "$(stats '.counters | .path_fallbacks >= .splice_refused')" true # asked for by name
 	assert_clean "$(crossing_report)"
 }

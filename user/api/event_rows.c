@@ -137,6 +137,8 @@ json_t *event_row(const struct event_record *record, const struct object_names *
 		set_text(row, "reason",
 			 record->counter < COUNTER_MAX ? counter_names[record->counter]
 						       : record->text);
+		if (record->counter == COUNTER_CONNECT_FAILED)
+			set_text(row, "error", record->text);
 		set_connection(row, record, names);
 	}
 	return row;

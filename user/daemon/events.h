@@ -63,8 +63,8 @@ struct event_record {
 	uint64_t number;   /* of a refresh: the revision; of LOST: events */
 	/* Of a connection's end: its counter, COUNTER_MAX if there is none. */
 	enum counter counter;
-	/* Why: of FALLBACK, of DROPPED, of an end without a counter, of a server; the comment of a
-	 * refresh; the name of a limit. */
+	/* Why: of FALLBACK, of DROPPED, of an end without a counter, of a server, of a connect that
+	 * failed; the comment of a refresh; the name of a limit. */
 	char text[EVENT_TEXT];
 	char by[64]; /* of a refresh: who asked for it */
 };

@@ -227,9 +227,10 @@ static void tell(const struct session *s, enum event_kind kind, const char *why)
 static void tell_end(const struct session *s)
 {
 	enum event_kind kind = s->refused ? EVENT_REFUSED : event_kind_of_end(s->reason);
+	bool error = s->reason == COUNTER_CONNECT_FAILED;
 
 	if (event_wanted(kind))
-		tell(s, kind, NULL);
+		tell(s, kind, error ? strerror(s->connect_error) : NULL);
 }
 
 /* It goes on by another path than its frontend asks for, or than is tried first. */
@@ -239,12 +240,21 @@ static void tell_fallback(const struct session *s, const char *why)
 		tell(s, EVENT_FALLBACK, why);
 }
 
+static void count_fallback(struct session *s)
+{
+	if (!s->fell_back)
+		count(s, COUNTER_PATH_FALLBACKS);
+	s->fell_back = true;
+}
+
 /* The packet path does not take it, and will not. */
-static void count_refusal(const struct session *s)
+static void count_refusal(struct session *s)
 {
 	uint32_t refusal = s->conn->refusal;
 
 	count(s, COUNTER_SPLICE_REFUSED);
+	if (s->wants_packet)
+		count_fallback(s);
 	if (refusal == SPLICE_PORTS)
 		event_limit(LIMIT_NAT_PORTS, 0);
 	else if (refusal == SPLICE_FULL)
@@ -256,7 +266,7 @@ static void count_refusal(const struct session *s)
 static void leave_sockmap(struct session *s)
 {
 	s->conn->path = PATH_RELAY;
-	count(s, COUNTER_PATH_FALLBACKS);
+	count_fallback(s);
 	tell_fallback(s, "the kernel does not take a socket of it into the sockhash");
 }
 
@@ -702,6 +712,7 @@ static void connect_failed(struct session *s, int err)
 	else
 		add(&stats->errors, 1);
 	tell_of_failure(s, err);
+	s->connect_error = err;
 	leave_server(s, err == ETIMEDOUT ? COUNTER_CONNECT_TIMEOUTS : COUNTER_CONNECT_FAILED);
 }
 
@@ -1239,12 +1250,14 @@ static void note_path_asked_for(struct session *s, const struct frontend_row *ro
 {
 	struct conn *conn = s->conn;
 
-	if (row->path == PATH_PACKET && conn->path != PATH_PACKET) {
+	s->wants_packet = row->path == PATH_PACKET;
+	if (s->wants_packet && conn->path != PATH_PACKET) {
 		conn->refusal = SPLICE_OFF;
+		count_fallback(s);
 		tell_fallback(s, splice_refusal(SPLICE_OFF));
 	}
 	if (row->path == PATH_SOCKMAP && conn->path == PATH_RELAY) {
-		count(s, COUNTER_PATH_FALLBACKS);
+		count_fallback(s);
 		tell_fallback(s, "sockmap does not work here");
 	}
 }

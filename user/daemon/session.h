@@ -46,6 +46,7 @@ struct session {
 	uint32_t tried[MAX_TRIES];
 	uint32_t n_tried;
 	enum counter failure;	/* what it is closed for if nobody is left: the last one's */
+	int connect_error;	/* errno of the latest connect that failed */
 	struct proxied proxied; /* what a proxy has told; size 0 = no header came */
 	bool refused;		/* by its frontend */
 	enum counter reason;	/* why it is closed; COUNTER_MAX: by its two ends */
@@ -55,6 +56,8 @@ struct session {
 	bool in_line;				   /* waits for any server, others behind it */
 	bool served;				   /* a choice was made for it in the queue */
 	bool queued;				   /* in worker->again */
+	bool wants_packet;			   /* its frontend asks for that path by name */
+	bool fell_back;				   /* counted so */
 	struct session *next;			   /* in worker->again or worker->dead */
 	LIST_ENTRY(session) live;		   /* of the worker */
 	/* for the packet path, see splice.h */
