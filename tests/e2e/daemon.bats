@@ -226,8 +226,14 @@ drain_is_cut() {
 @test "a second SIGTERM ends the drain at once" { drain_is_cut relay 1h 3600 TERM; }
 @test "SIGINT after SIGTERM ends the drain at once" { drain_is_cut relay 1h 3600 INT; }
 
-@test "without connections the drain ends at once" {
+@test "signals that reload or stop others do nothing but say so; without connections the drain ends at once" {
+	local signal
 	start_echo auto --drain-timeout 1h
+	for signal in HUP USR1 USR2; do
+		kill -s "$signal" "$DAEMON_PID"
+		netns_await 5 daemon_says "warning: SIG$signal does nothing here; .*alpnlb --instance $NETNS_NAME apply FILE" ||
+			fail "SIG$signal is not told of"
+	done
 	carries_traffic
 	await_connections 0
 	stop_daemon

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CONTROL_TIMEOUT 60 /* seconds without a byte; compiling 65,536 routes takes a while */
-
 /* A handle that talks to the instance's socket, NULL when out of memory. */
 static CURL *control_open(const char *instance)
 {

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#define CONTROL_TIMEOUT 60 /* seconds without a byte; compiling 65,536 routes takes a while */
 #define CONTROL_SERVICE "/1.0/ipLoadbalancing/"
 
 struct control_answer {

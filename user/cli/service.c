@@ -24,6 +24,9 @@ static int call_failed(int err)
 	case -EPROTO:
 		return fail(CLI_FAILED, "instance '%s': the daemon closed without an answer",
 			    options.instance);
+	case -ETIME:
+		return fail(CLI_FAILED, "instance '%s': the daemon has not answered for %d s",
+			    options.instance, CONTROL_TIMEOUT);
 	default:
 		return fail(CLI_FAILED, "instance '%s': control socket: %s%s", options.instance,
 			    strerror(-err), root_hint(err));

@@ -629,6 +629,35 @@ static void on_stop(evutil_socket_t sig, short what, void *argument)
 	event_add(daemon->drain_end, &end);
 }
 
+/* By these others reload or stop; the default would cut connections. */
+static void on_other_signal(evutil_socket_t sig, short what, void *argument)
+{
+	const struct daemon *daemon = argument;
+
+	log_line(LOG_WARN,
+		 "SIG%s does nothing here; to make a changed file run: alpnlb --instance %s apply "
+		 "FILE; to drain and stop: SIGTERM",
+		 sigabbrev_np(sig), daemon->name);
+}
+
+static const struct {
+	int number;
+	event_callback_fn call;
+} signals[] = {
+	{SIGTERM, on_stop},	    {SIGINT, on_stop},		{SIGHUP, on_other_signal},
+	{SIGUSR1, on_other_signal}, {SIGUSR2, on_other_signal},
+};
+
+#define N_SIGNALS (sizeof(signals) / sizeof(*signals))
+
+static void watch_signals(struct daemon *daemon, struct event *events[N_SIGNALS])
+{
+	for (size_t i = 0; i < N_SIGNALS; i++) {
+		events[i] = evsignal_new(daemon->base, signals[i].number, signals[i].call, daemon);
+		event_add(events[i], NULL);
+	}
+}
+
 /* ---- life -------------------------------------------------------------------------------- */
 
 static int init_main_loop(struct daemon *daemon)
@@ -656,6 +685,9 @@ static void watch_early_stop(void)
 
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
 }
 
 /* What the first configuration is applied to: programs, threads and sockets. Logs what fails. */
@@ -760,16 +792,13 @@ static void daemon_end(struct daemon *daemon)
 
 static int daemon_run(struct daemon *daemon, const struct arguments *arguments)
 {
-	struct event *term = NULL, *interrupt = NULL;
+	struct event *events[N_SIGNALS];
 	int err;
 
 	watch_early_stop();
 	err = daemon_start(daemon, arguments);
 	if (!err) {
-		term = evsignal_new(daemon->base, SIGTERM, on_stop, daemon);
-		interrupt = evsignal_new(daemon->base, SIGINT, on_stop, daemon);
-		event_add(term, NULL);
-		event_add(interrupt, NULL);
+		watch_signals(daemon, events);
 		log_line(LOG_INFO, "ready: instance '%s', %u workers, %zu frontends, %zu routes",
 			 daemon->name, daemon->n_workers, daemon->config->n_frontends,
 			 daemon->config->n_routes);
@@ -777,8 +806,8 @@ static int daemon_run(struct daemon *daemon, const struct arguments *arguments)
 		if (stop_asked) /* before the loop watched */
 			on_stop(SIGTERM, EV_SIGNAL, daemon);
 		event_base_dispatch(daemon->base);
-		event_free(term);
-		event_free(interrupt);
+		for (size_t i = 0; i < N_SIGNALS; i++)
+			event_free(events[i]);
 	}
 	if (err && stop_asked)
 		log_line(LOG_INFO, "stopped during the start");
