@@ -140,11 +140,6 @@ static int find_in(const struct config *config, enum kind kind, const char *word
 	return search.n ? CLI_OK : not_found(config, kind, word, state);
 }
 
-int find_word(const struct config *config, enum kind kind, const char *word, struct found *found)
-{
-	return find_in(config, kind, word, "", found);
-}
-
 int find_staged(const struct config *config, enum kind kind, const char *word, struct found *found)
 {
 	return find_in(config, kind, word, "staged", found);
@@ -159,7 +154,7 @@ int find_object(const struct config *config, enum kind kind, const char *word, c
 	if (word && id)
 		return fail(CLI_USAGE, "%s: give either name or id, not both", noun);
 	if (word)
-		return find_word(config, kind, word, found);
+		return find_in(config, kind, word, "", found);
 	if (!search.object.id)
 		return fail(CLI_USAGE, "%s id '%s': expected 1..%u", noun, id, kind_limit(kind));
 	search_kind(&search, config, kind);

@@ -11,16 +11,13 @@ struct found {
 };
 
 /*
- * By a word: a name or an id. What is the name of one and the id of another is refused, name:WORD
- * and id:WORD tell which. What is in another object may be said alone, if that is unique, or
- * FARM/SERVER, each half a word.
+ * In what is staged, by a word: a name or an id. What is the name of one and the id of another is
+ * refused, name:WORD and id:WORD tell which. What is in another object may be said alone, if that
+ * is unique, or FARM/SERVER, each half a word.
  */
-int find_word(const struct config *config, enum kind kind, const char *word, struct found *found);
-
-/* The same in what is staged. */
 int find_staged(const struct config *config, enum kind kind, const char *word, struct found *found);
 
-/* By `word` or `id`, one of them NULL. */
+/* In what runs, likewise by `word`, or by `id`; one of them is NULL. */
 int find_object(const struct config *config, enum kind kind, const char *word, const char *id,
 		struct found *found);
 
