@@ -733,6 +733,12 @@ static void server_addresses_are_checked(void **state)
 		"-a.example", "a-.example",	  "www.example.1",    "a b",
 	};
 
+	static const char *const with_port[] = {
+		"10.0.0.1:8443",
+		"[2001:db8::1]:8443",
+		"www.example.com:1",
+	};
+
 	check_address("10.0.0.1", "");
 	check_address("\"2001:db8::1\"", "");
 	check_address("www.example.com", "");
@@ -747,6 +753,16 @@ static void server_addresses_are_checked(void **state)
 			 "or IPv6 address, or a host name",
 			 no_names[i]);
 		check_address(no_names[i], message);
+	}
+	for (size_t i = 0; i < COUNT(with_port); i++) {
+		char message[512], address[64];
+
+		snprintf(address, sizeof(address), "\"%s\"", with_port[i]);
+		snprintf(message, sizeof(message),
+			 "1: farms[0].servers[0].address: %s has a port, which has a key of its "
+			 "own: port, allowed: an IPv4 or IPv6 address, or a host name",
+			 address);
+		check_address(address, message);
 	}
 	check_address("0123456789012345678901234567890123456789012345678901234567890123a.example",
 		      "1: farms[0].servers[0].address: \"0123456789012345678901234567890123456789"

@@ -30,6 +30,15 @@ static const char *not_an_address(const char *text)
 					  : "is not an address";
 }
 
+/* HOST:PORT or [ADDRESS]:PORT, as other balancers want it. */
+static bool has_port(const char *text)
+{
+	const char *colon = strchr(text, *text == '[' ? ']' : ':');
+
+	colon = colon && *text == '[' ? colon + 1 : colon;
+	return colon && *colon == ':' && colon[1] && !colon[1 + strspn(colon + 1, "0123456789")];
+}
+
 /* It means nothing without an interface. */
 static bool is_link_local(const uint8_t address[16])
 {
@@ -88,7 +97,8 @@ static void decode_host(struct decoder *d, const struct attribute *a, const stru
 		if (host_name_is_valid(text))
 			server->host = decode_copy(d, text);
 		else
-			problem = "is not an address";
+			problem = has_port(text) ? "has a port, which has a key of its own: port"
+						 : "is not an address";
 	} else if (!is_unicast(server->address))
 		problem = "is not the address of a host";
 	else if (is_link_local(server->address))
