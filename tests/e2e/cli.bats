@@ -240,24 +240,18 @@ start_all_there_is() {
 	stop_daemon
 }
 
-as_nobody() {
-	netns_exec balancer setpriv --reuid 65534 --clear-groups "$ALPNLB" --instance "$NETNS_NAME" "$@"
-}
-
 @test "the control socket is for root only" {
 	local command
 	start_web auto
 	assert_matches "$(command stat -c %a "/run/alpnlb/$NETNS_NAME/control.sock")" '^[67]00$'
-	cp "$ALPNLB" "$NETNS_DIR/alpnlb" # where everybody may read
-	ALPNLB=$NETNS_DIR/alpnlb
 	for command in "refresh run" "server drain h2/s11" "monitor events"; do
 		# shellcheck disable=SC2086 # words
-		run -1 as_nobody $command
+		run -1 as_nobody --instance "$NETNS_NAME" $command
 		assert_matches "$output" 'control socket: Permission denied; try as root$' "$command"
 	done
-	run -1 as_nobody unload
+	run -1 as_nobody --instance "$NETNS_NAME" unload
 	assert_matches "$output" 'Permission denied; try as root$'
-	run -1 as_nobody daemon -c "$CONFIG"
+	run -1 as_nobody --instance "$NETNS_NAME" daemon -c "$CONFIG"
 	assert_equal "$output" "alpnlb: error: the daemon may not load BPF programs, missing: CAP_BPF CAP_PERFMON; run alpnlb as root"
 	stop_daemon
 }
@@ -274,6 +268,10 @@ as_nobody() {
 	alpnlb -j doctor | gojq -e --arg name "instance $NETNS_NAME" \
 		'any(.[]; .check == $name and .found == "a daemon runs")' ||
 		fail "not found by root: $(alpnlb -j doctor)"
+	"$ALPNLB" -j doctor | gojq -e --arg name "instance $NETNS_NAME" --arg pid "$DAEMON_PID" \
+		'[.[] | select(.check == $name) | .status, .found, .advice] == ["ok",
+			"a daemon runs in another network namespace", "nsenter -t \($pid) -n alpnlb doctor"]' ||
+		fail "from another namespace: $("$ALPNLB" doctor)"
 	found=$(as_nobody -j doctor | gojq -c '[.[] | select(.check == "instances") | .status, .found, .advice]')
 	assert_equal "$found" '["warn","cannot be read: Permission denied","run doctor as root"]'
 	stop_daemon

@@ -6,6 +6,8 @@
 #include <event2/buffer.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 
 /* A handle that talks to the instance's socket, NULL when out of memory. */
 static CURL *control_open(const char *instance)
@@ -56,6 +58,32 @@ bool control_alive(const char *instance)
 	}
 	curl_easy_cleanup(curl);
 	return !err;
+}
+
+static bool same_network(pid_t pid)
+{
+	struct stat theirs, ours;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	return stat(path, &theirs) || stat("/proc/self/ns/net", &ours) ||
+	       (theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev);
+}
+
+pid_t control_elsewhere(const char *instance)
+{
+	CURL *curl = control_open(instance);
+	struct ucred peer = {0};
+	socklen_t size = sizeof(peer);
+	curl_socket_t fd;
+
+	if (curl)
+		curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
+	if (!curl || control_perform(curl) || curl_easy_getinfo(curl, CURLINFO_ACTIVESOCKET, &fd) ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+		peer.pid = 0;
+	curl_easy_cleanup(curl);
+	return peer.pid && !same_network(peer.pid) ? peer.pid : 0;
 }
 
 static size_t on_data(char *data, size_t size, size_t n, void *stream)

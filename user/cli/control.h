@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define CONTROL_TIMEOUT 60 /* seconds without a byte; compiling 65,536 routes takes a while */
 #define CONTROL_SERVICE "/1.0/ipLoadbalancing/"
@@ -32,5 +33,8 @@ int control_follow(const char *instance, const char *path, control_line *line, v
 
 /* Does a daemon of this instance listen? */
 bool control_alive(const char *instance);
+
+/* The process of its daemon if that is in another network namespace than this one, else 0. */
+pid_t control_elsewhere(const char *instance);
 
 #endif

@@ -242,12 +242,26 @@ static bool instance_known(const char *root, const char *name)
 	return !access(path, F_OK);
 }
 
+/* What else there is to say of it is about the interfaces and settings that it sees. */
+static void tell_elsewhere(json_t *rows, const char *check, pid_t pid)
+{
+	char advice[64];
+
+	snprintf(advice, sizeof(advice), "nsenter -t %d -n alpnlb doctor", (int)pid);
+	finding(rows, STATUS_OK, check, advice, "a daemon runs in another network namespace");
+}
+
 static void check_instance(json_t *rows, const char *name)
 {
 	bool alive = control_alive(name), pinned = instance_known(PIN_ROOT, name);
+	pid_t elsewhere = alive ? control_elsewhere(name) : 0;
 	char check[300];
 
 	snprintf(check, sizeof(check), "instance %s", name);
+	if (elsewhere) {
+		tell_elsewhere(rows, check, elsewhere);
+		return;
+	}
 	if (alive && !pinned)
 		finding(rows, STATUS_WARN, check, "show and stat need the same /sys/fs/bpf",
 			"a daemon runs, but its maps are not pinned here");
