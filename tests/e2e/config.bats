@@ -376,7 +376,8 @@ drains() {
 	start_echo "$1"
 	hold_connection
 	kill -TERM "$DAEMON_PID"
-	netns_await 10 port_is_closed || fail "new connections are still taken"
+	netns_await 10 daemon_says 'draining: 1 connections' || fail "it does not drain"
+	port_is_closed || fail "new connections are still taken"
 	netns_alive "$DAEMON_PID" || fail "the daemon did not wait for the live connection"
 	held_connection_ends_well
 	daemon_ended 0
