@@ -355,6 +355,7 @@ run_daemon() {
 }
 
 @test "two instances run side by side" {
+	local command
 	start_both
 	everybody_to two | sed 's/"443"/"444"/' >"$NETNS_DIR/other.yaml"
 	netns_spawn balancer "$NETNS_DIR/other.log" "$ALPNLB" daemon -c "$NETNS_DIR/other.yaml" \
@@ -363,6 +364,11 @@ run_daemon() {
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
 	assert_equal "$(reached "$LB4" 444 --alpn h2)" two
 	assert_equal "$(alpnlb frontend show web --instance "$NETNS_NAME-b" -j | gojq -c .ports)" '["444"]'
+	for command in "conn show" "refresh run"; do
+		# shellcheck disable=SC2086 # words
+		run -4 alpnlb $command --instance "$NETNS_NAME-c"
+		assert_matches "$output" '; --instance has others: [^ ]' "$command"
+	done
 	netns_stop "$NETNS_PID"
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" one
 	stop_daemon

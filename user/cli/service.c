@@ -1,26 +1,55 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "service.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../kernel/pin.h"
 #include "../model/place.h"
 #include "cli.h"
 #include "words.h"
+
+/* ---- instances ----------------------------------------------------------------------- */
+
+const char *other_instances(char *text, size_t size)
+{
+	DIR *dir = opendir(PIN_ROOT);
+	struct dirent *entry;
+
+	*text = 0;
+	while (dir && (entry = readdir(dir))) {
+		size_t used = strlen(text);
+
+		if (!strcmp(entry->d_name, options.instance)) {
+			*text = 0;
+			break;
+		}
+		if (instance_name_valid(entry->d_name))
+			snprintf(text + used, size - used, "%s%s",
+				 used ? ", " : "; --instance has others: ", entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return text;
+}
 
 /* ---- requests ------------------------------------------------------------------------ */
 
 static int call_failed(int err)
 {
+	char others[256];
+
 	switch (err) {
 	case -ENOENT:
 	case -ECONNREFUSED:
 		return fail(CLI_NO_DAEMON,
 			    "instance '%s': no daemon is running; start it with: alpnlb "
-			    "--instance %s daemon -c FILE",
-			    options.instance, options.instance);
+			    "--instance %s daemon -c FILE%s",
+			    options.instance, options.instance,
+			    other_instances(others, sizeof(others)));
 	case -EPROTO:
 		return fail(CLI_FAILED, "instance '%s': the daemon closed without an answer",
 			    options.instance);

@@ -9,6 +9,13 @@
 #define SERVICE_PATH_MAX 256
 #define ZONES_PATH	 "/1.0/ipLoadbalancing/availableZones"
 
+/*
+ * For the end of a message that options.instance has nothing: which others are pinned, as far as
+ * they fit into `text` and may be read; empty if there is none, or options.instance is. Returns
+ * `text`.
+ */
+const char *other_instances(char *text, size_t size);
+
 /* control_call() to options.instance, whatever the answer is. Returns an exit code. */
 int service_request(const char *method, const char *path, const char *body, size_t len,
 		    struct control_answer *answer);

@@ -14,10 +14,13 @@
 
 static int open_failed(const char *instance, int err, const char *map, struct text *message)
 {
+	char others[256];
+
 	text_append(message, "instance '%s': ", instance);
 	if (err == -ENOENT) {
-		text_append(message, "nothing is pinned below %s/%s%s", PIN_ROOT, instance,
-			    geteuid() ? " (or it may not be read: try as root)" : "");
+		text_append(message, "nothing is pinned below %s/%s%s%s", PIN_ROOT, instance,
+			    geteuid() ? " (or it may not be read: try as root)" : "",
+			    other_instances(others, sizeof(others)));
 		return CLI_NO_DAEMON;
 	}
 	text_append(message, "map %s", map);
