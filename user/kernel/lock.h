@@ -13,7 +13,7 @@
  */
 int lock_take(const char *instance);
 
-/* Is there a daemon, even one that does not answer yet? */
+/* Is there a daemon, even one that does not answer yet? Keeps none from taking the lock. */
 bool lock_is_taken(const char *instance);
 
 #endif
