@@ -249,6 +249,10 @@ start_all_there_is() {
 		run -1 as_nobody --instance "$NETNS_NAME" $command
 		assert_matches "$output" 'control socket: Permission denied; try as root$' "$command"
 	done
+	mv "/run/alpnlb/$NETNS_NAME/control.sock" "$NETNS_DIR/control.sock"
+	run -4 alpnlb refresh run
+	assert_matches "$output" 'a daemon runs, but does not listen here: .*/control.sock was removed$'
+	mv "$NETNS_DIR/control.sock" "/run/alpnlb/$NETNS_NAME/control.sock"
 	run -1 as_nobody --instance "$NETNS_NAME" unload
 	assert_matches "$output" 'Permission denied; try as root$'
 	run -1 as_nobody --instance "$NETNS_NAME" daemon -c "$CONFIG"

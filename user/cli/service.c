@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../kernel/lock.h"
 #include "../kernel/pin.h"
 #include "../model/place.h"
 #include "cli.h"
@@ -45,6 +46,12 @@ static int call_failed(int err)
 	switch (err) {
 	case -ENOENT:
 	case -ECONNREFUSED:
+		if (lock_is_taken(options.instance))
+			return fail(CLI_NO_DAEMON,
+				    "instance '%s': a daemon runs, but does not listen here: it is "
+				    "about to start or to end, or " RUN_ROOT
+				    "/%s/control.sock was removed",
+				    options.instance, options.instance);
 		return fail(CLI_NO_DAEMON,
 			    "instance '%s': no daemon is running; start it with: alpnlb "
 			    "--instance %s daemon -c FILE%s",
