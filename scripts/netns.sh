@@ -154,14 +154,20 @@ netns_forward() {
 	netns_exec balancer sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 }
 
-# As XDP needs them: frames with checksums, and at the ends somebody who takes frames that have no
-# skb (NAPI, which GRO turns on).
+# As network cards deliver frames, and XDP needs them: with checksums, and with GRO, which on a veth
+# turns on NAPI, who takes frames that have no skb. `no` undoes it.
 netns_whole_checksums() {
-	local role
+	local role features=(tx off gro on)
+	[[ ${1:-} != no ]] || features=(tx on gro off)
 	for role in client server; do
-		netns_exec $role ethtool -K balancer tx off gro on >/dev/null
-		netns_exec balancer ethtool -K $role tx off >/dev/null
+		netns_exec $role ethtool -K balancer "${features[@]}" >/dev/null
+		netns_exec balancer ethtool -K $role "${features[@]}" >/dev/null
 	done
+}
+
+# Frames that left the balancer without an skb, by the interface they came in.
+netns_at_xdp() {
+	netns_exec balancer ethtool -S "$1" | awk '/rx_queue.*xdp_(redirect|tx):/ { n += $2 } END { print n + 0 }'
 }
 
 # Lets packets pass between clients and servers without the balancer: to measure against.

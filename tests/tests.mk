@@ -94,6 +94,7 @@ $(BENCH_LOAD) $(BENCH_FLOOD): %: %.o
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
 
 bench: $(BIN) $(BENCH_LOAD) $(BENCH_FLOOD) ## measure against direct routing, HAProxy and nginx (root; BENCH='--rounds 1' for options)
+	$(Q)$(MAKE) -j1 --no-print-directory bench-door bench-packets bench-routes
 	$(Q)ALPNLB=$(abspath $(BIN)) BUILD=$(BUILD) tests/bench/run $(BENCH)
 
 BENCH_DOOR := $(BUILD)/tests/bench/door_cost
@@ -102,7 +103,6 @@ $(BENCH_DOOR): $(BENCH_DOOR).o $(USER_LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-bench: bench-door
 bench-door: $(BIN) $(BENCH_FLOOD) $(BENCH_DOOR) ## measure what the door drops, and what that costs (root)
 	$(Q)ALPNLB=$(abspath $(BIN)) BUILD=$(BUILD) tests/bench/door
 
@@ -120,11 +120,9 @@ $(BENCH_PACKETS): $(BENCH_PACKETS).o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-bench: bench-packets
 bench-packets: $(BENCH_PACKETS) ## measure a spliced packet's cost against the number of flows (root)
 	$(Q)$(BENCH_PACKETS) $(BUILD)/bench-packets.json
 
-bench: bench-routes
 bench-routes: $(BENCH_ROUTES) ## measure a hello's cost against the number of routes (root)
 	$(Q)$(BENCH_ROUTES) $(BUILD)/bench-routes.json
 

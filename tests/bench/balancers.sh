@@ -11,7 +11,14 @@ PATHS=()              # alpnlb's: those that have a frontend
 # By program: processes, threads of each and connections of each that it is to have room for.
 declare -A PROCESSES=() THREADS=() ROOM=()
 
-ACCEL= # xdp or tc: who forwards on the packet path, with checksums that are whole in either case
+# By subject of the lines whole_*: who forwards on the packet path, and the door in front of it. At
+# XDP that is possible behind a native door only.
+declare -A MODES=(
+	[xdp]=$'accel: xdp\nxdp: native'
+	[tc]=$'accel: tc\nxdp: off'
+	[tc+native]=$'accel: tc\nxdp: native'
+	[tc+generic]=$'accel: tc\nxdp: generic'
+)
 
 declare -A PID=() # by program: alpnlb, haproxy, nginx; the processes that were started
 
@@ -28,9 +35,10 @@ alpnlb_servers() {
 	done
 }
 
+# write_alpnlb SUBJECT: in its mode, if it has one.
 write_alpnlb() {
 	local path
-	printf 'nat_ports: 1024-65535\naccel: %s\nfarms:\n' "${ACCEL:-auto}"
+	printf 'nat_ports: 1024-65535\n%s\nfarms:\n' "${MODES[$1]:-}"
 	for path in "${PATHS[@]}"; do
 		printf '  - { name: h2-%s, port: %s, servers: [ %s ] }\n' \
 			"$path" $SERVER_PORT "$(alpnlb_servers "$path")"
@@ -136,7 +144,7 @@ not_started() {
 start_program() {
 	local i
 	PID[$1]=
-	"write_$1" >"$NETNS_DIR/$1.conf"
+	"write_$1" "$1" >"$NETNS_DIR/$1.conf"
 	for ((i = 1; i <= ${PROCESSES[$1]}; i++)); do
 		spawn_program "$1" "$i" || not_started "$1" || return
 		PID[$1]+=${PID[$1]:+,}$NETNS_PID
@@ -148,7 +156,7 @@ start_program() {
 program_of() {
 	case $1 in
 	direct) ;;
-	packet | open | sockmap | relay) printf alpnlb ;;
+	packet | open | sockmap | relay | xdp | tc | tc+*) printf alpnlb ;;
 	*) printf '%s' "$1" ;;
 	esac
 }
@@ -178,6 +186,5 @@ tune() {
 spaces_up() {
 	netns_up "bench-$$"
 	netns_route
-	[[ -z ${ACCEL:-} ]] || netns_whole_checksums
 	tune
 }

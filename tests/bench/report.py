@@ -13,6 +13,11 @@ BASELINE = "direct"
 REFERENCES = ["haproxy", BASELINE]
 UNCHANGED = "unchanged"
 SUBJECTS = ["direct", "packet", "open", "sockmap", "relay", "haproxy", "nginx"]
+WHOLE = "whole_"  # what lines begin with in which everybody makes checksums
+WHOLE_SUBJECTS = ["direct", "xdp", "tc", "tc+native", "tc+generic", "haproxy", "nginx"]
+WHOLE_REFERENCE = "tc"
+SPLICED = ["packet", "open", "xdp", "tc", "tc+native", "tc+generic"]
+AT_WORK = 0.01  # so much of a CPU the daemon does not take for connections that are spliced
 COLUMN = 23
 LABEL = 39
 
@@ -103,6 +108,8 @@ def memory_metrics(line):
 
 
 METRICS += memory_metrics("memory") + memory_metrics("memory_few")
+METRICS += [(WHOLE + line, WHOLE + name, *rest) for line, name, *rest in METRICS
+            if line in ("up", "down", "rr1", "rr32")]
 
 AT_LEAST, AT_MOST = ">=", "<="
 
@@ -183,19 +190,24 @@ def label_of(label, line, results):
     return label
 
 
+def subjects_of(line):
+    return WHOLE_SUBJECTS if line.startswith(WHOLE) else SUBJECTS
+
+
 def references_of(results, line, subject, function, values):
     if line == "refresh":
         return {UNCHANGED: values_of(results, "connect", subject, function)}
-    return {name: values[name] for name in REFERENCES}
+    return {name: values[name] for name in [*REFERENCES, WHOLE_REFERENCE] if name in values}
 
 
 def summaries(results):
     table = {}
     for line, name, label, decimals, more, function in METRICS:
-        values = {subject: values_of(results, line, subject, function) for subject in SUBJECTS}
+        values = {subject: values_of(results, line, subject, function)
+                  for subject in subjects_of(line)}
         row = {subject: summarize(values[subject],
                                   references_of(results, line, subject, function, values))
-               for subject in SUBJECTS if values[subject]}
+               for subject in values if values[subject]}
         if row:
             table[name] = {"line": line, "label": label_of(label.strip(), line, results),
                            "more_is_better": more, "subjects": row}
@@ -255,17 +267,25 @@ def spread_cell(summary, decimals):
     return with_ratio(f"{low}..{high}", summary, BASELINE)
 
 
-def print_table(table):
-    print_row("", [subject + " " * 8 for subject in SUBJECTS])
-    for _, name, label, decimals, more, _ in METRICS:
-        if name not in table:
-            continue
+def ratio_cell(summary, reference):
+    ratio = summary["ratios"].get(reference) if summary else None
+    return "{min:.2f}..{max:.2f} {median:6.2f}x".format(**ratio) if ratio else ""
+
+
+def print_table(table, subjects):
+    metrics = [m for m in METRICS if m[1] in table and subjects_of(m[0]) is subjects]
+    if metrics:
+        print_row("", [subject + " " * 8 for subject in subjects])
+    for line, name, label, decimals, more, _ in metrics:
         indent = " " * (len(label) - len(label.lstrip()))
-        row = [table[name]["subjects"].get(subject) for subject in SUBJECTS]
+        row = [table[name]["subjects"].get(subject) for subject in subjects]
         print_row(indent + table[name]["label"],
                   [median_cell(summary, decimals) for summary in row])
         print_row("    " + ("more is better" if more else "less is better"),
                   [spread_cell(summary, decimals) for summary in row])
+        if line.startswith(WHOLE):
+            print_row(f"    to {WHOLE_REFERENCE}",
+                      [ratio_cell(summary, WHOLE_REFERENCE) for summary in row])
 
 
 def verdict_of(judgement):
@@ -289,8 +309,6 @@ def print_head(machine, busy):
     print(f"{machine['rounds']} rounds of {machine['seconds']} s, {machine['memory_rounds']} for "
           f"memory; {machine['cpus']} CPUs ({machine['cpu']}), {machine['memory_mb']} MB, Linux "
           f"{machine['kernel']}, {machine['congestion']}; connect: {machine['parallel']} at once")
-    if machine["accel"] != "auto":
-        print(f"Packets are forwarded at {machine['accel']}; checksums are whole")
     for version in machine["versions"].values():
         print(version)
     if machine["few_connections"] < machine["connections"]:
@@ -303,12 +321,23 @@ def print_head(machine, busy):
           "round, median of the rounds; with a refresh each second it is that to without.\n")
 
 
+def failure(record):
+    result = record["result"]
+    if "failed" in result:
+        return result["failed"]
+    if result.get("errors"):
+        return f"{result['errors']} connections failed"
+    line = record["line"].removeprefix(WHOLE)
+    if (record["subject"] in SPLICED and line in ("up", "down", "rr1", "rr32")
+            and result["balancer_cpu_us"] > AT_WORK * 1e6 * result["seconds"]):
+        return "connections were not spliced"
+    return None
+
+
 def failures(records):
     lines = []
     for record in records:
-        what = record["result"].get("failed")
-        if what is None and record["result"].get("errors"):
-            what = f"{record['result']['errors']} connections failed"
+        what = failure(record)
         if what is not None:
             lines.append(f"round {record['round']}, {record['line']}, {record['subject']}: {what}")
     return lines
@@ -326,7 +355,8 @@ def main():
     judged = judgements(table)
     failed = failures(records)
     print_head(machine, busy)
-    print_table(table)
+    print_table(table, SUBJECTS)
+    print_table(table, WHOLE_SUBJECTS)
     print_judgements(judged, table)
     for line in failed:
         print(f"FAILED: {line}")

@@ -15,7 +15,7 @@ CONNECTIONS=${PACKET_CONNECTIONS:-200}
 # forwarded INTERFACE MIN: at least so many frames that came in there.
 forwarded() {
 	local n
-	n=$(forwarded_at_xdp "$1")
+	n=$(netns_at_xdp "$1")
 	((n >= $2)) || fail "$n frames from $1 were forwarded at XDP, not $2"
 }
 
@@ -56,7 +56,7 @@ crossing() {
 	hold client "$LB4" 443 --alpn h2 --then 3000000
 	all_are_spliced 1
 	kill_daemon
-	before=$(forwarded_at_xdp client)
+	before=$(netns_at_xdp client)
 	report=$(end_held client)
 	assert_echoed "$report"
 	forwarded client $((before + 1000))
@@ -111,7 +111,7 @@ doctor_says() {
 	says 'go by tc, too: its sysctl forwarding is off' 2 || fail "it says nothing"
 	doctor_says 'client: spliced packets go by tc, too: its sysctl'
 	transfer
-	assert_equal "$(forwarded_at_xdp client)" 0
+	assert_equal "$(netns_at_xdp client)" 0
 
 	netns_exec balancer sysctl -qw net.ipv4.ip_forward=1
 	netns_await 5 says 'are forwarded at XDP' 2 || fail "it does not look again"
@@ -121,17 +121,17 @@ doctor_says() {
 
 	netns_exec server ethtool -K balancer gro off >/dev/null
 	netns_await 5 says 'go by tc, too: it takes no frames' 1 || fail "it does not see"
-	before=$(forwarded_at_xdp client)
+	before=$(netns_at_xdp client)
 	transfer
-	assert_equal "$(forwarded_at_xdp client)" "$before"
+	assert_equal "$(netns_at_xdp client)" "$before"
 	forwarded server 100
 	netns_exec server ethtool -K balancer gro on >/dev/null
 
 	netns_await 5 says 'are forwarded at XDP' 3 || fail "it does not see"
 	netns_exec client ethtool -K balancer tx on >/dev/null
-	before=$(forwarded_at_xdp client)
+	before=$(netns_at_xdp client)
 	transfer
-	assert_equal "$(forwarded_at_xdp client)" "$before" "without checksums"
+	assert_equal "$(netns_at_xdp client)" "$before" "without checksums"
 
 	sed -i 's/^accel: .*/accel: { client: tc, server: tc }/' "$CONFIG"
 	alpnlb apply "$CONFIG"

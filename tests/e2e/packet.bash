@@ -26,11 +26,6 @@ accel() {
 	netns_whole_checksums
 }
 
-# Frames that left the balancer without an skb, by the interface they came in.
-forwarded_at_xdp() {
-	netns_exec balancer ethtool -S "$1" | awk '/rx_queue.*xdp_(redirect|tx):/ { n += $2 } END { print n + 0 }'
-}
-
 # packet_farm PATH HOSTS [LINE...]: the default farm and a route by ALPN; more lines come first.
 packet_farm() {
 	local path=$1 hosts=$2
