@@ -1067,6 +1067,35 @@ static __always_inline int splice_v6(struct __sk_buff *skb)
 	return bpf_redirect_neigh(flow->ifindex, NULL, 0, 0);
 }
 
+/*
+ * From 6.9 on generic XDP makes a copy of a packet that lacks room in front, which does not know
+ * the size of its link-layer header (mac_len, seen on 6.18): programs here get it from its IP
+ * header on. Puts the Ethernet header back; 0 if the packet begins with it.
+ */
+static __noinline int restore_ethernet(struct __sk_buff *skb)
+{
+	__u64 ethernet[2] = {}, first[2] = {};
+
+	if (bpf_skb_load_bytes_relative(skb, 0, ethernet, ETH_HLEN, BPF_HDR_START_MAC) ||
+	    bpf_skb_load_bytes(skb, 0, first, ETH_HLEN))
+		return -EINVAL;
+	if (ethernet[0] == first[0] && ethernet[1] == first[1])
+		return 0;
+	return bpf_skb_change_head(skb, ETH_HLEN, 0) ||
+	       bpf_skb_store_bytes(skb, 0, ethernet, ETH_HLEN, 0);
+}
+
+/* A source address may read as the type: the first byte is that of an IP header then, too. */
+static __always_inline bool has_ethernet(struct __sk_buff *skb)
+{
+	struct ethhdr *ethernet = (void *)(long)skb->data;
+
+	if ((void *)(ethernet + 1) > (void *)(long)skb->data_end)
+		return false;
+	return ethernet->h_proto == skb->protocol &&
+	       ethernet->h_dest[0] >> 4 != (skb->protocol == bpf_htons(ETH_P_IP) ? 4 : 6);
+}
+
 SEC("tc")
 int splice(struct __sk_buff *skb)
 {
@@ -1079,6 +1108,8 @@ int splice(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	/* It comes by again, at the interface of its VLAN, and without the tag. */
 	if (skb->vlan_present)
+		return TC_ACT_UNSPEC;
+	if (!has_ethernet(skb) && restore_ethernet(skb))
 		return TC_ACT_UNSPEC;
 	if (skb->protocol == bpf_htons(ETH_P_IPV6))
 		headers += sizeof(struct ipv6hdr) - sizeof(struct iphdr);

@@ -137,7 +137,11 @@ doctor_says() {
 	alpnlb apply "$CONFIG"
 	assert_equal "$(programs)" "none none"
 	transfer
-	sed -i 's/^accel: .*/accel: auto/' "$CONFIG"
+	sed -i 's/^accel: .*/&\nxdp: generic/' "$CONFIG" # its copies of packets are to have an Ethernet header
+	alpnlb apply "$CONFIG"
+	assert_equal "$(programs)" "door door"
+	transfer
+	sed -i '/^xdp: /d; s/^accel: .*/accel: auto/' "$CONFIG"
 	alpnlb apply "$CONFIG"
 	assert_equal "$(programs)" "none none" # a veth may come without checksums
 	transfer
