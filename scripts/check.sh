@@ -96,7 +96,7 @@ single() {
 }
 
 lint_scripts() {
-	shellcheck -x scripts/*.sh tests/bench/run tests/soak tests/e2e/peers/transfers .ci/run
+	shellcheck -x scripts/*.sh tests/bench/run tests/bench/door tests/soak tests/e2e/peers/transfers .ci/run
 }
 
 lint_manual() {
