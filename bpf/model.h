@@ -559,6 +559,7 @@ enum check_status {
 	CHECK_L7_TIMEOUT,
 	CHECK_L7_STATUS, /* an answer by the protocol, which says no */
 	CHECK_L7_FAILED, /* no answer, or none by the protocol */
+	CHECK_UNKNOWN,	 /* not made: something of the balancer's own is missing */
 };
 
 /* Written by the daemon's probes; the programs read no more than its state. */

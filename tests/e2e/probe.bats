@@ -82,6 +82,11 @@ states() {
 	alpnlb -j server show | gojq -r '.[] | [.farm, .state, .check_status, .check_code] | join(" ")'
 }
 
+# check_says FARM/NAME TEXT: its state and its last check, which begin like that.
+check_says() {
+	[[ $(server "$1" '[.state, .check_status, .check_text] | join(" ")') == "$2"* ]]
+}
+
 @test "every kind of probe, on real servers" {
 	local making trust
 	peers_certificate
@@ -195,15 +200,23 @@ unprobed unknown  "
 	alpnlb refresh run
 	await_state tls/a up
 
-	# a file that is missing is told at the refresh; when it went missing later, the daemon starts
+	# a file that is missing is told at the refresh; when it went missing later, the daemon starts,
+	# its servers are as they were, and are checked again once it is there
 	alpnlb farm set tls probe.ca /no/such.pem
 	run alpnlb refresh run
-	assert_matches "$output" 'the probe of farm tls: /no/such.pem: '
+	assert_matches "$output" 'the probe of farm tls: /no/such.pem: No such file or directory$'
+	mkfifo "$NETNS_DIR/fifo.pem"
+	alpnlb farm set tls probe.ca "$NETNS_DIR/fifo.pem"
+	run timeout 20 "$ALPNLB" --instance "$NETNS_NAME" refresh run
+	assert_matches "$output" 'the probe of farm tls: .*/fifo.pem: is no regular file$'
 	assert_equal "$(server tls/a .state)" up
 	mv "$NETNS_DIR/ca.pem" "$NETNS_DIR/other.pem"
 	stop_daemon
 	start_daemon
 	daemon_says "error: the probe of farm tls: $NETNS_DIR/ca.pem: "
+	netns_await 5 check_says tls/a "up UNK $NETNS_DIR/ca.pem: No such file" || fail "$(alpnlb server show tls/a)"
+	mv "$NETNS_DIR/other.pem" "$NETNS_DIR/ca.pem"
+	netns_await 5 check_says tls/a "up L6OK TLS" || fail "$(alpnlb server show tls/a)"
 	stop_daemon
 }
 
@@ -455,14 +468,20 @@ hosts() {
 }
 
 @test "a server with a host name follows it" {
+	local second
 	start_tcp one 11 9000 name
 	start_tcp two 12 9000 name
+	peers_certificate
+	start_nginx tls-one 11 9001 h2
+	start_nginx tls-two 12 9001 h2
+	second=$NETNS_PID
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=api \
 		-keyout "$NETNS_DIR/api.key" -out "$NETNS_DIR/api.pem" 2>/dev/null
 	{
 		printf 'api: { listen: "127.0.0.1:8443", certificate: %s, key: %s }\n' "$NETNS_DIR"/api.{pem,key}
 		printf 'farms:\n'
 		farm_of web 'type: tcp, interval: 200ms' 11 12='weight: 0'
+		farm_of tls "type: tls, port: 9001, interval: 200ms, verify: true, ca: $NETNS_DIR/ca.pem, sni: www.alpnlb.test" 11
 		frontend auto web
 	} | sed "s/$(server4 11)/web.alpnlb.test/; s/$(server4 12)/gone.alpnlb.test/" >"$CONFIG"
 	hosts
@@ -479,17 +498,24 @@ hosts() {
 	netns_await 10 is_served_by one || fail "$(alpnlb -j server show)"
 	await_state web/s11 up
 	await_state web/s12 up
+	await_state tls/s11 up
 	assert_equal "$(server web/s11 '[.address, .resolved] | join(" ")')" "web.alpnlb.test $(server4 11)"
 	assert_equal "$(api GET 'tcp/farm/1/server?address=WEB.alpnlb.test' | gojq -c .)" '[1]'
 
 	# it leads elsewhere: connections go there, and checks; a name that is gone stays where it was
 	# ... as soon as what else it takes is there, too
+	# ... and probes of a file that is gone go on with what was read
 	mv "$NETNS_DIR/api.pem" "$NETNS_DIR/moved.pem"
+	mv "$NETNS_DIR/ca.pem" "$NETNS_DIR/moved-ca.pem"
 	hosts "$(server4 12)" web
 	netns_await 15 daemon_says 'cannot follow a host name yet: api.certificate: .*/api.pem: No such file or directory'
 	mv "$NETNS_DIR/moved.pem" "$NETNS_DIR/api.pem"
 	netns_await 15 is_served_by two || fail "$(alpnlb -j server show)"
 	await_state web/s11 up
+	daemon_says "error: the probe of farm tls: $NETNS_DIR/ca.pem: No such file or directory"
+	await_state tls/s11 up
+	netns_stop "$second"
+	await_state tls/s11 down
 	netns_await 10 daemon_says 'host name gone.alpnlb.test: .*: its address stays as it was'
 	assert_equal "$(server web/s12 '[.resolved, .state] | join(" ")')" "$(server4 12) up"
 	assert_equal "$(alpnlb -j revision show | gojq length)" 1 "revisions"

@@ -208,12 +208,27 @@ static void take_renewed(struct watch *watch)
 	watch->renewed = NULL;
 }
 
+/* A file of this host is missing, which says nothing of the server. */
+static void note_unchecked(struct watch *watch, const char *failed)
+{
+	struct check_result result = {.status = CHECK_UNKNOWN};
+
+	result_text(&result, failed, strlen(failed));
+	note_result(watch, &result);
+}
+
 static void on_next(evutil_socket_t fd, short what, void *context)
 {
 	struct watch *watch = context;
+	char failed[256];
 
 	take_renewed(watch);
 	watch->began = monotonic_time();
+	if (!plan_load(watch->plan, failed, sizeof(failed))) {
+		note_unchecked(watch, failed);
+		check_in_turn(watch);
+		return;
+	}
 	check_begin(&watch->check, watch->plan, &watch->endpoint, watch->health->scratch);
 }
 
@@ -253,7 +268,11 @@ static void check_soon(struct watch *watch)
  */
 static void hear_failure(struct watch *watch, const struct failure *failure)
 {
-	if (row_of(watch)->state == SERVER_DOWN || failure->began < watch->good)
+	const struct server_health *row = row_of(watch);
+
+	if (row->state == SERVER_DOWN || failure->began < watch->good)
+		return;
+	if (row->status == CHECK_UNKNOWN) /* nothing would bring it up again */
 		return;
 	if (failure->err || watch->falls + 1 < watch->plan->probe.fall) {
 		note_failure(watch, failure->err);
@@ -310,7 +329,8 @@ uint32_t health_count(const struct config *config)
 	return n;
 }
 
-/* For the servers that want TLS of the farm's probe, or for the others. */
+/* For the servers that want TLS of the farm's probe, or for the others. -EINVAL: it has yet to
+ * load. */
 static int make_plan(const struct farm *farm, bool ssl, struct plan **plan, char *failed,
 		     size_t size)
 {
@@ -319,7 +339,11 @@ static int make_plan(const struct farm *farm, bool ssl, struct plan **plan, char
 	int err;
 
 	probe.force_ssl |= ssl;
-	err = plan_make(&probe, plan, reason, sizeof(reason));
+	err = plan_make(&probe, plan);
+	if (err)
+		snprintf(reason, sizeof(reason), "%s", strerror(-err));
+	else if (!plan_load(*plan, reason, sizeof(reason)))
+		err = -EINVAL;
 	if (err)
 		snprintf(failed, size, "the probe of farm %s: %s", farm->o.name, reason);
 	return err;
@@ -445,16 +469,16 @@ static void add_watches(struct change *change, const struct config *config, cons
 static void add_plan(struct change *change, const struct config *config, const struct farm *farm,
 		     bool ssl)
 {
-	struct plan *plan;
+	struct plan *plan = NULL;
 	char failed[512];
 
 	if (!needs_plan(farm, ssl))
 		return;
-	if (make_plan(farm, ssl, &plan, failed, sizeof(failed))) {
-		/* it could be made when the configuration was refreshed */
+	/* it could be made when the configuration was refreshed */
+	if (make_plan(farm, ssl, &plan, failed, sizeof(failed)))
 		log_line(LOG_ERROR, "%s", failed);
+	if (!plan)
 		return;
-	}
 	plan->users = 1;
 	add_watches(change, config, farm, ssl, plan);
 	plan_leave(plan);
@@ -528,10 +552,19 @@ static void apply(struct change *change, uint32_t id)
 	forget_state(&health->instance->balance.health[id]);
 }
 
+/* One server with what was read last helps out all that have its plan. */
+static void inherit(const struct watch *old, struct watch *now)
+{
+	if (old && now)
+		plan_inherit(now->plan, old->renewed ? old->renewed : old->plan);
+}
+
 static void on_change(evutil_socket_t fd, short what, void *context)
 {
 	struct change *change = context;
 
+	for (uint32_t id = 1; id <= MAX_SERVERS; id++)
+		inherit(change->health->watches[id], change->watches[id]);
 	for (uint32_t id = 1; id <= MAX_SERVERS; id++)
 		apply(change, id);
 	sem_post(&change->done);

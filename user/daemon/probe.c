@@ -22,25 +22,36 @@
 
 /* ---- plans ------------------------------------------------------------------------------- */
 
-int plan_make(const struct probe *probe, struct plan **plan, char *failed, size_t size)
+int plan_make(const struct probe *probe, struct plan **plan)
 {
 	struct plan *p = calloc(1, sizeof(*p));
 	int err = p ? probe_copy(probe, &p->probe) : -ENOMEM;
 
 	if (!err && probe->match == PROBE_MATCH_MATCHES)
 		err = regex_compile(probe->pattern, false, &p->regex, NULL);
-	if (err)
-		snprintf(failed, size, "%s", strerror(-err));
-	if (!err && probe_uses_tls(probe)) {
-		p->tls = probe_tls_load(probe, failed, size);
-		err = p->tls ? 0 : -EINVAL;
-	}
 	if (!err) {
 		*plan = p;
 		return 0;
 	}
 	plan_free(p);
 	return err;
+}
+
+bool plan_load(struct plan *plan, char *failed, size_t size)
+{
+	if (!plan->tls && probe_uses_tls(&plan->probe)) {
+		plan->tls = probe_tls_load(&plan->probe, failed, size);
+		return plan->tls;
+	}
+	return true;
+}
+
+void plan_inherit(struct plan *plan, const struct plan *last)
+{
+	if (plan->tls || !last->tls || !probe_equal(&plan->probe, &last->probe))
+		return;
+	SSL_CTX_up_ref(last->tls);
+	plan->tls = last->tls;
 }
 
 void plan_free(struct plan *plan)

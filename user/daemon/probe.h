@@ -16,12 +16,17 @@ struct plan {
 	unsigned int users;
 	struct probe probe;
 	struct regex *regex;
-	SSL_CTX *tls;
+	SSL_CTX *tls; /* NULL: it has none, or plan_load() is missing */
 };
 
-/* 0 and the plan, which has no users yet, or -errno and what is wrong with the probe in `failed`.
- */
-int plan_make(const struct probe *probe, struct plan **plan, char *failed, size_t size);
+/* 0 and the plan, which has no users yet, or -errno. */
+int plan_make(const struct probe *probe, struct plan **plan);
+
+/* Reads its files, unless it has. False, and what is wrong with them in `failed`: see later. */
+bool plan_load(struct plan *plan, char *failed, size_t size);
+
+/* What a plan could not load, `last` may have from when it could. */
+void plan_inherit(struct plan *plan, const struct plan *last);
 
 void plan_free(struct plan *plan); /* accepts NULL */
 
@@ -60,7 +65,7 @@ void check_init(struct check *check, struct event_base *base,
 		void (*done)(void *context, bool good, const struct check_result *result),
 		void *context);
 
-/* The plan and `scratch` have to be there until the end. None may run. */
+/* The plan, which is loaded, and `scratch` have to be there until the end. None may run. */
 void check_begin(struct check *check, const struct plan *plan, const struct probe_target *to,
 		 struct regex_scratch *scratch);
 

@@ -8,14 +8,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tls.h"
+
 /* ---- what is offered --------------------------------------------------------------------- */
 
-static bool load_trust(SSL_CTX *context, const struct probe *probe)
+/* NULL, or what is wrong. */
+static const char *load_trust(SSL_CTX *context, const struct probe *probe)
 {
-	if (!probe->verify)
-		return true;
-	return probe->ca ? SSL_CTX_load_verify_file(context, probe->ca) == 1
-			 : SSL_CTX_set_default_verify_paths(context) == 1;
+	const char *mistake = probe->verify && probe->ca ? tls_file_mistake(probe->ca) : NULL;
+	bool good = true;
+
+	if (mistake)
+		return mistake;
+	if (probe->verify)
+		good = probe->ca ? SSL_CTX_load_verify_file(context, probe->ca) == 1
+				 : SSL_CTX_set_default_verify_paths(context) == 1;
+	return good ? NULL : tls_mistake();
 }
 
 static bool offer_alpn(SSL_CTX *context, const char *name)
@@ -33,17 +41,19 @@ static bool offer_alpn(SSL_CTX *context, const char *name)
 SSL_CTX *probe_tls_load(const struct probe *probe, char *failed, size_t size)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-	const char *reason;
+	const char *mistake = context ? NULL : "out of memory";
 
 	ERR_clear_error();
-	if (context && load_trust(context, probe) && offer_alpn(context, probe->alpn)) {
+	if (!mistake)
+		mistake = load_trust(context, probe);
+	if (!mistake && !offer_alpn(context, probe->alpn))
+		mistake = tls_mistake();
+	if (!mistake) {
 		/* Its result is looked at after the handshake: so a check can say what is wrong. */
 		SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
 		return context;
 	}
-	reason = ERR_reason_error_string(ERR_peek_last_error());
-	snprintf(failed, size, "%s: %s", probe->ca ? probe->ca : "trusted certificates",
-		 reason ? reason : "cannot be read");
+	snprintf(failed, size, "%s: %s", probe->ca ? probe->ca : "trusted certificates", mistake);
 	ERR_clear_error();
 	SSL_CTX_free(context);
 	return NULL;

@@ -14,7 +14,7 @@
 #define FILE_MAX (1 << 20)
 
 /* A FIFO or a device could keep the daemon waiting. */
-static const char *file_mistake(const char *path)
+const char *tls_file_mistake(const char *path)
 {
 	struct stat st;
 
@@ -25,7 +25,7 @@ static const char *file_mistake(const char *path)
 	return st.st_size > FILE_MAX ? "is larger than 1 MB" : NULL;
 }
 
-static const char *openssl_mistake(void)
+const char *tls_mistake(void)
 {
 	const char *reason = ERR_reason_error_string(ERR_peek_error());
 
@@ -41,18 +41,18 @@ static int no_passphrase(char *buf, int size, int writing, void *context)
 static int load_files(SSL_CTX *context, const struct api_settings *api, char *failed, size_t size)
 {
 	const char *what = "certificate", *path = api->certificate;
-	const char *mistake = file_mistake(path);
+	const char *mistake = tls_file_mistake(path);
 
 	if (!mistake && SSL_CTX_use_certificate_chain_file(context, path) != 1)
-		mistake = openssl_mistake();
+		mistake = tls_mistake();
 	if (!mistake) {
 		what = "key";
 		path = api->key;
-		mistake = file_mistake(path);
+		mistake = tls_file_mistake(path);
 	}
 	/* This checks as well that it is the certificate's. */
 	if (!mistake && SSL_CTX_use_PrivateKey_file(context, path, SSL_FILETYPE_PEM) != 1)
-		mistake = openssl_mistake();
+		mistake = tls_mistake();
 	if (mistake)
 		snprintf(failed, size, "api.%s: %s: %s", what, path, mistake);
 	return mistake ? -EINVAL : 0;

@@ -13,4 +13,10 @@ struct api_settings;
  */
 SSL_CTX *tls_load(const struct api_settings *api, char *failed, size_t size);
 
+/* Why OpenSSL is not to read a file; NULL if it may. */
+const char *tls_file_mistake(const char *path);
+
+/* What OpenSSL's first error in its queue is. */
+const char *tls_mistake(void);
+
 #endif

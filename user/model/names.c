@@ -169,7 +169,8 @@ NAMES(check_status_names,
 	INTERNAL("L7OK", CHECK_L7_OK),
 	INTERNAL("L7TOUT", CHECK_L7_TIMEOUT),
 	INTERNAL("L7STS", CHECK_L7_STATUS),
-	INTERNAL("L7RSP", CHECK_L7_FAILED));
+	INTERNAL("L7RSP", CHECK_L7_FAILED),
+	INTERNAL("UNK", CHECK_UNKNOWN));
 /* clang-format on */
 
 const struct names *field_words(enum field field)
