@@ -579,12 +579,13 @@ static int compile_frontend(struct compiler *c, const struct frontend *frontend)
 /* ---- farms ------------------------------------------------------------------------------- */
 
 /*
- * Sizes of Maglev tables, which are primes. With so many places for each server, shares are exact
- * to a quarter of a percent, and about one client in a hundred moves beside those of a server that
- * comes or goes; the largest table does better.
+ * Sizes of Maglev tables, which are primes. `source` is content with less memory: there may be
+ * thousands of such farms. Another size is another server for nearly every client: so it must not
+ * follow from weights, nor from a server more or less of the farms that there usually are.
  */
-static const uint32_t maglev_sizes[] = {1021, 4093, 16381, 65537};
-#define MAGLEV_PLACES 400
+#define MAGLEV_SIZE 65537
+#define SOURCE_SIZE 16381
+#define SOURCE_MOST 256 /* servers */
 
 /* A place in the ring: servers stand at even distances, so that weights interleave. */
 struct place {
@@ -720,17 +721,6 @@ static void fill_maglev(struct member_row *ring, uint32_t size, struct permutati
 	}
 }
 
-/* `source` is content with less memory: there may be thousands of such farms. */
-static uint32_t maglev_size(enum balance balance, const struct server *const *servers, size_t n)
-{
-	uint64_t wanted = (uint64_t)MAGLEV_PLACES * places_of_weights(servers, n);
-	size_t i = 0, last = sizeof(maglev_sizes) / sizeof(*maglev_sizes) - 1;
-
-	while (i < last && (balance == BALANCE_MAGLEV || maglev_sizes[i] < wanted))
-		i++;
-	return maglev_sizes[i];
-}
-
 static int compile_maglev(struct tables *tables, struct farm_row *row,
 			  const struct server *const *servers, size_t n)
 {
@@ -740,7 +730,7 @@ static int compile_maglev(struct tables *tables, struct farm_row *row,
 
 	if (!n)
 		return 0;
-	size = maglev_size(row->balance, servers, n);
+	size = row->balance == BALANCE_SOURCE && n <= SOURCE_MOST ? SOURCE_SIZE : MAGLEV_SIZE;
 	permutations = calloc(n, sizeof(*permutations));
 	if (!permutations)
 		return -ENOMEM;
