@@ -166,7 +166,7 @@ both_legs_redirect() {
 		printf 'farms:\n'
 		proxy_farm four 11 9000 'proxy_protocol_version: v2'
 		proxy_farm six 11v6 9000 'proxy_protocol_version: v2'
-		proxy_farm h2 11 9000 'proxy_protocol_version: v2, proxy_tlvs: [ alpn, crc32c ]'
+		proxy_farm h2 11 9000 'proxy_protocol_version: v2, proxy_tlvs: [ alpn, crc32c ]' | sed 's/{ name/{ stickiness: sourceIp, name/'
 		printf 'frontends:\n'
 		office 443 packet
 		office 444 sockmap
@@ -223,6 +223,7 @@ both_legs_redirect() {
 	netns_await 10 shown_on_paths || fail "$(alpnlb conn show)"
 	assert_equal "$(alpnlb -j conn show | gojq -r '[.[] | [.client, (.via | sub(":[0-9]+$"; "")), .path, .farm] | join(" ")] | sort | .[]')" \
 		"203.0.113.9:1 192.0.2.4 packet h2"$'\n'"203.0.113.9:1 192.0.2.4 sockmap h2"$'\n'"[2001:db8:77::9]:4711 [2001:db8:1::5] relay four"
+	assert_equal "$(alpnlb -j stick show | gojq -r '[.[].client] | join(" ")')" 203.0.113.9 "who sticks"
 	end_held first >/dev/null
 	assert_equal "$(proxied 22 | gojq -c '[.source, .tlvs]')" '["203.0.113.9 1",{"alpn":"026832","crc32c":true}]'
 	end_held second >/dev/null
