@@ -11,7 +11,8 @@ An early end had to be when, in the connection's life,
     server killed   its server was: it has said its name on the connection
     before a word   no server had said a word on it, and one that it might have reached was killed
     daemon killed   the daemon was, and the connection was not on the packet path by then
-    no daemon       it came when none was there, and was told nothing
+    no daemon       it came when none was there, and was told nothing; so of several connections that
+                    come together, while the last of them may meet the next daemon and get their all
 
 Prints how many ended how, by path, and each end without a reason; 1 if there are any."""
 
@@ -69,9 +70,14 @@ class Journal:
             if stop <= end["from"] <= go_on + SLACK:
                 end["from"] = stop
 
+    @staticmethod
+    def some_told_nothing(end):
+        each = end.get("each", 0)
+        return end["received"] % each == 0 if each else not end["received"]
+
     def outage(self, end):
         for down, up, spliced in self.outages:
-            if down < end["from"] <= up and not end["received"]:
+            if down < end["from"] <= up and self.some_told_nothing(end):
                 return "no daemon"
             if end["from"] - SLACK <= down <= end["to"] and end["address"] not in spliced:
                 return "daemon killed"
