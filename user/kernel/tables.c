@@ -728,8 +728,6 @@ static int compile_maglev(struct tables *tables, struct farm_row *row,
 	uint32_t size;
 	int err;
 
-	if (!n)
-		return 0;
 	size = row->balance == BALANCE_SOURCE && n <= SOURCE_MOST ? SOURCE_SIZE : MAGLEV_SIZE;
 	permutations = calloc(n, sizeof(*permutations));
 	if (!permutations)
@@ -773,7 +771,8 @@ static int compile_members(struct tables *tables, struct farm_row *row,
 		tables_row(tables, members, row->member_first + i)->server = members[i]->o.id;
 	/* Backups are for when no primary is up: then they share the connections. */
 	n = primaries ? primaries : n;
-	return row->balance == BALANCE_MAGLEV || row->balance == BALANCE_SOURCE
+	/* One alone needs no table: there may be thousands of such farms. */
+	return n > 1 && (row->balance == BALANCE_MAGLEV || row->balance == BALANCE_SOURCE)
 		       ? compile_maglev(tables, row, members, n)
 		       : compile_ring(tables, row, members, n);
 }
