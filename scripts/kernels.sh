@@ -61,7 +61,7 @@ package_of() {
 # fetch PACKAGE: the kernel and MODULES, unpacked below $DIR/PACKAGE.
 fetch() {
 	local package=$1 deb
-	[[ ! -e $DIR/$package/boot/vmlinuz-${package#linux-image-} || ! -e $DIR/$package/lib ]] || return 0
+	[[ $(cat "$DIR/$package/unpacked" 2>/dev/null) != "${MODULES[*]}" ]] || return 0
 	rm -rf "${DIR:?}/$package" "$DIR/$package.part"
 	mkdir -p "$DIR/$package.part/deb"
 	# As root, apt says that its own user cannot write here, which is no mistake.
@@ -71,6 +71,7 @@ fetch() {
 		dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$DIR/$package.part" --wildcards ./boot "${MODULES[@]}"
 	done
 	rm -rf "$DIR/$package.part/deb"
+	echo "${MODULES[*]}" >"$DIR/$package.part/unpacked"
 	mv "$DIR/$package.part" "$DIR/$package"
 }
 
