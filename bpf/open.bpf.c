@@ -197,6 +197,19 @@ static __always_inline const struct open_control *find_control(void)
 	return bpf_map_lookup_elem(&open_control, &zero);
 }
 
+/*
+ * Or does the next daemon begin? It has counts at 0, adds those flows that it finds, and has
+ * openings of its own: one that were counted now would be so twice, or never be taken off again.
+ */
+static __always_inline bool is_in_charge(void)
+{
+	const struct open_control *own = find_control();
+	__u32 zero = 0;
+	const struct control *instance = bpf_map_lookup_elem(&control, &zero);
+
+	return own && instance && own->began == instance->began;
+}
+
 static __always_inline __u32 timestamp_now(const struct open_control *control)
 {
 	return bpf_ktime_get_ns() / 1000000 + control->clock;
@@ -1436,10 +1449,10 @@ int open(struct __sk_buff *skb)
 	key.port = scratch->packet.key.destination_port;
 	frontend = bpf_map_lookup_elem(&open_frontends, &key);
 	if (frontend)
-		return of_client(skb, scratch, frontend);
+		return is_in_charge() ? of_client(skb, scratch, frontend) : TC_ACT_UNSPEC;
 	flow = bpf_map_lookup_elem(&flows, &scratch->packet.key);
 	if (flow && flow->state & FLOW_PENDING && flow->constant & FLOW_FROM_SERVER)
-		return of_server(skb, scratch, flow);
+		return is_in_charge() ? of_server(skb, scratch, flow) : TC_ACT_UNSPEC;
 	return TC_ACT_UNSPEC;
 }
 

@@ -39,6 +39,7 @@ struct open_control {
 	__u32 port_count;
 	__u32 stopped; /* the ports are not to be used */
 	__u64 until;   /* CLOCK_MONOTONIC, nanoseconds: the daemon has looked not long before */
+	__u64 began;   /* the daemon whose program this is, as in struct control */
 };
 
 enum way_state {

@@ -274,6 +274,14 @@ others_answer() {
 	[[ $(tcp_client "$LB4" 443 --alpn h2 --timeout 1 | report_field line) == taken ]]
 }
 
+# As the next daemon does first of all, while the programs of the last one are still there.
+take_charge() {
+	local pin=/sys/fs/bpf/alpnlb/$NETNS_NAME/control now
+	now=$(bpftool -j map dump pinned "$pin" | gojq -r '.[0].value | .[14] = "0xff" | join(" ")')
+	# shellcheck disable=SC2086 # sixteen words
+	bpftool map update pinned "$pin" key hex 0 0 0 0 value hex ${now//0x/}
+}
+
 @test "without a daemon nobody is answered, and what is open goes on; the next one answers; unload takes it away" {
 	local before
 	start_echo 11
@@ -298,6 +306,9 @@ others_answer() {
 	assert_echoed "$(end_held first)"
 	assert_echoed "$(end_held second)"
 	assert_nothing_left
+	take_charge
+	assert_echoed "$(tcp_client "$LB4" 443 --alpn h2 --bytes 100000 --half-close)"
+	assert_opened $((before + 2)) # it leaves clients to sockets now
 	stop_daemon
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" refused
 	alpnlb unload

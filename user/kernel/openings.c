@@ -29,7 +29,7 @@ static int share_maps(struct open_bpf *programs, const struct flows *flows)
 	return err;
 }
 
-static int map_all(struct openings *openings)
+static int map_all(struct openings *openings, const struct instance *instance)
 {
 	struct open_bpf *p = openings->programs;
 	uint64_t random[3];
@@ -42,6 +42,7 @@ static int map_all(struct openings *openings)
 		return -errno;
 	memcpy(openings->control->secret, random, sizeof(openings->control->secret));
 	openings->control->clock = random[2];
+	openings->control->began = instance->control->began;
 	return 0;
 }
 
@@ -78,7 +79,7 @@ int openings_open(struct openings *openings, struct flows *flows, const struct a
 	err = share_maps(openings->programs, flows);
 	err = err ? err : acl_share(acl, openings->programs->obj);
 	err = err ? err : open_bpf__load(openings->programs);
-	err = err ? err : map_all(openings);
+	err = err ? err : map_all(openings, flows->instance);
 	if (!err) {
 		*failed = "attach the program that opens connections";
 		atomic_store(&flows->open, bpf_program__fd(openings->programs->progs.open));
