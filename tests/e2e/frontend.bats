@@ -222,6 +222,16 @@ signal.pause()' "$1"
 	alpnlb frontend add last port 443 default_farm one dedicated_ipfo "$LB4"
 	alpnlb refresh run
 	reaches "$LB4=one" 192.0.2.101=refused
+	# and once more, twice in a row: the second time waits for what the first time has left
+	alpnlb batch file - <<-END
+		frontend delete last
+		frontend add all port 443 default_farm two
+		refresh run
+		frontend delete all
+		frontend add last port 443 default_farm one dedicated_ipfo $LB4
+		refresh run
+	END
+	reaches "$LB4=one" 192.0.2.101=refused
 	assert_equal "$(came_to clients "$clients")" one,two
 	stop_daemon
 }
