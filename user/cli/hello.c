@@ -132,20 +132,15 @@ static bool has_port(const struct frontend *frontend, uint16_t port)
 	return false;
 }
 
-static bool is_within(const struct prefix_list *list, const uint8_t address[16])
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (prefix_contains(&list->v[i], address))
-			return true;
-	return false;
-}
-
 static bool listens_at(const struct config *config, const struct frontend *frontend,
 		       const uint8_t address[16])
 {
 	const struct prefix_list *list = &frontend->dedicated_ipfo;
+	bool listens = !list->set;
 
-	return frontend_listens(config, frontend) && (!list->set || is_within(list, address));
+	for (size_t i = 0; i < list->n && !listens; i++)
+		listens = prefix_contains(&list->v[i], address);
+	return listens && frontend_listens(config, frontend);
 }
 
 /* Where no frontend has the address that is in the capture, it may stand for that of one. */
@@ -182,11 +177,15 @@ static const struct frontend *client_frontend(const struct dry_run *run,
  * Takes off the header of a proxy, who is one of the frontend's, or may be as long as nobody knows
  * who it is. False: there has to be one, and is none.
  */
-static bool take_header(const struct frontend *frontend, struct client *client)
+static bool take_header(const struct dry_run *run, const struct frontend *frontend,
+			struct client *client)
 {
-	const struct prefix_list *proxies = &frontend->proxy_sources;
+	const struct tables *tables = &run->tables;
 
-	if (!proxies->set || (client->source && !is_within(proxies, client->source)))
+	if (!frontend->proxy_sources.set ||
+	    (client->source &&
+	     !source_is_proxy(tables, tables_row(tables, frontends, frontend->o.id),
+			      client->source)))
 		return true;
 	if (proxy_read(client->bytes, client->len, &client->told) != PROXY_DONE) {
 		client->told = (struct proxied){0};
@@ -271,7 +270,7 @@ static json_t *client_row(const struct dry_run *run, struct client *client, bool
 	client->source = run->source_given ? run->source : NULL;
 	if (client->stream && !client->source)
 		client->source = client->stream->client;
-	admitted = !frontend || take_header(frontend, client);
+	admitted = !frontend || take_header(run, frontend, client);
 	if (!classify(client->bytes, client->len, client->source, &c)) {
 		row = json_object();
 		set_ends(row, run, client);

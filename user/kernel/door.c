@@ -427,9 +427,9 @@ int door_attach(struct door *door, door_told *tell)
 
 bool door_waits(const struct door *door)
 {
-	struct door_interface *interface, *next;
+	const struct door_interface *interface;
 
-	HASH_ITER (hh, door->interfaces, interface, next)
+	for (interface = door->interfaces; interface; interface = interface->hh.next)
 		if (interface->err == -EBUSY)
 			return true;
 	return false;
