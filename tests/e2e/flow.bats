@@ -531,6 +531,40 @@ is_splicing() {
 	stop_daemon
 }
 
+no_sockets() {
+	[[ -z $(netns_exec balancer ss -Htn) ]]
+}
+
+# With bytes that the socket did not send, the client takes no RST of it.
+@test "connections that a killed daemon was handing over end at both ends, and nothing is left of them" {
+	{
+		farms h2=11
+		frontend packet h2
+		printf 'routes:\n'
+		route http2 h2 "protocol is http/2.0" # so it waits for the hello, which is the sockets' then
+	} >"$CONFIG"
+	start_tcp h2 11 9000 exchange --bytes 100 --timeout 60
+	start_daemon
+	hold whole "$LB4" --alpn h2
+	await_flows '.bytes_from_server >= 100' 1
+	await_sockets_gone
+	deafen_server
+	hold one "$LB4" --alpn h2 --bytes 0
+	await_flows '.bytes_from_server >= 100' 2
+	assert_equal "$(ask conn show | gojq -r '[.[].state] | sort | join(" ")')" "open splicing"
+	kill_daemon
+	netns_await 1 no_sockets || fail "of the killed daemon: $(netns_exec balancer ss -Htno)"
+	ip -n "$NETNS_NAME-server" link set balancer mtu 1500
+	start_daemon
+	daemon_says 'ends 1 connections that an earlier daemon was handing over' || fail "it does not say so"
+	assert_equal "$(ended one)" reset
+	assert_equal "$(server_report h2 1 | report_field end)" reset
+	assert_equal "$(count_of)" 1
+	touch "$NETNS_DIR/go"
+	assert_equal "$(ended whole)" eof
+	netns_await 10 flows_forgotten || fail "left behind: $(what_is_left)"
+}
+
 @test "flow delete works on a connection that lost its sockets with the daemon" {
 	start_two
 	deafen_server

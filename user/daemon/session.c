@@ -289,11 +289,13 @@ static void session_free(struct session *s)
 
 void session_vanish(struct session *s)
 {
-	for (int side = 0; side < 2; side++) {
+	for (int side = 0; side < 2; side++)
 		if (socket_silence(s->fd[side]))
 			count(s, COUNTER_INTERNAL_ERRORS);
-		close_leg(s, side, false);
-	}
+	/* From here on it goes on, whenever the daemon is killed. */
+	__atomic_store_n(&s->conn->state, CONN_CLOSING, __ATOMIC_RELEASE);
+	close_leg(s, CLIENT, false);
+	close_leg(s, SERVER, false);
 	session_free(s);
 }
 

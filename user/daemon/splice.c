@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../kernel/spliced.h"
 #include "../model/prefix.h"
 #include "session.h"
 #include "socket.h"
@@ -131,21 +132,6 @@ static int connect_from(struct session *s, const struct sockaddr_storage *server
 	return err;
 }
 
-/* The other end of the client leg: the client, or its proxy. */
-static const uint8_t *packet_source(const struct conn *conn)
-{
-	return conn->via_port ? conn->via : conn->client;
-}
-
-/* Of the packets that come from there. */
-static void key_of_client(struct flow_key *key, const struct conn *conn)
-{
-	memcpy(key->source, packet_source(conn), sizeof(key->source));
-	memcpy(key->destination, conn->local, sizeof(key->destination));
-	key->source_port = conn->via_port ? conn->via_port : conn->client_port;
-	key->destination_port = conn->local_port;
-}
-
 /* The server leg's tuple, as far as a socket would have it. */
 static int key_of_leg(const struct session *s, struct flow_key *key)
 {
@@ -190,7 +176,7 @@ int splice_connect(struct session *s)
 	int fd = -EADDRNOTAVAIL;
 
 	conn->refusal = SPLICE_FAMILY;
-	if (address_is_mapped(conn->server) != address_is_mapped(packet_source(conn)))
+	if (address_is_mapped(conn->server) != address_is_mapped(conn_source(conn)))
 		return fd;
 	conn->refusal = SPLICE_NO_ADDRESS;
 	if (!ports_reach(&s->worker->engine->ports, conn->server))
@@ -232,7 +218,7 @@ static int request_keys(const struct session *s, struct splice_request *request)
 	struct sockaddr_storage own;
 	socklen_t size = sizeof(own);
 
-	key_of_client(&request->client, conn);
+	key_of_client(conn, &request->client);
 	memcpy(request->server.source, conn->server, sizeof(conn->server));
 	request->server.source_port = conn->server_port;
 	if (getsockname(s->fd[SERVER], (struct sockaddr *)&own, &size))
@@ -299,8 +285,11 @@ bool splice_begin(struct session *s, size_t prefix)
 		return false;
 	}
 	s->server_key = request.server;
-	for (int side = 0; side < 2; side++)
+	for (int side = 0; side < 2; side++) {
 		s->moved[side] = s->told[side] = s->behind ? s->half[side].taken : 0;
+		/* If the daemon is killed now, no FIN shall pretend that this was all. */
+		socket_reset_on_close(s->fd[side]);
+	}
 	s->told[CLIENT] += request.waiting;
 	s->half[CLIENT].readable = true; /* it is not watched: whatever came is read now */
 	begin_to_finish(s);
@@ -354,7 +343,7 @@ static void tell(struct session *s, enum side side, uint64_t bytes, bool fin)
 	s->told[side] = bytes + fin;
 	s->told_fin[side] = fin;
 	if (side == CLIENT)
-		key_of_client(&request.key, s->conn);
+		key_of_client(s->conn, &request.key);
 	else
 		request.key = s->server_key;
 	(void)flows_extend(&s->worker->engine->flows, &request);

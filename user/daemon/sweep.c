@@ -11,6 +11,7 @@
 
 #include "../kernel/clock.h"
 #include "../kernel/outgoing.h"
+#include "../kernel/unfinished.h"
 #include "events.h"
 #include "health.h"
 #include "log.h"
@@ -212,6 +213,35 @@ static void sweep_entry(const struct flow_key *key, const struct flow *flow, voi
 		remove_expired(piece);
 }
 
+/* At once, and with a reset to both ends. */
+static bool end_flow(struct sweeper *sweeper, const struct flow_event *event)
+{
+	struct remove_request request = {.n = 1, .force = FLOW_END_FORCED};
+
+	request.keys[0] = event->key[SERVER];
+	if (remove_flows(sweeper, &request) || !request.removed[0])
+		return false;
+	(void)flow_reset(&sweeper->resets, event);
+	return true;
+}
+
+/* Bytes, and acknowledgements, may have been lost with their sockets. */
+static void end_unfinished(struct sweeper *sweeper)
+{
+	struct spliced_cuts cuts = {0};
+	uint32_t ended = 0;
+
+	unfinished_find(sweeper->engine->instance.name, &cuts);
+	for (size_t i = 0; i < cuts.n; i++)
+		ended += end_flow(sweeper, &cuts.v[i].event);
+	free(cuts.v);
+	if (ended)
+		log_line(LOG_INFO,
+			 "ends %u connections that an earlier daemon was handing over to the "
+			 "packet path",
+			 ended);
+}
+
 /* The last of the earlier daemon's flows is taken over. */
 static void end_adoption(struct sweeper *sweeper, int err)
 {
@@ -365,6 +395,7 @@ static bool has_limits(const struct config *config)
 
 void sweeper_adopt(struct sweeper *sweeper, const struct config *config)
 {
+	end_unfinished(sweeper);
 	sweeper->step = adopt_entry;
 	walk_until(sweeper, has_limits(config) ? UINT64_MAX : monotonic_time() + ADOPT_TIME);
 }

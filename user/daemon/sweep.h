@@ -38,10 +38,11 @@ struct sweeper {
 int sweeper_init(struct sweeper *sweeper, struct engine *engine, struct event_base *base);
 
 /*
- * Takes over what is in the flow table, before the first connection; if there is much, most of it
- * afterwards, unless the configuration limits connections, which has them counted. Until
+ * Ends what an earlier daemon was handing over when it was killed, by the maps it has pinned, and
+ * takes over what else is in the flow table, before the first connection; if there is much, most of
+ * it afterwards, unless the configuration limits connections, which has them counted. Until
  * ports.whole says that it is done, the table knows of ports that the book does not. Needs the
- * programs to be pinned: the end of a flow has to come to this daemon.
+ * programs of the packet path to be pinned: the end of a flow has to come to this daemon.
  */
 void sweeper_adopt(struct sweeper *sweeper, const struct config *config);
 

@@ -21,6 +21,19 @@ static const struct timespec cut_wait = {.tv_nsec = 20 * 1000 * 1000};
 
 /* ---- reading ----------------------------------------------------------------------------- */
 
+const uint8_t *conn_source(const struct conn *conn)
+{
+	return conn->via_port ? conn->via : conn->client;
+}
+
+void key_of_client(const struct conn *conn, struct flow_key *key)
+{
+	memcpy(key->source, conn_source(conn), sizeof(key->source));
+	memcpy(key->destination, conn->local, sizeof(key->destination));
+	key->source_port = conn->via_port ? conn->via_port : conn->client_port;
+	key->destination_port = conn->local_port;
+}
+
 static int map_info(int map, struct bpf_map_info *info)
 {
 	__u32 size = sizeof(*info);

@@ -27,6 +27,12 @@ struct spliced {
 	bool paired; /* false: closed, and the client's entry has made room for a new connection */
 };
 
+/* Where the packets of the client leg come from: the client, or its proxy. */
+const uint8_t *conn_source(const struct conn *conn);
+
+/* Of the packets that come from there. */
+void key_of_client(const struct conn *conn, struct flow_key *key);
+
 /*
  * The fd of the flow table, or -errno: -ENOENT when there is none, -EPROTO when it is another
  * version's.
