@@ -536,7 +536,7 @@ no_sockets() {
 }
 
 # With bytes that the socket did not send, the client takes no RST of it.
-@test "connections that a killed daemon was handing over end at both ends, and nothing is left of them" {
+@test "connections that a daemon was handing over when it ended do so at both ends, and leave nothing" {
 	{
 		farms h2=11
 		frontend packet h2
@@ -555,7 +555,7 @@ no_sockets() {
 	kill_daemon
 	netns_await 1 no_sockets || fail "of the killed daemon: $(netns_exec balancer ss -Htno)"
 	ip -n "$NETNS_NAME-server" link set balancer mtu 1500
-	start_daemon
+	start_daemon --drain-timeout 100ms
 	daemon_says 'ends 1 connections that an earlier daemon was handing over' || fail "it does not say so"
 	assert_equal "$(ended one)" reset
 	assert_equal "$(server_report h2 1 | report_field end)" reset
@@ -563,6 +563,14 @@ no_sockets() {
 	touch "$NETNS_DIR/go"
 	assert_equal "$(ended whole)" eof
 	netns_await 10 flows_forgotten || fail "left behind: $(what_is_left)"
+	deafen_server
+	rm "$NETNS_DIR/go"
+	hold two "$LB4" --alpn h2 --bytes 0
+	await_flows '.bytes_from_server >= 100' 1
+	stop_daemon
+	assert_equal "$(ended two)" reset
+	no_sockets || fail "of the stopped daemon: $(netns_exec balancer ss -Htno)"
+	assert_equal "$(count_of)" 0
 }
 
 @test "flow delete works on a connection that lost its sockets with the daemon" {

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../kernel/reset.h"
 #include "../kernel/spliced.h"
 #include "../model/prefix.h"
 #include "session.h"
@@ -325,15 +326,32 @@ bool splice_retry(struct session *s)
 
 /* ---- the end of the sockets -------------------------------------------------------------- */
 
+/* An end that has got more than its leg's socket sent takes no RST of that. */
+static void reset_ends(const struct spliced *spliced)
+{
+	struct spliced_cut cut = spliced_cut_of(spliced);
+	struct reset_sockets resets = RESET_SOCKETS_NONE;
+
+	(void)flow_reset(&resets, &cut.event);
+	reset_sockets_close(&resets);
+}
+
 void splice_cancel(struct session *s)
 {
+	const struct flows *flows = &s->worker->engine->flows;
 	struct remove_request request = {.n = 1, .force = FLOW_END_FORCED};
+	struct spliced spliced;
+	bool found;
 
 	if (s->reason < COUNTER_MAX)
 		request.force = FLOW_END_COUNTER + s->reason;
+	key_of_client(s->conn, &spliced.key[CLIENT]);
+	found = spliced_find(flows_map(flows), &spliced);
 	s->conn->state = CONN_CLOSING; /* the program keeps flows whose sockets are needed */
 	request.keys[0] = s->server_key;
-	(void)flows_remove(flows_remove_program(&s->worker->engine->flows), &request);
+	(void)flows_remove(flows_remove_program(flows), &request);
+	if (found && spliced_lives(&spliced))
+		reset_ends(&spliced);
 }
 
 static void tell(struct session *s, enum side side, uint64_t bytes, bool fin)

@@ -112,6 +112,19 @@ int spliced_walk(int map, spliced_wanted *wanted, spliced_step *step, void *cont
 	return flows_walk(map, walk_entry, &walk);
 }
 
+bool spliced_find(int map, struct spliced *spliced)
+{
+	const struct flow *client = &spliced->flow[CLIENT];
+
+	spliced->paired = false;
+	if (!flows_find(map, &spliced->key[CLIENT], &spliced->flow[CLIENT]) ||
+	    client->state & FLOW_PENDING)
+		return false;
+	key_of_peer(client, &spliced->key[SERVER]);
+	spliced->paired = flows_find(map, &spliced->key[SERVER], &spliced->flow[SERVER]);
+	return spliced->paired;
+}
+
 bool flow_hello_read(const struct flow_hello *kept, struct hello *hello)
 {
 	if (kept->sni_len + kept->alpn_len > FLOW_HELLO_TEXT)

@@ -50,6 +50,9 @@ typedef bool spliced_wanted(const struct flow_key *key, const struct flow *serve
 typedef void spliced_step(const struct spliced *spliced, void *context);
 int spliced_walk(int map, spliced_wanted *wanted, spliced_step *step, void *context);
 
+/* Fills in both entries by `key[CLIENT]`; false if it has not both. */
+bool spliced_find(int map, struct spliced *spliced);
+
 /* The fd of the table of what clients said, or -errno. */
 int spliced_open_hellos(const char *instance);
 

@@ -3,21 +3,14 @@
 
 #include <unistd.h>
 
-#include "flows.h"
 #include "view.h"
 
-/* Both entries of a connection that was in `slot`. */
-static bool find_entries(int map, size_t slot, const struct conn *conn, struct spliced *spliced)
+static bool find_flow(int map, size_t slot, const struct conn *conn, struct spliced *spliced)
 {
-	struct flow *client = &spliced->flow[CLIENT];
+	const struct flow *client = &spliced->flow[CLIENT];
 
 	key_of_client(conn, &spliced->key[CLIENT]);
-	if (!flows_find(map, &spliced->key[CLIENT], client) || client->slot != slot ||
-	    client->serial != conn->serial)
-		return false;
-	key_of_peer(client, &spliced->key[SERVER]);
-	spliced->paired = flows_find(map, &spliced->key[SERVER], &spliced->flow[SERVER]);
-	return spliced->paired;
+	return spliced_find(map, spliced) && client->slot == slot && client->serial == conn->serial;
 }
 
 static void add_unfinished(int map, const struct view *view, struct spliced_cuts *cuts)
@@ -27,7 +20,7 @@ static void add_unfinished(int map, const struct view *view, struct spliced_cuts
 
 	for (size_t slot = 0; slot < view_conns(view); slot++)
 		if (view_conn(view, slot, &conn) && conn.state == CONN_SPLICING &&
-		    find_entries(map, slot, &conn, &spliced))
+		    find_flow(map, slot, &conn, &spliced))
 			spliced_cuts_add(cuts, &spliced);
 }
 
