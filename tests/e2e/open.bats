@@ -282,17 +282,29 @@ take_charge() {
 	bpftool map update pinned "$pin" key hex 0 0 0 0 value hex ${now//0x/}
 }
 
+# So many servers are yet to answer: FLOW_PENDING.
+pending_are() {
+	[[ $(bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/flows" |
+		gojq '[.[].formatted.value | select((.state / 64 | floor) % 2 == 1)] | length') == "$1" ]]
+}
+
 @test "without a daemon nobody is answered, and what is open goes on; the next one answers; unload takes it away" {
 	local before
 	start_echo 11
 	hold first "$LB4" 443 --alpn h2 --bytes 100000 --then 100000
 	assert_opened 1
+	black_hole 11
+	hold lost "$LB4" 443 --alpn h2
+	netns_await 5 pending_are 1 || fail "no server is waited for"
 	kill_daemon
 	netns_await 10 nobody_answers || fail "somebody answers"
+	pending_are 1 || fail "the program has given up by itself"
 	take_port 443
 	netns_await 10 others_answer || fail "the program answers for another listener"
 	netns_stop "$NETNS_PID"
 	start_daemon
+	netns_await 2 pending_are 0 || fail "a port is kept for an opening that is lost"
+	ip -n "$NETNS_NAME-balancer" neigh del "$(server4 11)" dev server
 	before=$(opened)
 	hold second "$LB4" 443 --alpn h2 --bytes 100000 --then 100000
 	assert_opened $((before + 1))

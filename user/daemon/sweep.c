@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "sweep.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <limits.h>
@@ -176,14 +177,51 @@ static bool has_ended(int map, const struct flow *flow)
 	return flows_find(map, &key, &peer) && finished(flow, &peer);
 }
 
+/* At once, and with a reset to both ends. */
+static bool end_flow(struct sweeper *sweeper, const struct flow_event *event)
+{
+	struct remove_request request = {.n = 1, .force = FLOW_END_FORCED};
+
+	request.keys[0] = event->key[SERVER];
+	if (remove_flows(sweeper, &request) || !request.removed[0])
+		return false;
+	(void)flow_reset(&sweeper->resets, event);
+	return true;
+}
+
+/*
+ * The program was opening it, and left it with its daemon. What the server still answers, it hears
+ * from the host's stack that there is no connection.
+ */
+static void forget_opening(struct sweeper *sweeper, const struct flow_key *key,
+			   const struct flow *flow)
+{
+	int map = flows_map(&sweeper->engine->flows);
+	struct spliced spliced;
+	struct spliced_cut cut;
+
+	key_of_peer(flow, &spliced.key[CLIENT]);
+	if (!spliced_find(map, &spliced) || memcmp(&spliced.key[SERVER], key, sizeof(*key))) {
+		bpf_map_delete_elem(map, key);
+		return;
+	}
+	/* Not all of the client's bytes may have been sent. */
+	cut = spliced_cut_of(&spliced);
+	(void)end_flow(sweeper, &cut.event);
+}
+
 /* A flow of an earlier daemon is a live connection, and has a port; nobody may know of its end. */
 static void adopt_entry(const struct flow_key *key, const struct flow *flow, void *context)
 {
 	struct sweeper *sweeper = ((struct piece *)context)->sweeper;
 	struct flow_key server;
 
-	if (flow->started >= sweeper->engine->instance.control->began || flow->state & FLOW_PENDING)
+	if (flow->started >= sweeper->engine->instance.control->began)
 		return;
+	if (flow->state & FLOW_PENDING) {
+		forget_opening(sweeper, key, flow);
+		return;
+	}
 	server_key(key, flow, &server);
 	if (has_ended(flows_map(&sweeper->engine->flows), flow))
 		linger(sweeper, &server);
@@ -211,18 +249,6 @@ static void sweep_entry(const struct flow_key *key, const struct flow *flow, voi
 	server_key(key, flow, &piece->expired.keys[piece->expired.n]);
 	if (++piece->expired.n == REMOVE_MAX)
 		remove_expired(piece);
-}
-
-/* At once, and with a reset to both ends. */
-static bool end_flow(struct sweeper *sweeper, const struct flow_event *event)
-{
-	struct remove_request request = {.n = 1, .force = FLOW_END_FORCED};
-
-	request.keys[0] = event->key[SERVER];
-	if (remove_flows(sweeper, &request) || !request.removed[0])
-		return false;
-	(void)flow_reset(&sweeper->resets, event);
-	return true;
 }
 
 /* Bytes, and acknowledgements, may have been lost with their sockets. */
