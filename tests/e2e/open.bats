@@ -282,6 +282,16 @@ take_charge() {
 	bpftool map update pinned "$pin" key hex 0 0 0 0 value hex ${now//0x/}
 }
 
+# What the program at the client's interface adds to its timestamps.
+clock() {
+	local program map
+	program=$(bpftool -j link show pinned "$(pin_of open client)" | gojq .prog_id)
+	for map in $(bpftool -j prog show id "$program" | gojq '.map_ids[]'); do
+		[[ $(bpftool -j map show id "$map" | gojq -r .name) != open_control ]] ||
+			bpftool -j map dump id "$map" | gojq '.[0].formatted.value.clock'
+	done
+}
+
 # So many servers are yet to answer: FLOW_PENDING.
 pending_are() {
 	[[ $(bpftool -j map dump pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/flows" |
@@ -289,10 +299,11 @@ pending_are() {
 }
 
 @test "without a daemon nobody is answered, and what is open goes on; the next one answers; unload takes it away" {
-	local before
+	local before clock
 	start_echo 11
 	hold first "$LB4" 443 --alpn h2 --bytes 100000 --then 100000
 	assert_opened 1
+	clock=$(clock)
 	black_hole 11
 	hold lost "$LB4" 443 --alpn h2
 	netns_await 5 pending_are 1 || fail "no server is waited for"
@@ -303,6 +314,7 @@ pending_are() {
 	netns_await 10 others_answer || fail "the program answers for another listener"
 	netns_stop "$NETNS_PID"
 	start_daemon
+	assert_matches "$(clock)" "^$clock\$" "the next daemon's clock" # or servers refuse ports they know
 	netns_await 2 pending_are 0 || fail "a port is kept for an opening that is lost"
 	ip -n "$NETNS_NAME-balancer" neigh del "$(server4 11)" dev server
 	before=$(opened)

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -29,6 +30,24 @@ static int share_maps(struct open_bpf *programs, const struct flows *flows)
 	return err;
 }
 
+/*
+ * Timestamps go on from one daemon to the next: a server takes a new connection from a port whose
+ * last one it remembers only if its timestamp is a later one (RFC 6191). What is added to them
+ * follows from a number that the kernel draws when it boots, if that can be read.
+ */
+static uint32_t clock_of_boot(uint32_t otherwise)
+{
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+	__u64 id[4] = {0}; /* most of its text */
+	size_t n;
+
+	if (!file)
+		return otherwise;
+	n = fread(id, sizeof(id), 1, file);
+	fclose(file);
+	return n ? siphash(id, id + 2, 2) : otherwise;
+}
+
 static int map_all(struct openings *openings, const struct instance *instance)
 {
 	struct open_bpf *p = openings->programs;
@@ -41,7 +60,7 @@ static int map_all(struct openings *openings, const struct instance *instance)
 	    getrandom(random, sizeof(random), 0) < 0)
 		return -errno;
 	memcpy(openings->control->secret, random, sizeof(openings->control->secret));
-	openings->control->clock = random[2];
+	openings->control->clock = clock_of_boot(random[2]);
 	openings->control->began = instance->control->began;
 	return 0;
 }
