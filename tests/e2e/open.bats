@@ -307,6 +307,9 @@ pending_are() {
 	black_hole 11
 	hold lost "$LB4" 443 --alpn h2
 	netns_await 5 pending_are 1 || fail "no server is waited for"
+	assert_equal "$(ask conn show server s11 | gojq -r '.[] | select(.state != "open") |
+		"\(.state) \(.path) \(.frontend) \(.route) \(.alpn[0]) \(.bytes_from_client) \(.worker)"')" \
+		"connecting packet web h2 h2 517 null"
 	kill_daemon
 	netns_await 10 nobody_answers || fail "somebody answers"
 	pending_are 1 || fail "the program has given up by itself"

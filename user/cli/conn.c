@@ -7,6 +7,7 @@
 
 #include "../kernel/clock.h"
 #include "../kernel/flows.h"
+#include "../kernel/opening_rows.h"
 #include "../kernel/spliced.h"
 #include "../show/hello_row.h"
 #include "../show/rows.h"
@@ -122,6 +123,19 @@ static void list_conns(struct list *list)
 	}
 }
 
+/* No worker has it, and none may ever. */
+static void list_opening(const struct conn *conn, void *context)
+{
+	struct list *list = context;
+	json_t *row;
+
+	if (!selected(list->filter, conn))
+		return;
+	row = conn_row(list->snapshot, conn, list->now);
+	json_object_set_new(row, "worker", json_null());
+	output_stream_add(&list->rows, row);
+}
+
 static bool spliced_selected(const struct flow_key *key, const struct flow *flow, void *context)
 {
 	const struct list *list = context;
@@ -143,14 +157,20 @@ static void list_spliced(const struct spliced *spliced, void *context)
 				  spliced_row(list->snapshot, spliced, list->hellos, list->now));
 }
 
-/* Those with sockets, which end with the daemon, and those without. Returns an exit code. */
+/* Those that need the daemon, and those that go on without. Returns an exit code. */
 static int list_all(struct list *list)
 {
-	int map = spliced_open(options.instance), err = map;
 	bool alive = control_alive(options.instance);
+	int map, err = 0;
 
-	if (alive)
+	if (alive) {
 		list_conns(list);
+		err = opening_rows(options.instance, list_opening, list);
+	}
+	if (err)
+		return fail(CLI_FAILED, "instance '%s': connections that are being opened: %s",
+			    options.instance, strerror(-err));
+	map = err = spliced_open(options.instance);
 	if (map >= 0) {
 		err = spliced_walk(map, spliced_selected, list_spliced, list);
 		close(map);
