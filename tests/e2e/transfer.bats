@@ -54,6 +54,36 @@ small_pieces() {
 @test "writes of random sizes right behind a hello in pieces (relay)" { small_pieces relay; }
 @test "writes of random sizes right behind a hello in pieces (packet)" { small_pieces packet; }
 
+# answered PORT: what its client has seen.
+answered() {
+	netns_exec client "$TREE/tests/e2e/peers/acks.py" "$LB4" "$1" "$NETNS_DIR/hello"
+}
+
+@test "a hello is acknowledged with its answer, and at once if there is more to come" {
+	local path port=443
+	{
+		farms default=11
+		printf 'frontends:\n'
+		for path in relay sockmap packet; do
+			printf '  - { name: %s, port: "%d", path: %s, default_farm: default }\n' $path $port $path
+			port=$((port + 1))
+		done
+		printf 'routes:\n'
+		for path in relay sockmap packet; do
+			route $path default "alpn is h2" | sed "s/frontend: web/frontend: $path/"
+		done
+	} >"$CONFIG"
+	"$PEERS/tcp" hello --alpn h2 >"$NETNS_DIR/hello"
+	start_tcp server 11 9000 name
+	start_daemon
+	for port in 443 444 445; do
+		answered $port
+	done | gojq -sc '.' >"$NETNS_DIR/answered"
+	assert_equal "$(gojq -c 'map(.ms < 30)' "$NETNS_DIR/answered")" '[true,true,true]' "delayed acknowledgements"
+	assert_equal "$(gojq -c '.[:2] | map(.segments)' "$NETNS_DIR/answered")" '[2,2]' "segments"
+	stop_daemon
+}
+
 nginx_files() {
 	{
 		farms h2=11

@@ -909,6 +909,17 @@ static void connect_event(struct session *s, enum side side, uint32_t events)
 
 /* ---- hello ------------------------------------------------------------------------------- */
 
+/*
+ * A TLS client waits for the answer to its hello, which carries the acknowledgement: a packet less.
+ * Whoever may have more to say first, and waits for the acknowledgement (Nagle's algorithm, RFC
+ * 9293 section 3.7.4), gets it at once.
+ */
+static void acknowledge(struct session *s)
+{
+	if (s->conn->path != PATH_PACKET)
+		socket_set_quickack(s->fd[CLIENT], true);
+}
+
 #define LOG_INTERVAL 10000000000ULL /* nanoseconds */
 
 /* Regular expressions were too slow for the names of this client. */
@@ -1039,6 +1050,8 @@ static void session_decided(struct session *s)
 	add(&frontend_stats(s)->verdicts[conn->hello.verdict], 1);
 	if (conn->hello.verdict == VERDICT_TLS && conn->hello.flags & HELLO_ECH)
 		add(&frontend_stats(s)->ech, 1);
+	if (conn->hello.verdict != VERDICT_TLS)
+		acknowledge(s);
 	event_del(&s->timer);
 	s->phase = PHASE_CONNECT;
 	find_local(s);
@@ -1094,8 +1107,11 @@ static void read_hello(struct session *s)
 
 	while (hello->verdict == VERDICT_NEED_MORE) {
 		n = recv(s->fd[CLIENT], worker->buffer, COPY_BUFFER, MSG_DONTWAIT);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			if (half->taken || s->proxied.size)
+				acknowledge(s);
 			return;
+		}
 		if (n < 0) {
 			close_counted(s, COUNTER_CLIENT_GONE);
 			return;
@@ -1138,6 +1154,8 @@ static void hello_event(struct session *s, enum side side, uint32_t events)
 	if (s->phase == PHASE_HELLO) {
 		take_passed(s);
 		poll_program(s); /* its wakeup may have found nothing left to read */
+		if (s->phase == PHASE_HELLO)
+			acknowledge(s);
 	}
 	if (s->phase != PHASE_HELLO || !(events & (EPOLLRDHUP | EPOLLHUP)))
 		return;
@@ -1450,6 +1468,8 @@ static void read_header(struct session *s)
 		header_done(s);
 	else if (answer != PROXY_NEED_MORE || s->half[CLIENT].ended)
 		refuse_header(s);
+	else
+		acknowledge(s);
 }
 
 static void header_event(struct session *s, uint32_t events)
@@ -1486,6 +1506,8 @@ void session_accept(struct worker *worker, uint32_t slot, int fd, const struct l
 	}
 	if (s->conn->path != PATH_PACKET && !listener->carry)
 		socket_carry(fd, s->conn->path == PATH_SOCKMAP);
+	if (s->conn->path == PATH_PACKET && listener->carry) /* for a frontend before a refresh */
+		socket_set_quickack(fd, true);
 	if (s->phase == PHASE_HEADER)
 		start_header(s, timeout);
 	else

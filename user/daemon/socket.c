@@ -175,6 +175,8 @@ static int start_listening(int fd, bool carry, bool hidden)
 		err = socket_hide(fd, true);
 	if (!err && listen(fd, BACKLOG))
 		err = -errno;
+	if (!err && carry) /* listen() begins anew with it */
+		socket_set_quickack(fd, false);
 	if (!err)
 		return fd;
 	close(fd);

@@ -52,7 +52,8 @@ int socket_source(const uint8_t to[16], uint8_t address[16]);
  * A listening socket of a SO_REUSEPORT group, hidden: its fd, or -errno. The kernel lets sockets
  * of one user alone share a port: with an `owner` that nobody else is, no other program's can join
  * in and take connections (needs CAP_CHOWN). What is set here is inherited by the sockets it
- * accepts; with `carry` they are prepared by socket_carry().
+ * accepts; with `carry` they are prepared by socket_carry(), and acknowledge what comes first with
+ * the answer to it, see socket_set_quickack().
  */
 int socket_listen(const uint8_t address[16], __be16 port, bool carry, uid_t owner);
 
