@@ -445,6 +445,7 @@ struct change {
 	/* By id. */
 	const struct server **servers;
 	struct watch **watches;
+	uint32_t last;	/* the greatest */
 	unsigned int n; /* watches */
 	sem_t done;
 };
@@ -486,8 +487,12 @@ static void add_plan(struct change *change, const struct config *config, const s
 
 static void add_farm(struct change *change, const struct config *config, const struct farm *farm)
 {
-	for (size_t i = 0; i < farm->n_servers; i++)
-		change->servers[farm->servers[i].o.id] = &farm->servers[i];
+	for (size_t i = 0; i < farm->n_servers; i++) {
+		uint32_t id = farm->servers[i].o.id;
+
+		change->servers[id] = &farm->servers[i];
+		change->last = id > change->last ? id : change->last;
+	}
 	add_plan(change, config, farm, false);
 	add_plan(change, config, farm, true);
 }
@@ -562,11 +567,14 @@ static void inherit(const struct watch *old, struct watch *now)
 static void on_change(evutil_socket_t fd, short what, void *context)
 {
 	struct change *change = context;
+	struct health *health = change->health;
+	uint32_t last = change->last > health->last ? change->last : health->last;
 
-	for (uint32_t id = 1; id <= MAX_SERVERS; id++)
-		inherit(change->health->watches[id], change->watches[id]);
-	for (uint32_t id = 1; id <= MAX_SERVERS; id++)
+	for (uint32_t id = 1; id <= last; id++)
+		inherit(health->watches[id], change->watches[id]);
+	for (uint32_t id = 1; id <= last; id++)
 		apply(change, id);
+	health->last = change->last;
 	sem_post(&change->done);
 }
 
@@ -628,7 +636,12 @@ int health_start(struct health *health, const struct instance *instance, struct 
 	int err = -ENOMEM;
 
 	evthread_use_pthreads();
-	*health = (struct health){.instance = instance, .workers = workers, .n_workers = n_workers};
+	*health = (struct health){
+		.instance = instance,
+		.workers = workers,
+		.n_workers = n_workers,
+		.last = MAX_SERVERS, /* an earlier daemon may have left something anywhere */
+	};
 	pthread_mutex_init(&health->lock, NULL);
 	health->watches = calloc(MAX_SERVERS + 1, sizeof(struct watch *));
 	health->watched = calloc(MAX_SERVERS + 1, sizeof(*health->watched));

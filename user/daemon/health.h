@@ -38,6 +38,7 @@ struct health {
 	struct regex_scratch *scratch;
 	struct watch **watches; /* by server id, NULL where there is none; of the thread */
 	atomic_bool *watched;	/* by server id: is there one? */
+	uint32_t last;		/* server id: there is nothing in the map behind it */
 	pthread_mutex_t lock;	/* of the failures and the cuts */
 	struct failure failures[FAILURES_MAX];
 	unsigned int n_failures;
