@@ -395,6 +395,19 @@ static void *run_publication(void *argument)
 }
 
 /*
+ * Most refreshes change a few tables: one that is in its place already, since the refresh before
+ * the last, stays there.
+ */
+static bool is_in_place(const struct instance *instance, uint32_t half,
+			const struct tables *compiled, enum table_id id)
+{
+	const struct table_rows *new = &compiled->v[id], *old = &instance->tables[half].v[id];
+
+	return !instance->torn[half] && new->n == old->n &&
+	       !memcmp(new->rows, old->rows, new->n *table_row_size[id]);
+}
+
+/*
  * All tables but the frontends. The kernel waits for RCU after each: with a thread for each,
  * they wait together.
  */
@@ -412,7 +425,7 @@ static int publish_others(const struct instance *instance, uint32_t half,
 			.table = &compiled->v[i],
 			.mapped = &mapped->v[i],
 		};
-		if (i == TABLE_frontends)
+		if (i == TABLE_frontends || is_in_place(instance, half, compiled, i))
 			continue;
 		all[i].started = !pthread_create(&all[i].thread, NULL, run_publication, &all[i]);
 		if (!all[i].started)
@@ -457,6 +470,17 @@ static void start_slowly(struct instance *instance, const struct tables *before,
 	}
 }
 
+/* Those that stay in their place go over from what was there to what is there now. */
+static void keep_in_place(struct tables *before, struct tables *now)
+{
+	for (int i = 0; i < TABLE_MAX; i++) {
+		if (now->v[i].rows)
+			continue;
+		now->v[i] = before->v[i];
+		before->v[i].rows = NULL;
+	}
+}
+
 int instance_publish(struct instance *instance, struct tables *compiled, uint32_t revision,
 		     void (*lock)(void *), void (*unlock)(void *), void *context)
 {
@@ -464,6 +488,7 @@ int instance_publish(struct instance *instance, struct tables *compiled, uint32_
 	struct tables mapped = {0}, dropped;
 	int err = publish_half(instance, half, compiled, &mapped);
 
+	instance->torn[half] = err;
 	if (err) {
 		unmap_tables(&mapped);
 		return err;
@@ -473,8 +498,9 @@ int instance_publish(struct instance *instance, struct tables *compiled, uint32_
 	compiled->regexes = NULL;
 	compiled->n_regexes = 0;
 	lock(context);
-	start_slowly(instance, instance_tables(instance), &mapped);
 	dropped = instance->tables[half];
+	keep_in_place(&dropped, &mapped);
+	start_slowly(instance, instance_tables(instance), &mapped);
 	instance->tables[half] = mapped;
 	__atomic_store_n(&instance->control->active, half, __ATOMIC_RELEASE);
 	__atomic_store_n(&instance->control->revision, revision, __ATOMIC_RELEASE);

@@ -31,6 +31,7 @@ struct instance {
 	struct balance_stats balance;
 	int *sticks;		 /* fds by farm id, negative = none; see sticks.h */
 	struct tables tables[2]; /* by half: the generation in force, and the one before */
+	bool torn[2];		 /* by half: publishing failed, the maps are not as `tables` says */
 };
 
 /*
