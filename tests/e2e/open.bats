@@ -263,6 +263,21 @@ hellos_are_echoed() {
 	assert_equal "$(($(opened) - before))" "$1" "opened by packets"
 }
 
+@test "refreshes that leave a farm as it is leave its clients to the program" {
+	local clients
+	start_echo 11
+	netns_spawn client "$NETNS_DIR/clients.log" "$PEERS/tcp" client "$LB4" 443 --alpn h2 --bytes 100 \
+		--half-close --timeout 10 --parallel 4 --repeat-until "$NETNS_DIR/clients.go"
+	clients=$NETNS_PID
+	printf 'route set h2 weight %d\nrefresh run\n' {2..21} | alpnlb batch file - >"$NETNS_DIR/batch.log"
+	: >"$NETNS_DIR/clients.go"
+	netns_await 20 netns_dead "$clients"
+	assert_equal "$(gojq -r '"\(.end) \(.received)"' "$NETNS_DIR/clients.log" | sort -u)" "eof 617"
+	(($(opened) > 40)) || fail "only $(opened) connections in 20 refreshes"
+	assert_equal "$(opened)" "$(wc -l <"$NETNS_DIR/clients.log")" "opened by packets, of all"
+	assert_nothing_left
+}
+
 # ---- the daemon ---------------------------------------------------------------------------
 
 # While it dies, its listeners are still there.

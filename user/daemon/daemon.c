@@ -519,7 +519,7 @@ int daemon_apply(struct daemon *daemon, struct config *config, struct refresh *r
 		(void)resolver_fill(daemon->resolver, config, RESOLVER_WAIT);
 	err = err ? err : prepare(daemon, config, &tables, &group, failed, size);
 	if (!err) {
-		handshake_pause(&daemon->handshake);
+		handshake_pause(&daemon->handshake, config);
 		err = switch_tables(daemon, config, &tables, refresh, failed, size);
 		if (err)
 			handshake_resume(&daemon->handshake);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <linux/rtnetlink.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -88,6 +89,18 @@ static uint32_t family_of_farm(const struct handshake *h, const struct farm *far
 		family = own;
 	}
 	return family;
+}
+
+/* A server that was unfit may have been mended. */
+static void try_again(const struct handshake *h)
+{
+	for (size_t i = 0; i < h->config->n_farms; i++)
+		for (size_t j = 0; j < h->config->farms[i].n_servers; j++) {
+			struct way *way = &h->openings.ways[h->config->farms[i].servers[j].o.id];
+
+			if (way->state == WAY_UNFIT)
+				way->state = WAY_NONE;
+		}
 }
 
 static void fill_ways(const struct handshake *h)
@@ -391,10 +404,53 @@ struct port_range handshake_others(const struct handshake *h, const struct port_
 	return others;
 }
 
-void handshake_pause(struct handshake *h)
+/* Is the way to a server the same, as far as the configurations tell? */
+static bool same_way(const struct server *a, const struct server *b)
 {
-	for (uint32_t id = 1; h->openings.programs && id <= MAX_FARMS; id++)
-		h->openings.farm_ways[id].family = 0;
+	return a->o.id == b->o.id && server_is_found(a) == server_is_found(b) &&
+	       !memcmp(a->address, b->address, sizeof(a->address)) &&
+	       a->proxy_protocol == b->proxy_protocol;
+}
+
+static bool same_ways(const struct farm *a, const struct farm *b)
+{
+	if (a->o.id != b->o.id || a->n_servers != b->n_servers)
+		return false;
+	for (size_t i = 0; i < a->n_servers; i++)
+		if (!same_way(&a->servers[i], &b->servers[i]))
+			return false;
+	return true;
+}
+
+/* By farm id: those whose ways are the same in both. NULL: nothing is known of them. */
+static bool *farms_that_stay(const struct config *before, const struct config *after)
+{
+	const struct farm **farms = calloc(MAX_FARMS + 1, sizeof(*farms));
+	bool *stay = calloc(MAX_FARMS + 1, sizeof(*stay));
+
+	for (size_t i = 0; farms && stay && i < before->n_farms; i++)
+		farms[before->farms[i].o.id] = &before->farms[i];
+	for (size_t i = 0; farms && stay && i < after->n_farms; i++) {
+		uint32_t id = after->farms[i].o.id;
+
+		stay[id] = farms[id] && same_ways(farms[id], &after->farms[i]);
+	}
+	free(farms);
+	return stay;
+}
+
+void handshake_pause(struct handshake *h, const struct config *next)
+{
+	bool same_ports, *stay;
+
+	if (!h->openings.programs)
+		return;
+	same_ports = !memcmp(&h->config->nat_ports, &next->nat_ports, sizeof(next->nat_ports));
+	stay = same_ports ? farms_that_stay(h->config, next) : NULL;
+	for (uint32_t id = 1; id <= MAX_FARMS; id++)
+		if (!stay || !stay[id])
+			h->openings.farm_ways[id].family = 0;
+	free(stay);
 }
 
 void handshake_resume(struct handshake *h)
@@ -422,10 +478,8 @@ void handshake_configure(struct handshake *h, const struct config *config)
 	h->openings.control->port_count = own_ports(&config->nat_ports);
 	h->openings.control->port_first =
 		config->nat_ports.last + 1 - h->openings.control->port_count;
-	for (uint32_t id = 1; id <= MAX_SERVERS; id++)
-		if (h->openings.ways[id].state)
-			h->openings.ways[id].state = WAY_NONE;
 	control_program(h);
+	try_again(h);
 	fill_ways(h);
 	warn_of_hellos(h);
 	fill_frontends(h);

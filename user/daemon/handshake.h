@@ -36,10 +36,10 @@ void handshake_init(struct handshake *handshake, struct engine *engine, struct e
 void handshake_configure(struct handshake *handshake, const struct config *config);
 
 /*
- * The tables are about to change: until the next handshake_configure(), sockets take what the
- * program would send to servers.
+ * The tables are about to change to those of `next`: until the next handshake_configure(), sockets
+ * take what the program would send to servers of farms that are not as they were.
  */
-void handshake_pause(struct handshake *handshake);
+void handshake_pause(struct handshake *handshake, const struct config *next);
 
 /* They have not changed. */
 void handshake_resume(struct handshake *handshake);
