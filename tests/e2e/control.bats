@@ -394,6 +394,10 @@ staged() {
 	assert_equal "$(alpnlb export)" "$(cat "$NETNS_DIR/staged.yaml")" "without a daemon"
 }
 
+farms_are() {
+	[[ $(staged '[.farms[].name]') == "$1" ]]
+}
+
 @test "a batch runs line by line and stops at the first mistake" {
 	start_small
 	cat >"$NETNS_DIR/batch" <<-'END'
@@ -414,9 +418,14 @@ staged() {
 	refused 2 '<stdin>:1: batch cannot stand in a batch' batch file - <<<'batch file -'
 	refused 2 "<stdin>:1: option '-j' has to stand before batch" batch file - <<<'-j farm show'
 	refused 2 "<stdin>:1: option '-j' has to stand before batch" batch file - <<<'farm show -j'
+	refused 1 '<stdin>:1: holds a NUL byte' batch file - < <(printf 'farm add h2\0x\n')
 	refused 1 'No such file' batch file "$NETNS_DIR/missing"
 	refused 2 'batch file needs FILE' batch file
 	assert_equal "$(staged '[.farms[].name]')" '["one","two","h2"]'
+	{
+		printf 'farm delete h2\n'
+		netns_await 10 farms_are '["one","two"]' # the pipe is still open
+	} | alpnlb batch file -
 	stop_daemon
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "batch.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,30 +56,38 @@ static int run_line(char *line)
 	return n ? cli_run_line(n, words) : CLI_OK;
 }
 
-/* Up to the first command that fails. */
-static int run_lines(const char *file, char *text)
+/* Each as it comes, up to the first command that fails. */
+static int run_lines(FILE *file, const char *name)
 {
+	char *line = NULL;
 	int code = CLI_OK;
+	size_t size = 0;
+	ssize_t len;
 
-	for (size_t n = 1; text && !code; n++) {
-		char *line = strsep(&text, "\n");
-
-		fail_at(file, n);
-		code = run_line(line);
+	for (size_t n = 1; !code && (len = getline(&line, &size, file)) >= 0; n++) {
+		fail_at(name, n);
+		if (line[len - 1] == '\n')
+			line[--len] = '\0';
+		code = strlen(line) == (size_t)len ? run_line(line)
+						   : fail(CLI_FAILED, "holds a NUL byte");
 		fflush(stdout); /* what it printed comes before what the next one complains of */
 	}
 	fail_at(NULL, 0);
+	if (!code && ferror(file))
+		code = fail(CLI_FAILED, "%s: %s", name, strerror(errno));
+	free(line);
 	return code;
 }
 
 static int batch_file(const char *const *values)
 {
-	char *text = NULL;
-	int code = input_read_text(values[0], &text);
+	FILE *file;
+	int code = input_open(values[0], &file);
 
-	if (!code)
-		code = run_lines(file_label(values[0]), text);
-	free(text);
+	if (code)
+		return code;
+	code = run_lines(file, file_label(values[0]));
+	input_close(file);
 	return code;
 }
 
@@ -95,6 +104,8 @@ const struct noun noun_batch = {
 	.help = "run the commands of a file",
 	.text = "A command per line, without alpnlb and its options; # begins a comment, and "
 		"words\n"
-		"may be quoted. The first command that fails ends it. Manual: alpnlb-batch(8).\n",
+		"may be quoted. Each runs as it comes, and the first one that fails ends it. "
+		"Manual:\n"
+		"alpnlb-batch(8).\n",
 	.verbs = verbs,
 };

@@ -32,18 +32,29 @@ static int read_stream(FILE *file, const char *name, char **bytes, size_t *len)
 	return code;
 }
 
+int input_open(const char *path, FILE **file)
+{
+	*file = strcmp(path, "-") ? fopen(path, "re") : stdin;
+	return *file ? CLI_OK : fail(CLI_FAILED, "%s: %s", path, strerror(errno));
+}
+
+void input_close(FILE *file)
+{
+	if (file != stdin)
+		fclose(file);
+}
+
 int input_read(const char *path, char **bytes, size_t *len)
 {
-	FILE *file = strcmp(path, "-") ? fopen(path, "re") : stdin;
-	int code;
+	FILE *file;
+	int code = input_open(path, &file);
 
 	*bytes = NULL;
 	*len = 0;
-	if (!file)
-		return fail(CLI_FAILED, "%s: %s", path, strerror(errno));
+	if (code)
+		return code;
 	code = read_stream(file, file_label(path), bytes, len);
-	if (file != stdin)
-		fclose(file);
+	input_close(file);
 	return code;
 }
 

@@ -3,6 +3,14 @@
 #define ALPNLB_INPUT_H
 
 #include <stddef.h>
+#include <stdio.h>
+
+/*
+ * Opens a file, "-" for standard input, to be read and closed with input_close(). Returns an exit
+ * code, after it has said what failed.
+ */
+int input_open(const char *path, FILE **file);
+void input_close(FILE *file);
 
 /*
  * Reads a whole file, "-" for standard input, of at most 64 MB into *bytes, which the
