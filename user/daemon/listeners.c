@@ -425,8 +425,7 @@ static void retire(struct listeners *l, struct endpoint *endpoint)
 		endpoint_hide(l, endpoint, true);
 	endpoint->retiring = true;
 	l->retired = monotonic_time() + HANDSHAKE;
-	/* Its clock stands still in a callback, and this one may have waited, or compiled for long.
-	 */
+	/* Its clock stands still in a callback, and this one may have waited or compiled. */
 	event_base_update_cache_time(event_get_base(&l->handshakes));
 	event_add(&l->handshakes, &handshake);
 }
