@@ -153,6 +153,14 @@ load api
 		'["8000-8001","all",null,null,false,["198.51.100.0/24"],null,1.5,false]'
 	assert_equal "$(api GET 'tcp/frontend?defaultFarmId=1' | jq -c .)" '[1]'
 	assert_equal "$(api GET 'tcp/frontend?zone=all&port=8000-8001' | jq -c .)" '[2]'
+	# a port is found wherever it is in a list or a range
+	api PUT tcp/frontend/2 '{"port": "8002,8000-8001,9000"}'
+	assert_equal "$(for port in 8001 8000-8002 9000,8000 443 80 8001-8003 8002,443; do
+		api GET "tcp/frontend?port=$port"
+	done | jq -c . | xargs)" '[2] [2] [2] [1] [] [] []'
+	refused 400 BadRequest '^port: is no port, allowed: 1..65535, ranges' GET 'tcp/frontend?port=%25443'
+	refused 400 BadRequest '^port: is no port' GET 'tcp/frontend?port=80,'
+	api PUT tcp/frontend/2 '{"port": "8000-8001"}'
 	# lists have one order
 	api PUT tcp/frontend/2 '{"allowedSource": ["2001:DB8::/32", "198.51.100.0/24", "10.0.0.1/32", "10.0.0.1"], "dedicatedIpfo": ["192.0.2.1", "127.0.0.1"]}'
 	assert_equal "$(api GET tcp/frontend/2 | gojq -c '[.allowedSource, .dedicatedIpfo]')" \

@@ -3,7 +3,7 @@
 
 static const struct api_filter filters[] = {{.key = "defaultFarmId", .type = JSON_INTEGER},
 					    {.key = "defaultSslId", .type = JSON_INTEGER},
-					    {.key = "port", .type = JSON_STRING},
+					    {.key = "port", .type = JSON_STRING, .ports = true},
 					    {.key = "zone", .type = JSON_STRING},
 					    {.key = NULL}};
 

@@ -75,6 +75,11 @@ static bool value_is(const json_t *value, const char *text)
 	       !*end;
 }
 
+static bool has_ports(const json_t *value, const char *text)
+{
+	return ports_include(json_string_value(value), text);
+}
+
 static bool check_filter(struct api_call *call, const struct api_filter *filter, const char *text)
 {
 	uint8_t address[16];
@@ -85,6 +90,8 @@ static bool check_filter(struct api_call *call, const struct api_filter *filter,
 		api_refuse(call, 400, "%s: is not an integer", filter->key);
 	else if (filter->address && address_parse(text, address) && !host_name_is_valid(text))
 		api_refuse(call, 400, "%s: is not an address", filter->key);
+	else if (filter->ports && !ports_valid(text))
+		api_refuse(call, 400, "%s: is no port, allowed: " PORTS_ALLOWED, filter->key);
 	return !call->status;
 }
 
@@ -100,6 +107,15 @@ static bool check_filters(struct api_call *call, const struct api_filter *filter
 	return true;
 }
 
+typedef bool test(const json_t *value, const char *text);
+
+static test *filter_test(const struct api_filter *filter)
+{
+	if (filter->address)
+		return is_address;
+	return filter->ports ? has_ports : value_is;
+}
+
 static bool passes(const struct api_call *call, const struct api_resource *resource,
 		   const json_t *object)
 {
@@ -113,8 +129,7 @@ static bool passes(const struct api_call *call, const struct api_resource *resou
 	for (; filter->key && pass; filter++) {
 		const char *text = api_query(call, filter->key);
 
-		pass = !text || (filter->address ? is_address : value_is)(
-					json_object_get(shown, filter->key), text);
+		pass = !text || filter_test(filter)(json_object_get(shown, filter->key), text);
 	}
 	json_decref(shown);
 	return pass;

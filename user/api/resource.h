@@ -10,6 +10,7 @@ struct api_filter {
 	json_type type;
 	const struct names *names; /* that a string has to be one of; may be NULL */
 	bool address;		   /* however it is written */
+	bool ports;		   /* all of them among those of the object */
 };
 
 struct api_resource {

@@ -118,12 +118,18 @@ int64_t duration_parse(const char *text);
 const char *prefix_format(const struct prefix *prefix, char *buf, size_t size);
 /* Accepts an address or CIDR of either family; host bits must be zero. 0 or -EINVAL. */
 int prefix_parse(const char *text, struct prefix *prefix);
-/* "10.0.0.1:443", "[2001:db8::1]:443"; address IPv6 or mapped, port in host order, 0 = left out. */
 bool host_name_is_valid(const char *text);
 
 /* Is that an address of a host, which can be connected to without naming an interface? */
 bool address_is_host(const uint8_t address[16]);
 
+/* "10.0.0.1:443", "[2001:db8::1]:443"; address IPv6 or mapped, port in host order, 0 = left out. */
 const char *endpoint_format(const uint8_t address[16], uint16_t port, char *buf, size_t size);
+
+#define PORTS_ALLOWED "1..65535, ranges and lists of them such as \"80,8000-8100\""
+
+/* The ports of a frontend as a text: is it one; are all of `wanted`, which is one, among them? */
+bool ports_valid(const char *text);
+bool ports_include(const char *text, const char *wanted);
 
 #endif

@@ -6,12 +6,11 @@
 #include "decoder.h"
 #include "prefix.h"
 
-#define PORTS_MAX     64      /* ports and ranges of a frontend */
-#define BLOCKS_MAX    1000000 /* blocks of a source list */
-#define PORT_MAX      65535
-#define PORTS_ALLOWED "1..65535, ranges and lists of them such as \"80,8000-8100\""
-#define FORMAT_LEN    64
-#define LINK_LOCAL    "is link-local, not supported by this version"
+#define PORTS_MAX  64	   /* ports and ranges of a frontend */
+#define BLOCKS_MAX 1000000 /* blocks of a source list */
+#define PORT_MAX   65535
+#define FORMAT_LEN 64
+#define LINK_LOCAL "is link-local, not supported by this version"
 
 /* ---- one address ---------------------------------------------------------------------- */
 
@@ -288,10 +287,56 @@ static int compare_ranges(const void *a, const void *b)
 	return (int)left->first - (int)right->first;
 }
 
+/* Reads up to PORTS_MAX of them, sorted. Returns how many; 0 when there are more, with *text set to
+ * NULL, or when something is wrong, with *text set to that. */
+static size_t scan_ports(const char **text, struct port_range ranges[PORTS_MAX])
+{
+	const char *next;
+	size_t n = 0;
+
+	do {
+		if (n == PORTS_MAX) {
+			*text = NULL;
+			return 0;
+		}
+		next = scan_range(*text, &ranges[n++]);
+		if (!next)
+			return 0;
+		*text = next + (*next == ',');
+	} while (*next);
+	qsort(ranges, n, sizeof(*ranges), compare_ranges);
+	return n;
+}
+
+bool ports_valid(const char *text)
+{
+	struct port_range ranges[PORTS_MAX];
+
+	return scan_ports(&text, ranges);
+}
+
+bool ports_include(const char *text, const char *wanted)
+{
+	struct port_range ranges[PORTS_MAX], range;
+	size_t n = scan_ports(&text, ranges);
+
+	while (*wanted) {
+		const char *next = scan_range(wanted, &range);
+		uint32_t port = range.first;
+
+		for (size_t i = 0; i < n && port <= range.last; i++)
+			if (port >= ranges[i].first && port <= ranges[i].last)
+				port = ranges[i].last + 1U;
+		if (!next || port <= range.last)
+			return false;
+		wanted = next + (*next == ',');
+	}
+	return true;
+}
+
 static void check_overlap(struct decoder *d, const struct value *value, struct port_range *ranges,
 			  size_t n)
 {
-	qsort(ranges, n, sizeof(*ranges), compare_ranges);
 	for (size_t i = 1; i < n; i++)
 		if (ranges[i].first <= ranges[i - 1].last) {
 			decode_error(d, value, "%s has port %u twice, allowed: once",
@@ -313,24 +358,15 @@ static void refuse_port(struct decoder *d, const struct value *value, const char
 static size_t parse_ports(struct decoder *d, const struct value *value, const char *text,
 			  struct port_range ranges[PORTS_MAX])
 {
-	const char *next;
-	size_t n = 0;
+	size_t n = scan_ports(&text, ranges);
 
-	do {
-		if (n == PORTS_MAX) {
-			decode_error(d, value,
-				     "too many ports, allowed: at most %d ports or ranges",
-				     PORTS_MAX);
-			return 0;
-		}
-		next = scan_range(text, &ranges[n++]);
-		if (!next) {
-			refuse_port(d, value, text, strcspn(text, ","));
-			return 0;
-		}
-		text = next + (*next == ',');
-	} while (*next);
-	check_overlap(d, value, ranges, n);
+	if (n)
+		check_overlap(d, value, ranges, n);
+	else if (text)
+		refuse_port(d, value, text, strcspn(text, ","));
+	else
+		decode_error(d, value, "too many ports, allowed: at most %d ports or ranges",
+			     PORTS_MAX);
 	return n;
 }
 
