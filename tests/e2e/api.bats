@@ -617,9 +617,12 @@ while True:
 	assert_equal "$(request PUT "$service" "$(request GET "$service" | sed 1d)" | paste -sd' ')" "200 null"
 	api POST refresh
 	assert_equal "$(alpnlb -j export running | gojq -r .display_name)" "front door"
-	name=$(printf '%051d' 0)
-	assert_matches "$(request PUT "$service" "{\"displayName\": \"$name\"}")" \
-		'^400.*displayName: .* has 51 bytes, allowed: a text of at most 50 bytes, null'
+	# characters, not bytes
+	name=$(printf '%050d' 0 | sed 's/0/ü/g')
+	assert_equal "$(request PUT "$service" "{\"displayName\": \"$name\"}" | paste -sd' ')" "200 null"
+	assert_matches "$(request PUT "$service" "{\"displayName\": \"${name}a\"}")" \
+		'^400.*displayName: .* has 51 characters, allowed: a text of at most 50 characters, null'
+	assert_matches "$(request PUT "$service" $'{"displayName": "\xfcber"}')" '^400.*no JSON: unable to decode byte 0xfc'
 	assert_matches "$(request PUT "$service" '{"state": "odd"}')" '^400.*state: is read-only'
 	assert_matches "$(request PUT "$service" '{"color": 1}')" '^400.*color: unknown field, allowed: displayName'
 	stop_daemon

@@ -332,14 +332,22 @@ const char *decode_text(struct decoder *d, const struct attribute *a, const stru
 	return decode_item_text(d, value, allowed.s);
 }
 
+static const char *unit_of(const struct attribute *a)
+{
+	return a->type == &type_title ? "characters" : "bytes";
+}
+
 static void decode_string(struct decoder *d, const struct attribute *a, const struct value *value,
 			  void *object)
 {
 	const char *text = decode_text(d, a, value);
-	char what[32];
+	size_t length = 0;
+	char what[48];
 
-	if (text && strlen(text) > (size_t)a->max) {
-		snprintf(what, sizeof(what), "has %zu bytes", strlen(text));
+	if (text)
+		length = a->type == &type_title ? text_characters(text) : strlen(text);
+	if (length > (size_t)a->max) {
+		snprintf(what, sizeof(what), "has %zu %s", length, unit_of(a));
 		decode_refuse(d, a, value, what);
 	} else if (text)
 		*(char **)field_of(a, object) = decode_copy(d, text);
@@ -354,10 +362,11 @@ static json_t *encode_string(const struct attribute *a, const void *object)
 
 static void allow_string(const struct attribute *a, struct text *text)
 {
-	text_append(text, "a text of at most %" PRId64 " bytes", a->max);
+	text_append(text, "a text of at most %" PRId64 " %s", a->max, unit_of(a));
 }
 
 const struct type type_string = {decode_string, encode_string, allow_string};
+const struct type type_title = {decode_string, encode_string, allow_string};
 
 /* A bad name is kept, too, so that references to it are not reported as mistakes as well. */
 static void decode_name(struct decoder *d, const struct attribute *a, const struct value *value,

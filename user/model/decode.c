@@ -136,7 +136,7 @@ const struct type type_frontend = {decode_frontend, encode_frontend, allow_front
 
 /* In the order of references: what is referred to comes first. */
 static const struct attribute config_rows[] = {
-	{"display_name", &type_string, FIELD(struct config, display_name), .nullable = true,
+	{"display_name", &type_title, FIELD(struct config, display_name), .nullable = true,
 	 .max = NAME_MAX_LEN},
 	{"zone", &type_name, FIELD(struct config, zone), .nullable = true},
 	{"control_group", &type_name, FIELD(struct config, control_group), .nullable = true},

@@ -12,7 +12,7 @@ static const struct attribute server_rows[] = {
 	{"id", &type_id, FIELD(struct server, o.id), .min = 1, .max = MAX_SERVERS,
 	 .kind = KIND_SERVER},
 	{"name", &type_name, FIELD(struct server, o.name), .required = true},
-	{"display_name", &type_string, FIELD(struct server, o.display_name), .nullable = true,
+	{"display_name", &type_title, FIELD(struct server, o.display_name), .nullable = true,
 	 .max = DISPLAY_MAX},
 	{"address", &type_host, .required = true},
 	{"port", &type_integer, FIELD(struct server, port), .nullable = true, .min = 1,
@@ -69,7 +69,7 @@ const struct list server_list = {
 static const struct attribute farm_rows[] = {
 	{"id", &type_id, FIELD(struct farm, o.id), .min = 1, .max = MAX_FARMS, .kind = KIND_FARM},
 	{"name", &type_name, FIELD(struct farm, o.name), .required = true},
-	{"display_name", &type_string, FIELD(struct farm, o.display_name), .nullable = true,
+	{"display_name", &type_title, FIELD(struct farm, o.display_name), .nullable = true,
 	 .max = DISPLAY_MAX},
 	{"zone", &type_zone, FIELD(struct farm, zone), .nullable = true},
 	{"port", &type_integer, FIELD(struct farm, port), .nullable = true, .min = 1, .max = 65535},

@@ -11,7 +11,7 @@ static const struct attribute frontend_rows[] = {
 	{"id", &type_id, FIELD(struct frontend, o.id), .min = 1, .max = MAX_FRONTENDS,
 	 .kind = KIND_FRONTEND},
 	{"name", &type_name, FIELD(struct frontend, o.name), .required = true},
-	{"display_name", &type_string, FIELD(struct frontend, o.display_name), .nullable = true,
+	{"display_name", &type_title, FIELD(struct frontend, o.display_name), .nullable = true,
 	 .max = DISPLAY_MAX},
 	{"zone", &type_zone, FIELD(struct frontend, zone), .nullable = true},
 	{"port", &type_ports, .required = true},

@@ -227,7 +227,7 @@ static const struct type type_pattern = {decode_later, encode_pattern, NULL};
 static const struct attribute rule_rows[] = {
 	{"id", &type_id, FIELD(struct rule, o.id), .min = 1, .max = MAX_RULES, .kind = KIND_RULE},
 	{"name", &type_name, FIELD(struct rule, o.name), .nullable = true},
-	{"display_name", &type_string, FIELD(struct rule, o.display_name), .nullable = true,
+	{"display_name", &type_title, FIELD(struct rule, o.display_name), .nullable = true,
 	 .max = DISPLAY_MAX},
 	{"field", &type_enum, FIELD(struct rule, field), .required = true, .names = &field_names},
 	{"match", &type_enum, FIELD(struct rule, match), .required = true, .names = &match_names},
@@ -301,7 +301,7 @@ static const struct attribute route_rows[] = {
 	{"id", &type_id, FIELD(struct route, o.id), .min = 1, .max = MAX_ROUTES,
 	 .kind = KIND_ROUTE},
 	{"name", &type_name, FIELD(struct route, o.name), .required = true},
-	{"display_name", &type_string, FIELD(struct route, o.display_name), .nullable = true,
+	{"display_name", &type_title, FIELD(struct route, o.display_name), .nullable = true,
 	 .max = DISPLAY_MAX},
 	{"frontend", &type_frontend, FIELD(struct route, frontend), .nullable = true},
 	{"weight", &type_integer, FIELD(struct route, weight), .nullable = true, .max = 255},

@@ -92,7 +92,8 @@ struct attribute {
 extern const struct type type_id;
 extern const struct type type_name;	  /* char * */
 extern const struct type type_zone;	  /* char *; NULL is the same as "all" */
-extern const struct type type_string;	  /* char * */
+extern const struct type type_string;	  /* char *, at most max bytes: others limit it to that */
+extern const struct type type_title;	  /* char *, at most max characters: it is for people */
 extern const struct type type_bool;	  /* bool */
 extern const struct type type_integer;	  /* uint8_t, uint16_t, uint32_t, int64_t */
 extern const struct type type_duration;	  /* uint32_t, milliseconds */

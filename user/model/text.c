@@ -40,6 +40,15 @@ static bool continues_utf8(unsigned char c)
 	return (c & 0xc0) == 0x80;
 }
 
+size_t text_characters(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += !continues_utf8(*s);
+	return n;
+}
+
 void text_append_escaped(struct text *text, const char *s, size_t len)
 {
 	size_t i;

@@ -14,6 +14,9 @@ struct text {
 
 __attribute__((format(printf, 2, 3))) void text_append(struct text *text, const char *format, ...);
 
+/* Characters of a text in UTF-8. */
+size_t text_characters(const char *s);
+
 /* Appends `s` with control characters escaped, cut after 40 bytes or so. */
 void text_append_escaped(struct text *text, const char *s, size_t len);
 
