@@ -98,7 +98,18 @@ load api
 	api PUT tcp/farm/1 '{"vrackNetworkId": 9223372036854775807}'
 	assert_equal "$(api GET 'tcp/farm?vrackNetworkId=9223372036854775807')" '[1]'
 	assert_equal "$(api GET 'tcp/farm?vrackNetworkId=9223372036854775808')" '[]'
-	refused 400 BadRequest '^status: null' PUT tcp/farm/1/server/1 '{"status": null}'
+	# what has to be there is not unset: the same for what is new and what is there
+	refused 400 BadRequest '^status: null cannot unset it, allowed: active, inactive, drain$' \
+		PUT tcp/farm/1/server/1 '{"status": null}'
+	refused 400 BadRequest '^address: null cannot unset it' POST tcp/farm/1/server '{"address": null}'
+	refused 400 BadRequest '^probe.type: null cannot unset it, allowed: tcp, http' PUT tcp/farm/1 '{"probe": {"type": null}}'
+	refused 400 BadRequest '^probe.type: null cannot unset it, allowed: tcp, http' POST tcp/farm '{"probe": {"type": null}}'
+	refused 400 BadRequest '^action: null cannot unset it, allowed: a mapping' POST tcp/route '{"action": null}'
+	api POST tcp/route '{"action": {"type": "reject", "target": null}, "weight": null, "frontendId": null}'
+	refused 400 BadRequest '^action: null cannot unset it, allowed: a mapping' PUT tcp/route/1 '{"action": null}'
+	refused 400 BadRequest '^field: null cannot unset it' POST tcp/route/1/rule '{"field": null, "match": "exists"}'
+	api POST tcp/route/1/rule '{"field": "sni", "match": "exists", "pattern": null, "negate": null}'
+	refused 400 BadRequest '^match: null cannot unset it' PUT tcp/route/1/rule/1 '{"match": null}'
 	stop_daemon
 }
 

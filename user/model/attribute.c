@@ -558,6 +558,14 @@ static bool is_number_field(const struct attribute *a)
 	       a->type == &type_enum || a->type == &type_port_range;
 }
 
+static void decode_given(struct decoder *d, const struct attribute *a, const struct value *value,
+			 void *object)
+{
+	a->type->decode(d, a, value, object);
+	if (a->unused && !json_is_false(value->json))
+		decode_warning(d, value, "stored, not acted on by this version");
+}
+
 static void decode_member(struct decoder *d, const struct attribute *a, const struct value *value,
 			  void *object)
 {
@@ -567,11 +575,10 @@ static void decode_member(struct decoder *d, const struct attribute *a, const st
 		store(a, object, a->preset);
 	if (unset && a->required)
 		decode_refuse(d, a, value, "is missing");
-	if (unset)
-		return;
-	a->type->decode(d, a, value, object);
-	if (a->unused && !json_is_false(value->json))
-		decode_warning(d, value, "stored, not acted on by this version");
+	else if (!unset && json_is_null(value->json) && d->problems->api_names)
+		decode_refuse(d, a, value, "cannot unset it");
+	else if (!unset)
+		decode_given(d, a, value, object);
 }
 
 static void refuse_object(struct decoder *d, const struct value *value, const struct table *table)
