@@ -18,6 +18,7 @@
 #define ALPNLB_HELLO_H
 
 #include "portable.h"
+#include "protocols.h"
 
 static long hello_load(void *source, __u32 offset, void *to, __u32 len);
 
@@ -624,51 +625,6 @@ static __always_inline enum verdict hello_feed(struct hello *h, void *source, __
 	if (h->verdict == VERDICT_NEED_MORE)
 		LOOP(len + 1, hello_step, &r);
 	return h->verdict;
-}
-
-/* The bit of the highest version offered, 0 if none is known. */
-static __always_inline __u32 hello_highest_version(__u32 flags, __u32 version)
-{
-	/* RFC 8446 section 4.2.1: without supported_versions that is TLS 1.2 at most. */
-	__u32 most = flags & HELLO_VERSIONS ? 0x0305 : 0x0303;
-
-	return version >> 8 >= 3 ? PROTOCOL_SSL3 << (MIN(version, most) & 7) : 0;
-}
-
-/* What can be said of a client: a set of PROTOCOL_*. */
-static __always_inline __u32 hello_protocols(enum verdict verdict, __u32 flags, __u32 version)
-{
-	const __u32 http = HELLO_OFFERS_H2 | HELLO_OFFERS_HTTP1 | HELLO_OFFERS_HTTP10;
-	__u32 protocols = PROTOCOL_TCP;
-
-	switch (verdict) {
-	case VERDICT_TLS:
-		protocols |= PROTOCOL_NAMES_KNOWN | PROTOCOL_TLS;
-		protocols |= hello_highest_version(flags, version);
-		protocols |= flags & HELLO_ECH ? PROTOCOL_ECH : PROTOCOL_NO_ECH;
-		if (!(flags & HELLO_ALPN) || flags & http)
-			protocols |= PROTOCOL_HTTPS;
-		if (flags & HELLO_OFFERS_H2)
-			protocols |= PROTOCOL_HTTP2;
-		if (flags & HELLO_OFFERS_HTTP1)
-			protocols |= PROTOCOL_HTTP1;
-		break;
-	case VERDICT_HTTP1:
-		protocols |= PROTOCOL_NAMES_KNOWN | PROTOCOL_HTTP | PROTOCOL_HTTP1;
-		break;
-	case VERDICT_HTTP2:
-		protocols |= PROTOCOL_NAMES_KNOWN | PROTOCOL_HTTP | PROTOCOL_HTTP2;
-		break;
-	case VERDICT_SSH:
-		protocols |= PROTOCOL_NAMES_KNOWN | PROTOCOL_SSH;
-		break;
-	case VERDICT_OTHER:
-		protocols |= PROTOCOL_NAMES_KNOWN;
-		break;
-	default:
-		break;
-	}
-	return protocols;
 }
 
 #endif

@@ -306,7 +306,8 @@ static void check_warnings(const struct config *config, const struct client *c)
 
 		if (!route_holds(c, route))
 			continue;
-		if (route_contradiction(route, &other))
+		if (route_contradiction(route, &other) || route_exhausted(route) ||
+		    !route_may_match(route))
 			abort();
 		for (size_t j = 0; j < config->n_routes; j++)
 			if (route_shadows(&config->routes[j], route) &&

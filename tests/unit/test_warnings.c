@@ -145,6 +145,60 @@ static void rules_that_exclude_each_other_are_told(void **state)
 		}
 }
 
+/* Where no two of the rules do. */
+static const struct {
+	const char *rules, *told;
+} many[] = {
+	{RULE("protocol", "is", "http/1.1") "," NOT("protocol", "is", "http") "," NOT("protocol",
+										      "is", "tls"),
+	 "its rules exclude each other"},
+	{RULE("protocol", "is", "http/1.1") "," NOT("protocol", "is", "http"), NULL},
+	{RULE("protocol", "is", "http/1.1") "," NOT("protocol", "is", "tls"), NULL},
+	{RULE("protocol", "in", "http/1.1, http/2.0") "," NOT("protocol", "is", "http") "," NOT(
+		 "protocol", "is", "https"),
+	 "its rules exclude each other"},
+	{RULE("protocol", "in", "ssh, http") "," NOT("protocol", "is", "ssh") "," NOT("protocol",
+										      "is", "http"),
+	 "each pattern of rule 1 is excluded by another rule"},
+	{RULE("protocol", "is", "https") "," EXISTS("alpn") "," NOT("alpn", "in",
+								    "h2, http/1.1, http/1.0"),
+	 "its rules exclude each other"},
+	{RULE("protocol", "is", "https") "," NOT("alpn", "in", "h2, http/1.1, http/1.0"), NULL},
+	{RULE("protocol", "is", "https") "," EXISTS("alpn") "," NOT("alpn", "in", "h2, http/1.1"),
+	 NULL},
+	{RULE("alpn", "is", "x") "," RULE("protocol", "is", "http/1.1") "," NOT("protocol", "is",
+										"http"),
+	 NULL},
+	{EXISTS("tls.version") "," NOT("tls.version", "in",
+				       "1.0, 1.1, 1.2") "," NOT("tls.version", "in", "ssl3, 1.3"),
+	 NULL}, /* what comes after it */
+	{NOT("tls.ech", "is", "present") "," NOT("tls.ech", "is", "absent") "," EXISTS("sni"),
+	 "its rules exclude each other"},
+	{RULE("sni", "in", "a.x, b.y") "," NOT("sni", "is", "a.x") "," RULE("sni", "endswith",
+									    ".x"),
+	 "each pattern of rule 1 is excluded by another rule"},
+	{RULE("sni", "in", "a.x, b.y") "," NOT("sni", "is", "a.x"), NULL},
+	{RULE("alpn", "in", "h2, h3") "," NOT("alpn", "is", "h2") "," NOT("alpn", "is", "h3"),
+	 "each pattern of rule 1 is excluded by another rule"},
+	{RULE("source", "in", "10.1.0.0/16, 2001:db8::1") "," NOT(
+		 "source", "is", "10.0.0.0/8") "," NOT("source", "is", "2001:db8::/32"),
+	 "each pattern of rule 1 is excluded by another rule"},
+};
+
+static void more_than_two_rules_that_exclude_each_other_are_told(void **state)
+{
+	for (size_t i = 0; i < COUNT(many); i++) {
+		char *routes, *found;
+
+		assert_true(asprintf(&routes, REJECT("r", "%s"), many[i].rules) > 0);
+		found = warnings_of("one", routes);
+		if (many[i].told ? !strstr(found, many[i].told) : *found)
+			fail_msg("%zu: %s: '%s'", i, routes, found);
+		free(routes);
+		free(found);
+	}
+}
+
 static void a_contradiction_names_the_rules(void **state)
 {
 	expect("one",
@@ -420,6 +474,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules_that_exclude_each_other_are_told),
+		cmocka_unit_test(more_than_two_rules_that_exclude_each_other_are_told),
 		cmocka_unit_test(a_contradiction_names_the_rules),
 		cmocka_unit_test(a_route_behind_one_that_takes_its_clients_is_told),
 		cmocka_unit_test(a_shadow_is_named_in_the_order_of_evaluation),

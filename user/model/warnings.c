@@ -240,6 +240,33 @@ const struct rule *route_contradiction(const struct route *route, const struct r
 	return NULL;
 }
 
+static bool is_excluded(const struct route *route, const struct rule *rule)
+{
+	for (size_t i = 0; i < route->n_rules; i++)
+		if (contradict(rule, &route->rules[i]))
+			return true;
+	return false;
+}
+
+const struct rule *route_exhausted(const struct route *route)
+{
+	for (size_t i = 0; i < route->n_rules; i++) {
+		const struct rule *rule = &route->rules[i];
+		size_t excluded = 0;
+
+		for (size_t j = 0; !rule->negate && j < rule->n_patterns; j++) {
+			struct rule one = *rule;
+
+			one.patterns = &rule->patterns[j];
+			one.n_patterns = 1;
+			excluded += is_excluded(route, &one);
+		}
+		if (excluded && excluded == rule->n_patterns)
+			return rule;
+	}
+	return NULL;
+}
+
 static bool is_refused(const struct frontend *frontend, const struct prefix *source)
 {
 	const struct prefix_list *allowed = &frontend->allowed_source;
@@ -353,26 +380,44 @@ static void warn_contradiction(struct decoder *d, const struct value *value,
 			       a - route->rules + 1, b - route->rules + 1);
 }
 
+/* Did it? */
+static bool warn_of_rules(struct decoder *d, const struct value *value, const struct route *route)
+{
+	const struct rule *b, *a = route_contradiction(route, &b);
+
+	if (a) {
+		warn_contradiction(d, value, route, a, b);
+		return true;
+	}
+	a = route_exhausted(route);
+	if (a)
+		decode_warning(d, value,
+			       "each pattern of rule %zu is excluded by another rule: the route "
+			       "never matches",
+			       a - route->rules + 1);
+	else if (!route_may_match(route))
+		decode_warning(d, value, "its rules exclude each other: the route never matches");
+	else
+		return false;
+	return true;
+}
+
 static void warn_of_route(struct decoder *d, const struct value *routes, struct route *const *order,
 			  const uint64_t *names, size_t at, size_t *comparisons)
 {
 	const struct route *route = order[at], *shadow;
 	struct value value = value_item(routes, route - d->config->routes);
-	const struct rule *a, *b;
+	const struct rule *refused;
 
-	if (!route->n_rules) /* told when it was decoded */
+	/* One without rules was told when it was decoded. */
+	if (!route->n_rules || warn_of_rules(d, &value, route))
 		return;
-	a = route_contradiction(route, &b);
-	if (a) {
-		warn_contradiction(d, &value, route, a, b);
-		return;
-	}
-	a = route_refused(route);
-	if (a) {
+	refused = route_refused(route);
+	if (refused) {
 		decode_warning(d, &value,
 			       "rule %zu is for sources that the frontend does not let in: the "
 			       "route never matches",
-			       a - route->rules + 1);
+			       refused - route->rules + 1);
 		return;
 	}
 	shadow = find_shadow(order, names, at, comparisons);

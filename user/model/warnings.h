@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What can be said of routes without a client. May say no where it takes more than pairs. */
+/* What can be said of routes without a client. A no may be one of not knowing. */
 #ifndef ALPNLB_WARNINGS_H
 #define ALPNLB_WARNINGS_H
 
@@ -11,6 +11,15 @@
  * nobody. NULL if there is none.
  */
 const struct rule *route_contradiction(const struct route *route, const struct rule **other);
+
+/*
+ * Is there a kind of client that the route may match? It does not look at source and sni, where
+ * there are kinds without end. See clients.c.
+ */
+bool route_may_match(const struct route *route);
+
+/* A rule whose every pattern another rule of the route excludes; NULL if there is none. */
+const struct rule *route_exhausted(const struct route *route);
 
 /* Does every client that matches `later` match `earlier`, too? */
 bool route_shadows(const struct route *earlier, const struct route *later);
