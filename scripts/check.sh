@@ -126,12 +126,12 @@ declare -A BINARY=([default]=alpnlb [sanitizer]=$ASAN/alpnlb)
 # Of the tests that repeat something: fewer than by themselves, for the sake of time. And again
 # fewer with the sanitizers: the program in the kernel is the same, and has had its thousands.
 declare -A REPEATS=(
-	[default]="KILLS=12 REFRESHES=200 PACKET_CONNECTIONS=1000 STRESS_CONNECTIONS=200"
-	[sanitizer]="KILLS=6 REFRESHES=50 PACKET_CONNECTIONS=200 STRESS_CONNECTIONS=60"
+	[default]="KILLS=12 PACKET_CONNECTIONS=1000 STRESS_CONNECTIONS=200"
+	[sanitizer]="KILLS=6 PACKET_CONNECTIONS=200 STRESS_CONNECTIONS=60"
 )
 
 # Those that take long come first, so that none of them runs alone at the end.
-LONG=(route packet packet-limits transfer packet-close packet-options state stress config mtu)
+LONG=(refresh route packet packet-limits transfer packet-close packet-options state stress config mtu)
 long_first() {
 	printf 'tests/e2e/%s.bats\n' "${LONG[@]}"
 	printf '%s\n' tests/e2e/*.bats | grep -vxFf <(printf 'tests/e2e/%s.bats\n' "${LONG[@]}")

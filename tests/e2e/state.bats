@@ -9,7 +9,6 @@ load lib
 load api
 
 KILLS=${KILLS:-60}
-REFRESHES=${REFRESHES:-1000}
 
 state_file() {
 	printf '/var/lib/alpnlb/%s/state.json' "$NETNS_NAME"
@@ -579,51 +578,5 @@ refused_everywhere() {
 	api PUT tcp/farm/1 '{"displayName": "kept"}'
 	assert_equal "$(in_its_mounts find "/var/lib/alpnlb/$NETNS_NAME" -type f | sort | xargs -n1 basename | xargs)" \
 		"1.json state.json"
-	stop_daemon
-}
-
-# ---- traffic ------------------------------------------------------------------------------
-
-# clients NAME WHILE-PID OPTION...: connections until the process has ended.
-clients() {
-	local name=$1 pid=$2
-	shift 2
-	while netns_alive "$pid"; do
-		tcp_client "$LB4" 443 "$@" --timeout 20 --repeat 50 --parallel 4
-	done >"$NETNS_DIR/$name.clients" 3>&-
-}
-
-# came_to NAME: the servers reached, or how the connection ended, each once.
-came_to() {
-	gojq -r 'if .received > 0 then .line else .end end' "$NETNS_DIR/$1.clients" | sort -u | paste -sd,
-}
-
-@test "$REFRESHES refreshes during traffic: no connection fails or is misrouted" {
-	local host=11 name swapper streams=()
-	for name in h1-old h1-new h2-old h2-new; do
-		start_tcp "$name" $host 9000 name
-		host=$((host + 1))
-	done
-	{
-		farms h1-old=11 h1-new=12 h2-old=13 h2-new=14
-		frontend auto h1-old
-		printf 'routes:\n'
-		route http2 h2-old "protocol is http/2.0"
-	} >"$CONFIG"
-	start_daemon
-	netns_spawn balancer "$NETNS_DIR/swap.log" "$TREE/tests/e2e/peers/writes.py" swap \
-		"/run/alpnlb/$NETNS_NAME/control.sock" "$NETNS_NAME" "$REFRESHES"
-	swapper=$NETNS_PID
-	clients h2 "$swapper" --alpn h2 http/1.1 &
-	streams+=($!)
-	clients h1 "$swapper" --alpn http/1.1 &
-	streams+=($!)
-	wait "${streams[@]}"
-	assert_equal "$(cat "$NETNS_DIR/swap.log")" "" "the refreshes"
-	assert_equal "$(stats .revision)" $((REFRESHES + 1))
-	assert_equal "$(api GET task | gojq length)" "$REFRESHES"
-	assert_equal "$(came_to h1)" h1-new,h1-old
-	assert_equal "$(came_to h2)" h2-new,h2-old
-	echo "# $(cat "$NETNS_DIR"/*.clients | wc -l) connections" >&3
 	stop_daemon
 }
