@@ -1028,6 +1028,48 @@ static void farm_without_servers_is_a_warning(void **state)
 			"2: farms[0].servers: no servers: connections to the farm are closed");
 }
 
+#define UNUSED(name) "{name: " name ", address: 10.0.0.1, port: 1, status: inactive}"
+#define DRAINS(name) "{name: " name ", address: 10.0.0.2, port: 1, status: drain}"
+#define EMPTY(name)  "{name: " name ", address: 10.0.0.3, port: 1, weight: 0}"
+#define USED(name)   "{name: " name ", address: 10.0.0.4, port: 1, backup: true}"
+#define WEB	     "frontends: [{name: w, port: 1, default_farm: f}]\n"
+#define NONE	     "none is active with a weight above 0"
+#define CLOSED	     ": connections to the farm are closed"
+
+static void a_farm_whose_servers_are_all_out_of_use_is_a_warning(void **state)
+{
+	static const struct {
+		const char *farms, *warning;
+	} examples[] = {
+		{"- {name: f, servers: [" UNUSED("a") "," DRAINS("b") "," EMPTY("c") "]}\n" WEB,
+		 "2: farms[0].servers: " NONE CLOSED},
+		{"- {name: f, servers: [" UNUSED("a") "," USED("b") "]}\n" WEB, ""},
+		/* nobody goes there */
+		{"- {name: f, servers: [" USED("a") "]}\n- {name: g, servers: [" EMPTY(
+			 "a") "]}\n" WEB,
+		 ""},
+		{"- {name: f, servers: [" USED("a") "]}\n- {name: g, servers: [" EMPTY(
+			 "a") "]}\n" WEB
+			      "routes: [{name: r, frontend: w, action: {type: farm, target: g}, "
+			      "rules: [{field: sni, match: exists}]}]",
+		 "3: farms[1].servers: " NONE CLOSED},
+		{"- {name: f, fallback_farm: g, servers: [" UNUSED(
+			 "a") "]}\n"
+			      "- {name: g, servers: [" USED("a") "]}\n" WEB,
+		 ""},
+		{"- {name: f, fallback_farm: g}\n- {name: g, servers: [" EMPTY("a") "]}\n" WEB,
+		 "2: farms[0].servers: " NONE ", nor one it falls back on" CLOSED},
+	};
+
+	for (size_t i = 0; i < COUNT(examples); i++) {
+		char *yaml;
+
+		assert_true(asprintf(&yaml, "farms:\n%s", examples[i].farms) > 0);
+		expect_warnings(yaml, examples[i].warning);
+		free(yaml);
+	}
+}
+
 /* ---- frontends --------------------------------------------------------------------------- */
 
 #define PORT_ALLOWED                                                                               \
@@ -2199,6 +2241,7 @@ static const struct CMUnitTest of_objects[] = {
 	cmocka_unit_test(a_probe_that_does_nothing_is_a_warning),
 	cmocka_unit_test(fallbacks_are_checked),
 	cmocka_unit_test(farm_without_servers_is_a_warning),
+	cmocka_unit_test(a_farm_whose_servers_are_all_out_of_use_is_a_warning),
 	cmocka_unit_test(ports_are_checked),
 	cmocka_unit_test(ports_are_kept_in_order),
 	cmocka_unit_test(paths_are_checked),

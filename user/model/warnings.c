@@ -662,11 +662,53 @@ static void warn_of_unattached(struct decoder *d, const struct value *root)
 	}
 }
 
+/* ---- farms ------------------------------------------------------------------------------- */
+
+/* Has it, or a farm it falls back on, a server that new connections may go to? */
+static bool takes_connections(const struct farm *farm)
+{
+	for (; farm; farm = farm->fallback)
+		for (size_t i = 0; i < farm->n_servers; i++)
+			if (server_is_used(&farm->servers[i]))
+				return true;
+	return false;
+}
+
+static bool is_referred_to(const struct config *config, const struct farm *farm)
+{
+	for (size_t i = 0; i < config->n_frontends; i++)
+		if (config->frontends[i].default_farm == farm)
+			return true;
+	for (size_t i = 0; i < config->n_routes; i++)
+		if (config->routes[i].frontend && config->routes[i].target == farm)
+			return true;
+	return false;
+}
+
+/* Those without servers and a farm to fall back on were told when they were decoded. */
+static void warn_of_unused_servers(struct decoder *d, const struct value *root)
+{
+	struct value list = value_member(root, "farms");
+
+	for (size_t i = 0; i < d->config->n_farms; i++) {
+		const struct farm *farm = &d->config->farms[i];
+		struct value item = value_item(&list, i), servers = value_member(&item, "servers");
+
+		if ((farm->n_servers || farm->fallback) && !takes_connections(farm) &&
+		    is_referred_to(d->config, farm))
+			decode_warning(d, &servers,
+				       "none is active with a weight above 0%s: connections to the "
+				       "farm are closed",
+				       farm->fallback ? ", nor one it falls back on" : "");
+	}
+}
+
 void config_warn(struct decoder *d, const struct value *root)
 {
 	size_t comparisons = 0;
 
 	warn_of_unattached(d, root);
+	warn_of_unused_servers(d, root);
 
 	for (size_t i = 0; i < d->config->n_frontends; i++)
 		warn_of_frontend(d, root, &d->config->frontends[i], &comparisons);
