@@ -59,7 +59,8 @@ start_web() {
 		assert_matches "$(gojq -r .error <<<"$stderr")" '.' "alpnlb $wrong"
 	done
 	for wrong in "conn -j shwo" "conn show -j farm" "check -j" "doctor more -j" "daemon -j --workers" \
-		"farm add -j x port" "frontend show --instance bad/name -j" "unload --nonsense -j"; do
+		"farm add -j x port" "frontend show --instance bad/name -j" "unload --nonsense -j" \
+		"nonsense -j" "farm shwo -p" "farm set x prot 1 -j" "--nonsense farm show --json"; do
 		# shellcheck disable=SC2086 # words
 		run -2 --separate-stderr alpnlb $wrong
 		assert_matches "$(gojq -r .error <<<"$stderr")" '.' "alpnlb $wrong"

@@ -57,7 +57,7 @@ __attribute__((format(printf, 2, 0))) static void fail_list(json_t *members, con
 	if (vasprintf(&message, format, args) < 0)
 		message = NULL;
 	line = display_escape(message ? message : "out of memory");
-	if (options.json)
+	if (options.json || options.json_errors)
 		fail_json(line ? line : "out of memory", members);
 	else
 		fail_text(line ? line : "out of memory");

@@ -28,6 +28,7 @@ enum {
 struct options {
 	bool json;
 	bool pretty;
+	bool json_errors; /* json, or it may come yet */
 	const char *instance;
 };
 extern struct options options;

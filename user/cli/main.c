@@ -29,6 +29,7 @@ int main(int argc, char **argv)
 
 	argc--;
 	argv++;
+	options_foresee(argc, argv);
 	code = options_take(&argc, &argv, &help);
 	if (code >= 0)
 		return help ? cli_help(nouns) : code;

@@ -2,6 +2,7 @@
 #include <bpf/libbpf.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "options.h"
 #include "output.h"
@@ -45,6 +46,15 @@ int option_take(int option, const char *value)
 	if (instance_name_valid(value))
 		return CLI_OK;
 	return fail(CLI_USAGE, "instance '%s': expected 1 to 32 of A-Z a-z 0-9 . _ -", value);
+}
+
+void options_foresee(int argc, char **argv)
+{
+	static const char *const words[] = {"-j", "-p", "-jp", "-pj", "--json", "--pretty"};
+
+	for (int i = 0; i < argc; i++)
+		for (size_t j = 0; j < sizeof(words) / sizeof(*words); j++)
+			options.json_errors |= !strcmp(argv[i], words[j]);
 }
 
 /* Before anything can be wrong with the other options: it decides how that is said. */

@@ -22,6 +22,9 @@ enum { OPTION_INSTANCE = 256 };
 /* Sets one of these. Returns 0, or an exit code after saying what is wrong; keeps `value`. */
 int option_take(int option, const char *value);
 
+/* Has errors told as JSON when an option for that stands anywhere, or a value that reads so. */
+void options_foresee(int argc, char **argv);
+
 /*
  * Takes the options that `*argv` begins with from it; a word stands before it. Returns -1 to go on,
  * or the exit code: after saying what is wrong or which version this is, or for the caller to print
