@@ -307,6 +307,8 @@ load api
 	refused 400 BadRequest '^name: "one" is already the name of another farm' POST tcp/farm '{"name": "one"}'
 	refused 400 BadRequest '^port: unknown filter' GET 'tcp/farm?port=1'
 	refused 400 BadRequest '^frontendId: is not an integer' GET 'tcp/route?frontendId=x'
+	refused 400 BadRequest '^zone: is given twice' GET 'tcp/farm?zone=all&zone=gra'
+	refused 400 BadRequest 'query cannot be read' GET 'tcp/farm?zone=all%00gra'
 	refused 400 BadRequest 'there is no zone rbx' POST refresh '{"zone": "rbx"}'
 	refused 400 BadRequest '^unknown field' POST refresh '{"zones": []}'
 	refused 400 BadRequest '^status: "bo\\ngus" is unknown, allowed: active, inactive' GET 'tcp/farm/1/server?status=bo%0agus'

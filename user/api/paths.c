@@ -200,12 +200,14 @@ static bool is_filter(const struct path *path, const char *key)
 static bool check_query(struct api_call *call, const struct path *path)
 {
 	for (struct evkeyval *pair = call->query.tqh_first; pair; pair = pair->next.tqe_next) {
+		bool known = is_filter(path, pair->key);
 		struct text key = {0};
 
-		if (is_filter(path, pair->key))
+		if (known && api_query(call, pair->key) == pair->value)
 			continue;
 		text_append_escaped(&key, pair->key, strlen(pair->key));
-		api_refuse(call, 400, "%s: unknown filter of this path", key.s);
+		api_refuse(call, 400, "%s: %s", key.s,
+			   known ? "is given twice" : "unknown filter of this path");
 		return false;
 	}
 	return true;

@@ -183,7 +183,7 @@ static void begin_call(struct api_connection *connection, struct api_call *call)
 		refuse_request(call, request);
 	else if (!request->uri)
 		api_refuse(call, 400, "the URL cannot be read");
-	else if (query && evhttp_parse_query_str(query, &call->query))
+	else if (query && (strstr(query, "%00") || evhttp_parse_query_str(query, &call->query)))
 		api_refuse(call, 400, "the query cannot be read");
 	if (service->permit && request->state > FIELD_LINES)
 		service->permit(call, request, bufferevent_getfd(connection->stream));
