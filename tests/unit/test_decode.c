@@ -315,6 +315,16 @@ static void unknown_key_gets_a_suggestion(void **state)
 		"3: foobar: unknown key, allowed: display_name, zone, control_group, api, nat_ip, "
 		"nat_ports, max_flows, xdp, accel, farms, "
 		"frontends, routes");
+	/* as the API calls it */
+	expect_errors("farms:\n  - name: a\n    servers: [{name: s, address: 10.0.0.1, port: 1}]\n"
+		      "frontends: [{name: w, port: 1, default_farm: a}]\n"
+		      "routes: [{name: r, frontend: w, action: {type: reject}, frontendId: w}]\n",
+		      "5: routes[0].frontendId: unknown key, did you mean frontend? allowed: id, "
+		      "name, display_name, frontend, weight, action, rules");
+	expect_errors("displayName: x\nfrontends: []\n",
+		      "1: displayName: unknown key, did you mean display_name? allowed: "
+		      "display_name, zone, control_group, api, nat_ip, nat_ports, max_flows, xdp, "
+		      "accel, farms, frontends, routes");
 }
 
 static void wrong_kinds_of_value_are_named(void **state)

@@ -510,6 +510,18 @@ static void list_keys(const struct table *table, struct text *text)
 		text_append(text, "%s%s", i ? ", " : "", table->v[i].key);
 }
 
+/* Edits between a key as a file has it, or as the API does, and what is given. */
+static size_t key_distance(const char *key, const char *given)
+{
+	char camel[API_KEY_MAX];
+	size_t as_file = edit_distance(key, given), as_api;
+
+	snprintf(camel, sizeof(camel), "%s", key);
+	camel_case(camel);
+	as_api = edit_distance(camel, given);
+	return as_file < as_api ? as_file : as_api;
+}
+
 static void refuse_key(struct decoder *d, const struct table *table, const struct value *value)
 {
 	struct text allowed = {0}, hint = {0};
@@ -517,7 +529,7 @@ static void refuse_key(struct decoder *d, const struct table *table, const struc
 
 	for (size_t i = 0; i < table->n; i++) {
 		const char *key = table->v[i].key;
-		size_t distance = edit_distance(key, value->key);
+		size_t distance = key_distance(key, value->key);
 
 		if (distance < nearest && distance < strlen(key)) {
 			nearest = distance;
