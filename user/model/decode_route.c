@@ -128,6 +128,8 @@ static void decode_comma_list(struct decoder *d, const struct value *value, stru
 		memcpy(item, first, last - first);
 		item[last - first] = '\0';
 		decode_pattern(d, value, rule, item, &rule->patterns[rule->n_patterns++]);
+		if (first == last) /* told, and of more such items there is no more to tell */
+			return;
 		text = comma + 1;
 	}
 }
