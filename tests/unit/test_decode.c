@@ -1921,6 +1921,33 @@ static void farm_of_another_zone_is_no_use_to_a_frontend(void **state)
 		      "a farm of \"gra\" or all");
 }
 
+static void an_instance_that_opens_nothing_is_a_warning(void **state)
+{
+	static const char farm[] = "farms: [{name: f, servers: [" USED("s") "]}]\n";
+	static const struct {
+		const char *zone, *frontends, *warning;
+	} examples[] = {
+		{"zone: gra", "{name: w, zone: GRA, port: 1, default_farm: f}",
+		 "3: frontends: none listens here: each is disabled, or not of the zone \"gra\""},
+		{"zone: gra",
+		 "{name: w, zone: GRA, port: 1, default_farm: f}, {name: v, port: 2, default_farm: "
+		 "f}",
+		 ""},
+		{"nat_ports: null", "{name: w, disabled: true, port: 1, default_farm: f}",
+		 "3: frontends: none listens here: each is disabled"},
+		{"nat_ports: null", "{name: w, zone: rbx, port: 1, default_farm: f}", ""},
+	};
+
+	for (size_t i = 0; i < COUNT(examples); i++) {
+		char *yaml;
+
+		assert_true(asprintf(&yaml, "%s\n%sfrontends: [%s]\n", examples[i].zone, farm,
+				     examples[i].frontends) > 0);
+		expect_warnings(yaml, examples[i].warning);
+		free(yaml);
+	}
+}
+
 static void instance_has_one_zone(void **state)
 {
 	expect_errors(
@@ -2289,6 +2316,7 @@ static const struct CMUnitTest of_objects[] = {
 	cmocka_unit_test(routes_stand_in_order_of_evaluation),
 	cmocka_unit_test(objects_belong_to_their_zone),
 	cmocka_unit_test(farm_of_another_zone_is_no_use_to_a_frontend),
+	cmocka_unit_test(an_instance_that_opens_nothing_is_a_warning),
 	cmocka_unit_test(instance_has_one_zone),
 };
 

@@ -462,7 +462,8 @@ static void clients_with_ech_are_told_where_routes_go_by_server_names(void **sta
 
 	expect_of_ech(web, name, 7, told);
 	expect_of_ech(web, name, 0, "");
-	expect_of_ech("default_farm: one, disabled: true", name, 7, "");
+	expect_of_ech("default_farm: one, disabled: true", name, 7,
+		      "frontends: none listens here: each is disabled");
 	expect_of_ech(web, ROUTE("a", "one", RULE("alpn", "is", "h2") "," EXISTS("sni")), 7, "");
 	expect_of_ech(web,
 		      ROUTE("a", "one", RULE("sni", "is", "a"))

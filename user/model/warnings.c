@@ -647,6 +647,22 @@ static void warn_of_frontend(struct decoder *d, const struct value *root,
 	free(routes);
 }
 
+/* A zone that is spelled in two ways opens nothing. */
+static void warn_of_no_listener(struct decoder *d, const struct value *root)
+{
+	struct value list = value_member(root, "frontends");
+	const struct config *config = d->config;
+	struct text zone = {0};
+
+	for (size_t i = 0; i < config->n_frontends; i++)
+		if (frontend_listens(config, &config->frontends[i]))
+			return;
+	if (!zone_is_all(config->zone))
+		text_append(&zone, ", or not of the zone %s",
+			    text_quoted(config->zone, strlen(config->zone)).s);
+	decode_warning(d, &list, "none listens here: each is disabled%s", zone.s);
+}
+
 /* Those without rules were told when they were decoded. */
 static void warn_of_unattached(struct decoder *d, const struct value *root)
 {
@@ -707,6 +723,7 @@ void config_warn(struct decoder *d, const struct value *root)
 {
 	size_t comparisons = 0;
 
+	warn_of_no_listener(d, root);
 	warn_of_unattached(d, root);
 	warn_of_unused_servers(d, root);
 
