@@ -171,7 +171,7 @@ refused_with() {
 	everybody_to two | sed 's/name: one/name: echo/' >"$CONFIG"
 	alpnlb apply "$CONFIG"
 	assert_equal "$(reached "$LB4" 443 --alpn h2)" two
-	assert_equal "$(live_connections)" 1
+	await_connections 1
 	held_connection_ends_well
 	stop_daemon
 }
