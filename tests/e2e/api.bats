@@ -637,6 +637,17 @@ while True:
 		'^400.*displayName: .* has 51 characters, allowed: a text of at most 50 characters, null'
 	assert_matches "$(request PUT "$service" $'{"displayName": "\xfcber"}')" '^400.*no JSON: unable to decode byte 0xfc'
 	assert_matches "$(request PUT "$service" '{"state": "odd"}')" '^400.*state: is read-only'
+	# its address is that of its frontends, if they have one
+	addresses() { request GET "$service" | sed 1d | gojq -c '[.ipv4, .ipv6]'; }
+	assert_equal "$(addresses)" "[null,null]" "at all"
+	api PUT tcp/frontend/1 "{\"dedicatedIpfo\": [\"$LB4\", \"$LB6\"]}"
+	api POST tcp/frontend "{\"port\": 444, \"defaultFarmId\": 1, \"dedicatedIpfo\": [\"$LB6\"]}"
+	api POST refresh
+	assert_equal "$(addresses)" "[\"$LB4\",\"$LB6\"]"
+	assert_equal "$(request PUT "$service" "$(request GET "$service" | sed 1d)" | paste -sd' ')" "200 null"
+	api PUT tcp/frontend/2 '{"dedicatedIpfo": ["127.0.0.1"]}'
+	api POST refresh
+	assert_equal "$(addresses)" "[null,\"$LB6\"]"
 	assert_matches "$(request PUT "$service" '{"color": 1}')" '^400.*color: unknown field, allowed: displayName'
 	stop_daemon
 }

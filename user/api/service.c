@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../model/prefix.h"
 #include "../model/text.h"
 #include "../show/format.h"
 #include "handlers.h"
@@ -20,13 +21,41 @@ static const char *state(const struct daemon *daemon)
 	return daemon->draining ? "maintenance" : "ok";
 }
 
+/* That of all frontends that listen here; null if there is more than one, as there is without any.
+ */
+static json_t *service_address(const struct config *config, bool ipv4)
+{
+	const struct prefix *found = NULL;
+	char text[64];
+
+	for (size_t i = 0; i < config->n_frontends; i++) {
+		const struct frontend *frontend = &config->frontends[i];
+		const struct prefix_list *list = &frontend->dedicated_ipfo;
+
+		if (!frontend_listens(config, frontend))
+			continue;
+		if (!list->set) /* at every address */
+			return json_null();
+		for (size_t j = 0; j < list->n; j++) {
+			if (address_is_mapped(list->v[j].address) != ipv4)
+				continue;
+			if (found && prefix_compare(found, &list->v[j]))
+				return json_null();
+			found = &list->v[j];
+		}
+	}
+	return found ? json_string(prefix_format(found, text, sizeof(text))) : json_null();
+}
+
 static json_t *service_json(const struct daemon *daemon)
 {
 	const json_t *name = json_object_get(daemon->staged.root, "display_name");
 
-	return json_pack("{s:s, s:O?, s:s, s:[s], s:n, s:n}", "serviceName", daemon->name,
+	return json_pack("{s:s, s:O?, s:s, s:[s], s:o, s:o}", "serviceName", daemon->name,
 			 "displayName", name, "state", state(daemon), "zone",
-			 staged_zone(&daemon->staged), "ipv4", "ipv6");
+			 staged_zone(&daemon->staged), "ipv4",
+			 service_address(daemon->config, true), "ipv6",
+			 service_address(daemon->config, false));
 }
 
 void service_get(struct api_call *call, const struct api_resource *resource)
