@@ -288,6 +288,7 @@ load api
 # ---- mistakes -----------------------------------------------------------------------------
 
 @test "each kind of mistake is a clear answer" {
+	local character
 	start_small
 	refused 404 NotFound 'no such path' GET nowhere
 	refused 405 MethodNotAllowed 'allowed: GET, POST' DELETE tcp/farm
@@ -305,6 +306,13 @@ load api
 	refused 400 BadRequest '^zone: cannot be changed' PUT tcp/farm/1 '{"zone": "gra"}'
 	refused 400 BadRequest '^balance: "rr" is unknown' POST tcp/farm '{"balance": "rr"}'
 	refused 400 BadRequest '^name: "one" is already the name of another farm' POST tcp/farm '{"name": "one"}'
+	# what a file cannot hold, or reads as something else
+	for character in 007F 0085 2028 FEFF FFFF; do
+		refused 400 BadRequest "^displayName: contains the character U.$character, allowed: printable" \
+			PUT tcp/farm/1 "{\"displayName\": \"a\\u$character\"}" || return
+	done
+	refused 400 BadRequest '^dedicatedIpfo\[0\]: contains the character U.2028' \
+		PUT tcp/frontend/1 '{"dedicatedIpfo": ["::1\u2028"]}'
 	refused 400 BadRequest '^port: unknown filter' GET 'tcp/farm?port=1'
 	refused 400 BadRequest '^frontendId: is not an integer' GET 'tcp/route?frontendId=x'
 	refused 400 BadRequest '^zone: is given twice' GET 'tcp/farm?zone=all&zone=gra'

@@ -310,12 +310,24 @@ const struct type type_duration = {decode_duration, encode_duration, allow_durat
 
 /* ---- text ----------------------------------------------------------------------------- */
 
+/* A file has been checked as it was read; what comes through the API has not. */
+static const char *decode_safe_text(struct decoder *d, const struct value *value)
+{
+	const char *text = json_string_value(value->json);
+	uint32_t c;
+
+	if (!text_find_unsafe(text, json_string_length(value->json), &c))
+		return text;
+	decode_error(d, value, UNSAFE_CHARACTER, c);
+	return NULL;
+}
+
 const char *decode_item_text(struct decoder *d, const struct value *value, const char *allowed)
 {
 	bool scalar = !json_is_array(value->json) && !json_is_object(value->json);
 
 	if (json_is_string(value->json))
-		return json_string_value(value->json);
+		return decode_safe_text(d, value);
 	decode_error(d, value, "%s is not a string%s, allowed: %s", value_quoted(value).s,
 		     scalar ? " without quotes" : "", allowed);
 	return NULL;
@@ -326,7 +338,7 @@ const char *decode_text(struct decoder *d, const struct attribute *a, const stru
 	struct text allowed = {0};
 
 	if (json_is_string(value->json))
-		return json_string_value(value->json);
+		return decode_safe_text(d, value);
 	allow(d, a, &allowed);
 	allow_null(a, &allowed);
 	return decode_item_text(d, value, allowed.s);

@@ -49,6 +49,29 @@ size_t text_characters(const char *s)
 	return n;
 }
 
+static uint32_t next_code_point(const unsigned char *s, size_t *i)
+{
+	static const uint8_t lengths[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
+	uint8_t length = lengths[s[*i] >> 4];
+	uint32_t c = length == 1 ? s[*i] : s[*i] & (0xff >> (length + 1));
+
+	for (uint8_t n = 1; n < length; n++)
+		c = c << 6 | (s[*i + n] & 0x3f);
+	*i += length;
+	return c;
+}
+
+bool text_find_unsafe(const char *s, size_t len, uint32_t *c)
+{
+	for (size_t i = 0; i < len;) {
+		*c = next_code_point((const unsigned char *)s, &i);
+		if (*c == 0 || (*c >= 0x7f && *c <= 0x9f) || *c == 0x2028 || *c == 0x2029 ||
+		    *c == 0xfeff || *c == 0xfffe || *c == 0xffff)
+			return true;
+	}
+	return false;
+}
+
 void text_append_escaped(struct text *text, const char *s, size_t len)
 {
 	size_t i;

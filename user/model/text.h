@@ -5,7 +5,9 @@
 
 #include <jansson.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct text {
 	char s[1024]; /* terminated; all zero is an empty text */
@@ -16,6 +18,16 @@ __attribute__((format(printf, 2, 3))) void text_append(struct text *text, const 
 
 /* Characters of a text in UTF-8. */
 size_t text_characters(const char *s);
+
+/*
+ * Finds characters that are written raw in JSON text but that YAML forbids there or reads as a
+ * line break: a configuration holding them could be stored but not read again. And NUL. The text is
+ * valid UTF-8.
+ */
+bool text_find_unsafe(const char *s, size_t len, uint32_t *c);
+
+#define UNSAFE_CHARACTER                                                                           \
+	"contains the character U+%04X, allowed: printable ones, tabs and line breaks"
 
 /* Appends `s` with control characters escaped, cut after 40 bytes or so. */
 void text_append_escaped(struct text *text, const char *s, size_t len);

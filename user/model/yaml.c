@@ -128,37 +128,6 @@ static json_t *parse_plain(const char *s)
 	return parse_number(s);
 }
 
-static uint32_t next_code_point(const unsigned char *s, size_t *i)
-{
-	static const uint8_t lengths[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
-	uint8_t length = lengths[s[*i] >> 4];
-	uint32_t c = length == 1 ? s[*i] : s[*i] & (0xff >> (length + 1));
-
-	for (uint8_t n = 1; n < length; n++)
-		c = c << 6 | (s[*i + n] & 0x3f);
-	*i += length;
-	return c;
-}
-
-/*
- * Characters that are written raw in JSON text but that YAML forbids there or reads as a
- * line break: a configuration holding them could be stored but not read again. And NUL.
- * The text is valid UTF-8. Returns 0 if there is none; *found says whether.
- */
-static uint32_t find_unsafe(const char *s, size_t len, bool *found)
-{
-	*found = true;
-	for (size_t i = 0; i < len;) {
-		uint32_t c = next_code_point((const unsigned char *)s, &i);
-
-		if (c == 0 || (c >= 0x7f && c <= 0x9f) || c == 0x2028 || c == 0x2029 ||
-		    c == 0xfeff || c == 0xfffe || c == 0xffff)
-			return c;
-	}
-	*found = false;
-	return 0;
-}
-
 /* ---- building the tree ---------------------------------------------------------------- */
 
 static bool expects_key(const struct parser *p)
@@ -338,16 +307,13 @@ static int handle_scalar(struct parser *p, const yaml_event_t *event, int line)
 {
 	const char *text = (const char *)event->data.scalar.value;
 	size_t len = event->data.scalar.length;
-	bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE, unsafe;
-	uint32_t c = find_unsafe(text, len, &unsafe);
+	bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	json_t *value;
+	uint32_t c;
 
 	check_properties(p, line, event->data.scalar.anchor, event->data.scalar.tag);
-	if (unsafe)
-		parse_error(p, line,
-			    "contains the character U+%04X, allowed: printable ones, tabs and line "
-			    "breaks",
-			    c);
+	if (text_find_unsafe(text, len, &c))
+		parse_error(p, line, UNSAFE_CHARACTER, c);
 	if (expects_key(p))
 		return take_key(p, text, len, line);
 	value = plain ? parse_plain(text) : NULL;
