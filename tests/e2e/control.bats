@@ -352,7 +352,7 @@ staged() {
 }
 
 @test "what is not UTF-8 in the name of a file takes nothing from the JSON" {
-	local command bad=$'c\xff.yaml' safe='c\\xff.yaml' wanted='["'"$NETNS_DIR"'/c\\xff.yaml",1]'
+	local command comment bad=$'c\xff.yaml' safe='c\\xff.yaml' wanted='["'"$NETNS_DIR"'/c\\xff.yaml",1]'
 	start_small
 	cp "$CONFIG" "$NETNS_DIR/$bad"
 	assert_equal "$(alpnlb -j check "$NETNS_DIR/$bad" | gojq -c '[.file, (.frontends | length)]')" "$wanted"
@@ -370,6 +370,10 @@ staged() {
 	run -1 --separate-stderr alpnlb -j batch file "$NETNS_DIR/missing-$bad"
 	assert_matches "$(gojq -r .error <<<"$stderr")" "missing-$safe: No such file"
 	refused 2 'the comment is not UTF-8' refresh run comment $'\xff'
+	comment=$(printf 'ü%.0s' {1..255})
+	alpnlb refresh run comment "$comment"
+	assert_equal "$(alpnlb -j revision show | gojq -r '.[-1].comment')" "$comment"
+	refused 1 'comment: is not a string of at most 255 characters, or null' refresh run comment "${comment}x"
 	stop_daemon
 }
 

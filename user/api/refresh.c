@@ -9,7 +9,7 @@
 #include "handlers.h"
 #include "tasks.h"
 
-#define COMMENT_MAX 255
+#define COMMENT_MAX 255 /* characters */
 
 /* ---- refresh -------------------------------------------------------------------------- */
 
@@ -102,9 +102,10 @@ static bool read_refresh(struct api_call *call, struct refresh *refresh)
 		}
 		if (json_is_null(value))
 			continue;
-		if (!text || strlen(text) > COMMENT_MAX) {
-			api_refuse(call, 400, "%s: is not a string of at most %d bytes, or null",
-				   key, COMMENT_MAX);
+		if (!text || text_characters(text) > COMMENT_MAX) {
+			api_refuse(call, 400,
+				   "%s: is not a string of at most %d characters, or null", key,
+				   COMMENT_MAX);
 			return false;
 		}
 		*(strcmp(key, "zone") ? &refresh->comment : &refresh->zone) = text;
