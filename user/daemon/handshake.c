@@ -404,36 +404,42 @@ struct port_range handshake_others(const struct handshake *h, const struct port_
 	return others;
 }
 
-/* Is the way to a server the same, as far as the configurations tell? */
-static bool same_way(const struct server *a, const struct server *b)
+/*
+ * Is the way to a server the same? Its address is compared with that of the tables in force: the
+ * resolver changes that of the running configuration before it is applied again.
+ */
+static bool same_way(const struct tables *tables, const struct server *a, const struct server *b)
 {
-	return a->o.id == b->o.id && server_is_found(a) == server_is_found(b) &&
-	       !memcmp(a->address, b->address, sizeof(a->address)) &&
+	const struct server_row *row = tables_row(tables, servers, a->o.id);
+
+	return row && a->o.id == b->o.id &&
+	       !memcmp(row->address, b->address, sizeof(row->address)) &&
 	       a->proxy_protocol == b->proxy_protocol;
 }
 
-static bool same_ways(const struct farm *a, const struct farm *b)
+static bool same_ways(const struct tables *tables, const struct farm *a, const struct farm *b)
 {
 	if (a->o.id != b->o.id || a->n_servers != b->n_servers)
 		return false;
 	for (size_t i = 0; i < a->n_servers; i++)
-		if (!same_way(&a->servers[i], &b->servers[i]))
+		if (!same_way(tables, &a->servers[i], &b->servers[i]))
 			return false;
 	return true;
 }
 
 /* By farm id: those whose ways are the same in both. NULL: nothing is known of them. */
-static bool *farms_that_stay(const struct config *before, const struct config *after)
+static bool *farms_that_stay(const struct handshake *h, const struct config *next)
 {
+	const struct tables *tables = instance_tables(&h->engine->instance);
 	const struct farm **farms = calloc(MAX_FARMS + 1, sizeof(*farms));
 	bool *stay = calloc(MAX_FARMS + 1, sizeof(*stay));
 
-	for (size_t i = 0; farms && stay && i < before->n_farms; i++)
-		farms[before->farms[i].o.id] = &before->farms[i];
-	for (size_t i = 0; farms && stay && i < after->n_farms; i++) {
-		uint32_t id = after->farms[i].o.id;
+	for (size_t i = 0; farms && stay && i < h->config->n_farms; i++)
+		farms[h->config->farms[i].o.id] = &h->config->farms[i];
+	for (size_t i = 0; farms && stay && i < next->n_farms; i++) {
+		uint32_t id = next->farms[i].o.id;
 
-		stay[id] = farms[id] && same_ways(farms[id], &after->farms[i]);
+		stay[id] = farms[id] && same_ways(tables, farms[id], &next->farms[i]);
 	}
 	free(farms);
 	return stay;
@@ -446,7 +452,7 @@ void handshake_pause(struct handshake *h, const struct config *next)
 	if (!h->openings.programs)
 		return;
 	same_ports = !memcmp(&h->config->nat_ports, &next->nat_ports, sizeof(next->nat_ports));
-	stay = same_ports ? farms_that_stay(h->config, next) : NULL;
+	stay = same_ports ? farms_that_stay(h, next) : NULL;
 	for (uint32_t id = 1; id <= MAX_FARMS; id++)
 		if (!stay || !stay[id])
 			h->openings.farm_ways[id].family = 0;
