@@ -445,14 +445,29 @@ static bool *farms_that_stay(const struct handshake *h, const struct config *nex
 	return stay;
 }
 
+static bool same_addresses(const struct prefix_list *a, const struct prefix_list *b)
+{
+	bool same = a->set == b->set && a->n == b->n;
+
+	for (size_t i = 0; same && i < a->n; i++)
+		same = !prefix_compare(&a->v[i], &b->v[i]);
+	return same;
+}
+
+/* Do connections to servers come from the same addresses and ports? */
+static bool same_sources(const struct config *a, const struct config *b)
+{
+	return !memcmp(&a->nat_ports, &b->nat_ports, sizeof(a->nat_ports)) &&
+	       same_addresses(&a->nat_ip, &b->nat_ip);
+}
+
 void handshake_pause(struct handshake *h, const struct config *next)
 {
-	bool same_ports, *stay;
+	bool *stay;
 
 	if (!h->openings.programs)
 		return;
-	same_ports = !memcmp(&h->config->nat_ports, &next->nat_ports, sizeof(next->nat_ports));
-	stay = same_ports ? farms_that_stay(h, next) : NULL;
+	stay = same_sources(h->config, next) ? farms_that_stay(h, next) : NULL;
 	for (uint32_t id = 1; id <= MAX_FARMS; id++)
 		if (!stay || !stay[id])
 			h->openings.farm_ways[id].family = 0;
