@@ -461,13 +461,36 @@ static bool same_sources(const struct config *a, const struct config *b)
 	       same_addresses(&a->nat_ip, &b->nat_ip);
 }
 
+/* Does the program answer at the same addresses and ports for it? */
+static bool same_endpoints(const struct frontend *a, const struct frontend *b)
+{
+	return a->o.id == b->o.id && a->n_ports == b->n_ports &&
+	       !memcmp(a->ports, b->ports, a->n_ports * sizeof(*a->ports)) &&
+	       same_addresses(&a->dedicated_ipfo, &b->dedicated_ipfo);
+}
+
+/*
+ * A port goes to its new frontend in the moment the tables change; the program hears of it only
+ * afterwards.
+ */
+static bool same_frontends(const struct config *a, const struct config *b)
+{
+	bool same = a->n_frontends == b->n_frontends;
+
+	for (size_t i = 0; same && i < a->n_frontends; i++)
+		same = same_endpoints(&a->frontends[i], &b->frontends[i]) &&
+		       is_wanted(a, &a->frontends[i]) == is_wanted(b, &b->frontends[i]);
+	return same;
+}
+
 void handshake_pause(struct handshake *h, const struct config *next)
 {
-	bool *stay;
+	bool *stay = NULL;
 
 	if (!h->openings.programs)
 		return;
-	stay = same_sources(h->config, next) ? farms_that_stay(h, next) : NULL;
+	if (same_sources(h->config, next) && same_frontends(h->config, next))
+		stay = farms_that_stay(h, next);
 	for (uint32_t id = 1; id <= MAX_FARMS; id++)
 		if (!stay || !stay[id])
 			h->openings.farm_ways[id].family = 0;
@@ -500,10 +523,10 @@ void handshake_configure(struct handshake *h, const struct config *config)
 	h->openings.control->port_first =
 		config->nat_ports.last + 1 - h->openings.control->port_count;
 	control_program(h);
+	warn_of_hellos(h);
+	fill_frontends(h); /* before there are ways: clients go by the frontend of their port */
 	try_again(h);
 	fill_ways(h);
-	warn_of_hellos(h);
-	fill_frontends(h);
 }
 
 void handshake_stop(struct handshake *h)

@@ -37,7 +37,8 @@ void handshake_configure(struct handshake *handshake, const struct config *confi
 
 /*
  * The tables are about to change to those of `next`: until the next handshake_configure(), sockets
- * take what the program would send to servers of farms that are not as they were.
+ * take what the program would send to servers of farms that are not as they were, or of any, if
+ * frontends are at other addresses or ports, or servers to be connected to from others.
  */
 void handshake_pause(struct handshake *handshake, const struct config *next);
 
