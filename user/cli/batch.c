@@ -73,7 +73,7 @@ static int run_lines(FILE *file, const char *name)
 		fflush(stdout); /* what it printed comes before what the next one complains of */
 	}
 	fail_at(NULL, 0);
-	if (!code && ferror(file))
+	if (!code && !feof(file)) /* without memory there is neither an error nor an end */
 		code = fail(CLI_FAILED, "%s: %s", name, strerror(errno));
 	free(line);
 	return code;
