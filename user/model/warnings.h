@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What can be said of routes without a client. A no may be one of not knowing. */
+/*
+ * What can be said of routes without a client. Where that is not known, nothing is said against
+ * them.
+ */
 #ifndef ALPNLB_WARNINGS_H
 #define ALPNLB_WARNINGS_H
 
