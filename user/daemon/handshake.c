@@ -73,6 +73,18 @@ static bool fill_way(const struct handshake *h, const struct server *server)
 	return row->state == WAY_KNOWN;
 }
 
+/*
+ * Is its address the one that the program sends to? The resolver changes that of the running
+ * configuration before the tables follow, or fail to.
+ */
+static bool is_in_force(const struct handshake *h, const struct server *server)
+{
+	const struct server_row *row =
+		tables_row(instance_tables(&h->engine->instance), servers, server->o.id);
+
+	return row && !memcmp(row->address, server->address, sizeof(row->address));
+}
+
 /* 4 or 6, 0 = it is for sockets. */
 static uint32_t family_of_farm(const struct handshake *h, const struct farm *farm)
 {
@@ -84,7 +96,8 @@ static uint32_t family_of_farm(const struct handshake *h, const struct farm *far
 
 		if (!server_is_found(server))
 			continue;
-		if (server->proxy_protocol || (family && family != own) || !fill_way(h, server))
+		if (server->proxy_protocol || (family && family != own) ||
+		    !is_in_force(h, server) || !fill_way(h, server))
 			return 0;
 		family = own;
 	}
@@ -404,25 +417,18 @@ struct port_range handshake_others(const struct handshake *h, const struct port_
 	return others;
 }
 
-/*
- * Is the way to a server the same? Its address is compared with that of the tables in force: the
- * resolver changes that of the running configuration before it is applied again.
- */
-static bool same_way(const struct tables *tables, const struct server *a, const struct server *b)
+/* Is the way to a server the same? `a` is that of the running configuration. */
+static bool same_way(const struct handshake *h, const struct server *a, const struct server *b)
 {
-	const struct server_row *row = tables_row(tables, servers, a->o.id);
-
-	return row && a->o.id == b->o.id &&
-	       !memcmp(row->address, b->address, sizeof(row->address)) &&
-	       a->proxy_protocol == b->proxy_protocol;
+	return a->o.id == b->o.id && is_in_force(h, b) && a->proxy_protocol == b->proxy_protocol;
 }
 
-static bool same_ways(const struct tables *tables, const struct farm *a, const struct farm *b)
+static bool same_ways(const struct handshake *h, const struct farm *a, const struct farm *b)
 {
 	if (a->o.id != b->o.id || a->n_servers != b->n_servers)
 		return false;
 	for (size_t i = 0; i < a->n_servers; i++)
-		if (!same_way(tables, &a->servers[i], &b->servers[i]))
+		if (!same_way(h, &a->servers[i], &b->servers[i]))
 			return false;
 	return true;
 }
@@ -430,7 +436,6 @@ static bool same_ways(const struct tables *tables, const struct farm *a, const s
 /* By farm id: those whose ways are the same in both. NULL: nothing is known of them. */
 static bool *farms_that_stay(const struct handshake *h, const struct config *next)
 {
-	const struct tables *tables = instance_tables(&h->engine->instance);
 	const struct farm **farms = calloc(MAX_FARMS + 1, sizeof(*farms));
 	bool *stay = calloc(MAX_FARMS + 1, sizeof(*stay));
 
@@ -439,7 +444,7 @@ static bool *farms_that_stay(const struct handshake *h, const struct config *nex
 	for (size_t i = 0; farms && stay && i < next->n_farms; i++) {
 		uint32_t id = next->farms[i].o.id;
 
-		stay[id] = farms[id] && same_ways(tables, farms[id], &next->farms[i]);
+		stay[id] = farms[id] && same_ways(h, farms[id], &next->farms[i]);
 	}
 	free(farms);
 	return stay;
