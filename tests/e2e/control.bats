@@ -422,6 +422,8 @@ farms_are() {
 	refused 2 '<stdin>:1: batch cannot stand in a batch' batch file - <<<'batch file -'
 	refused 2 "<stdin>:1: option '-j' has to stand before batch" batch file - <<<'-j farm show'
 	refused 2 "<stdin>:1: option '-j' has to stand before batch" batch file - <<<'farm show -j'
+	run -1 alpnlb batch file - <<<$'check -\nfarm add h3'
+	assert_matches "$output" '<stdin>: is empty' "what a command finds in standard input"
 	refused 1 '<stdin>:1: holds a NUL byte' batch file - < <(printf 'farm add h2\0x\n')
 	refused 1 'No such file' batch file "$NETNS_DIR/missing"
 	refused 2 'batch file needs FILE' batch file

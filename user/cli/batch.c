@@ -2,9 +2,11 @@
 #include "batch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "input.h"
@@ -79,6 +81,14 @@ static int run_lines(FILE *file, const char *name)
 	return code;
 }
 
+/* It holds the lines: a command that reads it finds it empty. NULL and errno on failure. */
+static FILE *take_stdin(void)
+{
+	int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	return fd >= 0 && freopen("/dev/null", "re", stdin) ? fdopen(fd, "r") : NULL;
+}
+
 static int batch_file(const char *const *values)
 {
 	FILE *file;
@@ -86,6 +96,10 @@ static int batch_file(const char *const *values)
 
 	if (code)
 		return code;
+	if (file == stdin)
+		file = take_stdin();
+	if (!file)
+		return fail(CLI_FAILED, "%s: %s", values[0], strerror(errno));
 	code = run_lines(file, file_label(values[0]));
 	input_close(file);
 	return code;
