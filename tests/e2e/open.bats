@@ -266,8 +266,9 @@ hellos_are_echoed() {
 @test "refreshes that leave a farm as it is leave its clients to the program" {
 	local clients
 	start_echo 11
+	# At a pace: a source port rests for 2 s, and without one a client gets a socket.
 	netns_spawn client "$NETNS_DIR/clients.log" "$PEERS/tcp" client "$LB4" 443 --alpn h2 --bytes 100 \
-		--half-close --timeout 10 --parallel 4 --repeat-until "$NETNS_DIR/clients.go"
+		--half-close --timeout 10 --handshake 0.01 --parallel 4 --repeat-until "$NETNS_DIR/clients.go"
 	clients=$NETNS_PID
 	printf 'route set h2 weight %d\nrefresh run\n' {2..21} | alpnlb batch file - >"$NETNS_DIR/batch.log"
 	: >"$NETNS_DIR/clients.go"
@@ -328,7 +329,7 @@ pending_are() {
 		"connecting packet web h2 h2 517 null"
 	kill_daemon
 	netns_await 10 nobody_answers || fail "somebody answers"
-	pending_are 1 || fail "the program has given up by itself"
+	! pending_are 0 || fail "the program has given up by itself" # or it has opened one more meanwhile
 	take_port 443
 	netns_await 10 others_answer || fail "the program answers for another listener"
 	netns_stop "$NETNS_PID"
