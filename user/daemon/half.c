@@ -335,6 +335,13 @@ int leg_received(int fd, uint64_t *bytes)
 	return err;
 }
 
+bool leg_has_ended(int fd)
+{
+	struct tcp_info_bytes info;
+
+	return !read_info(fd, &info) && !goes_on(info.state);
+}
+
 uint64_t leg_progress(int fd)
 {
 	struct tcp_info_bytes info;

@@ -70,6 +70,9 @@ uint64_t leg_progress(int fd);
 /* Bytes of its peer's stream a socket has received, without the FIN. 0 or -errno. */
 int leg_received(int fd, uint64_t *bytes);
 
+/* Has its peer sent its FIN? */
+bool leg_has_ended(int fd);
+
 /* Has the worker read every byte that came, as far as it has been told? */
 bool half_has_all(const struct session *session, enum side side);
 

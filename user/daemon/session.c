@@ -588,6 +588,8 @@ void session_join(struct session *s)
 	s->conn->taken[CLIENT] = s->half[CLIENT].taken;
 	s->conn->header = s->proxied.size;
 	if (leg_insert(s, CLIENT)) {
+		if (leg_has_ended(s->fd[CLIENT])) /* just now, which its event is yet to tell */
+			return;
 		count(s, COUNTER_SOCKMAP_FAILED);
 		leave_sockmap(s);
 		return;
