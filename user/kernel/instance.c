@@ -401,10 +401,11 @@ static void *run_publication(void *argument)
 static bool is_in_place(const struct instance *instance, uint32_t half,
 			const struct tables *compiled, enum table_id id)
 {
-	const struct table_rows *new = &compiled->v[id], *old = &instance->tables[half].v[id];
+	const struct table_rows *before = &instance->tables[half].v[id], *now = &compiled->v[id];
+	size_t size = now->n * table_row_size[id];
 
-	return !instance->torn[half] && new->n == old->n &&
-	       !memcmp(new->rows, old->rows, new->n *table_row_size[id]);
+	return !instance->torn[half] && now->n == before->n &&
+	       !memcmp(now->rows, before->rows, size);
 }
 
 /*

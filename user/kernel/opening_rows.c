@@ -5,15 +5,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../../bpf/open.h"
+#include "maps.h"
 #include "pin.h"
 #include "spliced.h"
 
-#define BATCH	 64
 #define MAPS_MAX 64
 
 /* ---- where they are ---------------------------------------------------------------------- */
@@ -111,46 +110,28 @@ static void conn_of_opening(struct conn *conn, const struct flow_key *key,
 	(void)flow_hello_read(&opening->hello, &conn->hello);
 }
 
-struct batch {
-	struct flow_key keys[BATCH];
-	struct opening openings[BATCH];
+struct walk {
+	opening_step *step;
+	void *context;
 };
 
-static int walk(int map, struct batch *batch, opening_step *step, void *context)
+static void walk_opening(const void *key, const void *opening, void *context)
 {
-	bool first = true, more = true;
+	const struct walk *walk = context;
 	struct conn conn;
-	__u32 position;
 
-	while (more) {
-		__u32 n = BATCH;
-
-		if (bpf_map_lookup_batch(map, first ? NULL : &position, &position, batch->keys,
-					 batch->openings, &n, NULL)) {
-			if (errno != ENOENT)
-				return -errno;
-			more = false; /* it comes with the last of them */
-		}
-		first = false;
-		for (__u32 i = 0; i < n; i++) {
-			conn_of_opening(&conn, &batch->keys[i], &batch->openings[i]);
-			step(&conn, context);
-		}
-	}
-	return 0;
+	conn_of_opening(&conn, key, opening);
+	walk->step(&conn, walk->context);
 }
 
 int opening_rows(const char *instance, opening_step *step, void *context)
 {
-	int map = open_map(instance), err = -ENOMEM;
-	struct batch *batch;
+	struct walk walk = {step, context};
+	int map = open_map(instance), err;
 
 	if (map < 0)
 		return map == -ENOENT ? 0 : map;
-	batch = malloc(sizeof(*batch));
-	if (batch)
-		err = walk(map, batch, step, context);
-	free(batch);
+	err = map_walk(map, sizeof(struct flow_key), sizeof(struct opening), walk_opening, &walk);
 	close(map);
 	return err;
 }

@@ -7,8 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "maps.h"
+
 #define ADDRESS_SIZE 16
-#define BATCH	     1024
 
 int sticks_table(int map, uint32_t farm_id)
 {
@@ -49,32 +50,25 @@ void sticks_close(struct instance *instance)
 
 /* ---- entries ----------------------------------------------------------------------------- */
 
-struct batch {
-	uint8_t clients[BATCH][ADDRESS_SIZE];
-	struct stick_row rows[BATCH];
+struct walk {
+	int table;
+	sticks_step *step;
+	void *context;
 };
+
+static void walk_entry(const void *client, const void *row, void *context)
+{
+	const struct walk *walk = context;
+
+	if (walk->step(client, row, walk->context))
+		bpf_map_delete_elem(walk->table, client);
+}
 
 int sticks_walk(int table, sticks_step *step, void *context)
 {
-	struct batch *batch = malloc(sizeof(*batch));
-	__u32 at = 0, n;
-	bool more = true, begun = false;
-	int err = batch ? 0 : -ENOMEM;
+	struct walk walk = {table, step, context};
 
-	while (!err && more) {
-		n = BATCH;
-		if (bpf_map_lookup_batch(table, begun ? &at : NULL, &at, batch->clients,
-					 batch->rows, &n, NULL)) {
-			more = false;
-			err = errno == ENOENT ? 0 : -errno;
-		}
-		begun = true;
-		for (__u32 i = 0; !err && i < n; i++)
-			if (step(batch->clients[i], &batch->rows[i], context))
-				bpf_map_delete_elem(table, batch->clients[i]);
-	}
-	free(batch);
-	return err;
+	return map_walk(table, ADDRESS_SIZE, sizeof(struct stick_row), walk_entry, &walk);
 }
 
 static bool copy_entry(const uint8_t *client, const struct stick_row *row, void *context)
