@@ -62,14 +62,15 @@ netns_listens() {
 	[[ -n $(netns_exec "$1" ss -Hltn "sport = :$2") ]]
 }
 
-# A process is known by its id and start time, so that a reused id is never signalled.
+# A process is known by its id and start time, so that a reused id is never signalled. One whose
+# first thread has ended has its files until the last one has.
 netns_start_time() {
 	local stat
 	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
 	stat=${stat##*) }
-	# shellcheck disable=SC2086 # field 22 of proc(5), counted from behind the name
+	# shellcheck disable=SC2086 # fields 3, 20 and 22 of proc(5), counted from behind the name
 	set -- $stat
-	[[ $1 != Z ]] && printf '%s' "${20}"
+	[[ $1 != Z ]] || ((${18} > 1)) && printf '%s' "${20}"
 }
 
 # netns_alive PID: does the process that netns_spawn started still run?

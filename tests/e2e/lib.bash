@@ -372,6 +372,17 @@ start_guide() {
 	start_daemon
 }
 
+list_links() {
+	bpftool -j link show >"$NETNS_DIR/links.json"
+}
+
+# links_with CONDITION: how many BPF links of the host meet it, in jq's words. The list breaks off
+# at a link that somebody is about to attach (EAGAIN): it is no list then.
+links_with() {
+	netns_await 10 list_links || fail "$(cat "$NETNS_DIR/links.json")"
+	gojq "[.[] | select($1)] | length" "$NETNS_DIR/links.json"
+}
+
 # take_port PORT: of the balancer's host, so that the daemon cannot listen there.
 take_port() {
 	netns_spawn balancer "$NETNS_DIR/taken.log" "$PEERS/tcp" serve name \

@@ -168,7 +168,7 @@ second_counts() {
 links() {
 	local program
 	program=$(bpftool -j prog show pinned "/sys/fs/bpf/alpnlb/$NETNS_NAME/splice" | gojq .id)
-	bpftool -j link show | gojq --argjson program "$program" '[.[] | select(.prog_id == $program)] | length'
+	links_with ".prog_id == $program"
 }
 
 links_are() {

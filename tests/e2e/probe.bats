@@ -37,19 +37,24 @@ as_user() {
 start_mariadb() {
 	local dir=$NETNS_DIR/mariadb
 	netns_spawn server "$dir.log" mariadbd --no-defaults --user=mysql --datadir="$dir" \
-		--socket="$dir/socket" --pid-file="$dir/pid" --bind-address="$(server4 "$1")" --port="$2" \
+		--tmpdir="$dir.tmp" --socket="$dir/socket" --pid-file="$dir/pid" \
+		--bind-address="$(server4 "$1")" --port="$2" \
 		--innodb-log-file-size=4M --innodb-buffer-pool-size=8M --skip-name-resolve --log-warnings=9 \
 		--init-file="$dir.sql" --ssl-cert="$NETNS_DIR/cert.pem" --ssl-key="$dir.key"
 	MARIADB_PID=$NETNS_PID
 	netns_await 20 netns_listens_at "$(server4 "$1")" "$2" || fail "$(cat "$dir.log")"
 }
 
-# A user who may come from the balancer: whoever has none there is not let in at all.
+# A user who may come from the balancer: whoever has none there is not let in at all. Each server
+# has a directory for its temporary tables: where it starts it removes whatever others have there.
 make_mariadb() {
-	install -o mysql -m 600 "$NETNS_DIR/key.pem" "$NETNS_DIR/mariadb.key"
-	echo "CREATE USER IF NOT EXISTS app@'%' IDENTIFIED BY 'secret';" >"$NETNS_DIR/mariadb.sql"
-	mariadb-install-db --no-defaults --user=mysql --datadir="$NETNS_DIR/mariadb" --skip-test-db \
-		--skip-name-resolve --innodb-log-file-size=4M --auth-root-authentication-method=normal
+	local dir=$NETNS_DIR/mariadb
+	install -o mysql -m 600 "$NETNS_DIR/key.pem" "$dir.key"
+	install -o mysql -d "$dir.tmp"
+	echo "CREATE USER IF NOT EXISTS app@'%' IDENTIFIED BY 'secret';" >"$dir.sql"
+	mariadb-install-db --no-defaults --user=mysql --datadir="$dir" --tmpdir="$dir.tmp" \
+		--skip-test-db --skip-name-resolve --innodb-log-file-size=4M \
+		--auth-root-authentication-method=normal
 }
 
 make_postgres() {

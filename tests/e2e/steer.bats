@@ -153,7 +153,7 @@ foreign() {
 links() {
 	local inode
 	inode=$(netns_exec balancer stat -L -c %i /proc/self/ns/net)
-	bpftool -j link show | gojq "[.[] | select(.type == \"netns\" and .netns_ino == $inode)] | length"
+	links_with ".type == \"netns\" and .netns_ino == $inode"
 }
 
 # other_daemon PORTS: another instance on the same host; fails unless it becomes ready.
