@@ -17,7 +17,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS-abort_on_error=0:detect_leaks=1}
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT-240}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1}
 
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 failures_at=
 
 die() {
 	printf 'check: %s\n' "$*" >&2
@@ -33,6 +33,11 @@ lines() { grep -c . || true; }
 
 show_log() {
 	grep -vE '^ok\b|^1\.\.' "$1" | tail -n 200 | sed 's/^/    /' || true
+}
+
+# Each failed test with the two lines that say where and at which command.
+show_failures() {
+	awk '/^not ok/ && !/# [Ss][Kk][Ii][Pp]/ { n = 3 } n-- > 0' "$1" | cut -c -300 | sed 's/^/    /'
 }
 
 # judge NAME LOG STATUS: counts one step's results.
@@ -59,8 +64,10 @@ judge() {
 	if ((skips > 0)); then
 		grep -E '^(# )?SKIP|^(not )?ok .*# [Ss][Kk][Ii][Pp]' "$log" | sed 's/^/    /'
 	fi
+	[[ -z $broken && $failures -eq 0 ]] && return
 	[[ -z $broken ]] || printf '    FAILED: %s: %s\n' "$name" "$broken"
-	[[ -z $broken && $failures -eq 0 ]] || show_log "$log"
+	show_log "$log"
+	failures_at+="$name${broken:+: $broken}"$'\n'"$(show_failures "$log")"$'\n'
 }
 
 log_of() { printf '%s/%s.log' "$LOGS" "${1//[^[:alnum:]]/-}"; }
@@ -203,5 +210,8 @@ run "fuzz" 600 make --no-print-directory fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-6}" 
 run_e2e
 judge_run "fuzz"
 
+# Once more at the end, for those who have only the last lines.
+printf '%s' "${failures_at:+failed:
+$failures_at}"
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 ((failed == 0))

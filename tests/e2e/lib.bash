@@ -27,6 +27,22 @@ test_logs() {
 		printf -- '---- %s\n' "${log##*/}"
 		tail -n 30 "$log" | cut -c -400
 	done
+	show_links
+}
+
+# What the interfaces have counted, and whom they know: a frame that is lost between two hosts is in
+# no log.
+show_links() {
+	local role link
+	for role in client balancer server; do
+		printf -- '---- interfaces of the %s\n' "$role"
+		netns_exec "$role" ip -s neigh show || true
+		for link in $(netns_exec "$role" ls /proc/sys/net/ipv4/neigh); do
+			[[ $link != default && $link != lo ]] || continue
+			netns_exec "$role" ip -s link show dev "$link" || true
+			netns_exec "$role" ethtool -S "$link" | grep -v ': 0$' || true
+		done
+	done 2>&1 | cut -c -200
 }
 
 setup() {
