@@ -38,7 +38,7 @@ alpnlb_servers() {
 # write_alpnlb SUBJECT: in its mode, if it has one.
 write_alpnlb() {
 	local path
-	printf 'nat_ports: 1024-65535\n%s\nfarms:\n' "${MODES[$1]:-}"
+	printf 'nat_ports: 1024-32767\n%s\nfarms:\n' "${MODES[$1]:-}"
 	for path in "${PATHS[@]}"; do
 		printf '  - { name: h2-%s, port: %s, servers: [ %s ] }\n' \
 			"$path" $SERVER_PORT "$(alpnlb_servers "$path")"
@@ -172,7 +172,7 @@ pids_of() {
 }
 
 # Without loss, cubic and reno do the same. A namespace may choose only among those that the
-# initial one allows.
+# initial one allows. The balancer's sockets and alpnlb's nat_ports have half of the ports each.
 tune() {
 	local role
 	for role in client balancer server; do
@@ -181,6 +181,7 @@ tune() {
 		netns_exec $role sysctl -qw net.ipv4.tcp_congestion_control=cubic 2>/dev/null ||
 			netns_exec $role sysctl -qw net.ipv4.tcp_congestion_control=reno
 	done
+	netns_exec balancer sysctl -qw net.ipv4.ip_local_port_range='32768 65535'
 }
 
 spaces_up() {
