@@ -171,6 +171,27 @@ carries() {
 	assert_equal "$(stats '[.paths.relay, .paths.sockmap, .counters.path_fallbacks] | join(" ")')" "$1"
 }
 
+@test "who has ended before the kernel could redirect it is no failure of sockmap" {
+	local ended
+	start_both_paths
+	kill -STOP "$DAEMON_PID"
+	netns_exec client bash -c "for i in {1..5}; do : <>/dev/tcp/$LB4/443; done"
+	netns_spawn client "$NETNS_DIR/ended.log" "$PEERS/tcp" client "$LB4" 443 --alpn h2 --half-close
+	ended=$NETNS_PID
+	netns_await 5 has_sent_all
+	kill -CONT "$DAEMON_PID"
+	netns_await 10 netns_dead "$ended"
+	await_connections 0
+	assert_equal "$(gojq -r .line "$NETNS_DIR/ended.log")" default
+	assert_equal "$(stats '[.counters | .accepted, .sockmap_failed, .path_fallbacks] | join(" ")')" "6 0 0"
+	stop_daemon
+}
+
+# Those that wait to be accepted, each with the FIN of its client.
+has_sent_all() {
+	(($(netns_exec balancer ss -Htn state close-wait 'sport = :443' | wc -l) == 6))
+}
+
 @test "where sockmap does not work there is one warning, and relay" {
 	ip -n "$NETNS_NAME-balancer" addr flush dev lo # the self-test needs it, and nothing else
 	start_both_paths

@@ -70,7 +70,7 @@ uint64_t leg_progress(int fd);
 /* Bytes of its peer's stream a socket has received, without the FIN. 0 or -errno. */
 int leg_received(int fd, uint64_t *bytes);
 
-/* Has its peer sent its FIN? */
+/* Has its peer sent its FIN, or a reset? Not if there is no socket yet, with a negative `fd`. */
 bool leg_has_ended(int fd);
 
 /* Has the worker read every byte that came, as far as it has been told? */

@@ -262,10 +262,13 @@ static void count_refusal(struct session *s)
 	tell_fallback(s, splice_refusal(refusal));
 }
 
-/* The kernel does not take a leg into the sockhash. */
+/* A leg was not taken into the sockhash, as none is whose end has come: that is no failure. */
 static void leave_sockmap(struct session *s)
 {
 	s->conn->path = PATH_RELAY;
+	if (leg_has_ended(s->fd[CLIENT]) || leg_has_ended(s->fd[SERVER]))
+		return;
+	count(s, COUNTER_SOCKMAP_FAILED);
 	count_fallback(s);
 	tell_fallback(s, "the kernel does not take a socket of it into the sockhash");
 }
@@ -574,7 +577,6 @@ static bool open_sockmap(struct session *s)
 		return true;
 	conn->flow[SERVER] = 0;
 	s->half[SERVER].mode = HALF_COPY;
-	count(s, COUNTER_SOCKMAP_FAILED);
 	return false;
 }
 
@@ -588,10 +590,8 @@ void session_join(struct session *s)
 	s->conn->taken[CLIENT] = s->half[CLIENT].taken;
 	s->conn->header = s->proxied.size;
 	if (leg_insert(s, CLIENT)) {
-		if (leg_has_ended(s->fd[CLIENT])) /* just now, which its event is yet to tell */
-			return;
-		count(s, COUNTER_SOCKMAP_FAILED);
-		leave_sockmap(s);
+		if (!leg_has_ended(s->fd[CLIENT])) /* just now, which its event is yet to tell */
+			leave_sockmap(s);
 		return;
 	}
 	session_queue(s); /* the server's direction is redirected, too */
@@ -1375,10 +1375,8 @@ static void session_start(struct session *s, uint32_t hello_timeout)
 	__atomic_store_n(&s->conn->state, CONN_HELLO, __ATOMIC_RELEASE);
 	s->phase = PHASE_HELLO;
 	if (s->conn->path != PATH_RELAY && s->worker->engine->sockmap_works && !s->proxied.size &&
-	    leg_insert(s, CLIENT)) {
-		count(s, COUNTER_SOCKMAP_FAILED);
+	    leg_insert(s, CLIENT))
 		leave_sockmap(s);
-	}
 	/* The hello may have been here already. */
 	if (s->cookie[CLIENT])
 		poll_program(s);
