@@ -256,7 +256,7 @@ closed no_farm 192.0.2.5"
 		farms default=11
 		frontend sockmap default 'proxy_sources: [ 192.0.2.0/24 ]'
 	} >"$CONFIG"
-	start_tcp server 11 9000 exchange --bytes 0 --half-close
+	start_tcp server 11 9000 exchange --bytes 0 # whose end would be too early for sockmap
 	start_daemon
 	client=$(ip -n "$NETNS_NAME-client" -j link show balancer | gojq -r '.[0].address')
 	balancer=$(ip -n "$NETNS_NAME-balancer" -j link show client | gojq -r '.[0].address')
