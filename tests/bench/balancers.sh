@@ -174,14 +174,15 @@ pids_of() {
 # Without loss, cubic and reno do the same. A namespace may choose only among those that the
 # initial one allows. The balancer's sockets and alpnlb's nat_ports have half of the ports each.
 tune() {
-	local role
+	local role ports
 	for role in client balancer server; do
-		netns_exec $role sysctl -qw net.ipv4.ip_local_port_range='1024 65535' \
+		ports='1024 65535'
+		[[ $role != balancer ]] || ports='32768 65535'
+		netns_exec $role sysctl -qw net.ipv4.ip_local_port_range="$ports" \
 			net.ipv4.tcp_tw_reuse=1 net.core.somaxconn=4096
 		netns_exec $role sysctl -qw net.ipv4.tcp_congestion_control=cubic 2>/dev/null ||
 			netns_exec $role sysctl -qw net.ipv4.tcp_congestion_control=reno
 	done
-	netns_exec balancer sysctl -qw net.ipv4.ip_local_port_range='32768 65535'
 }
 
 spaces_up() {

@@ -17,8 +17,7 @@ WHOLE = "whole_"  # what lines begin with in which everybody makes checksums
 WHOLE_SUBJECTS = ["direct", "xdp", "tc", "tc+native", "tc+generic", "haproxy", "nginx"]
 WHOLE_REFERENCE = "tc"
 SPLICED = ["packet", "open", "xdp", "tc", "tc+native", "tc+generic"]
-AT_WORK = 0.05  # so much of a CPU the daemon does not take for connections that are spliced, even
-               # if it still clears away those of the line before
+AT_WORK = 0.01  # so much of a CPU the daemon does not take for connections that are spliced
 COLUMN = 23
 LABEL = 39
 

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# What the balancer of $NETNS_NAME has inside, for the tests and tests/soak. Sourced after peers.sh.
+# What the balancer of $NETNS_NAME has inside, for the tests, tests/soak and tests/bench. Sourced after
+# peers.sh.
 
 # pinned MAP: the number of its entries.
 pinned() {
